@@ -1,0 +1,72 @@
+"""Where arrays live. ``get`` makes or finds a backend by name; ``backend_of`` finds the one an array belongs to.
+
+There is no current backend: an array's own type tells, so several can be alive in one process.
+"""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from .base import Array, ArrayBackend, ReferenceArray
+from .geometry import ConvGeometry
+
+__all__ = ["Array", "ArrayBackend", "ConvGeometry", "ReferenceArray", "available", "backend_of", "get"]
+
+NAMES = ("reference", "numpy", "cupy")
+_by_name: dict[str, ArrayBackend] = {}
+_by_type: dict[type, ArrayBackend] = {}
+
+
+def get(name: str) -> ArrayBackend:
+    """The backend called ``name``: "reference", "numpy" or "cupy".
+
+    Raises InputError for another name, and for "cupy" where CuPy or a GPU is missing.
+
+    >>> get("numpy").name
+    'numpy'
+    """
+    if name not in _by_name:
+        backend = _make(name)
+        _by_name[name] = backend
+        _by_type[backend.array_type] = backend
+    return _by_name[name]
+
+
+def _make(name: str) -> ArrayBackend:
+    if name == "reference":
+        return ArrayBackend()
+    if name == "numpy":
+        from .numpy_backend import NumpyBackend
+
+        return NumpyBackend()
+    if name == "cupy":
+        from .cupy_backend import CupyBackend
+
+        return CupyBackend()
+    raise InputError(f"unknown backend {name!r}: choose one of {', '.join(NAMES)}")
+
+
+def backend_of(array: Array) -> ArrayBackend:
+    """The backend that ``array`` lives on, told by its type."""
+    backend = _by_type.get(type(array))
+    if backend is None:
+        raise TypeError(
+            f"{type(array).__module__}.{type(array).__name__} is no array of a backend in use "
+            f"({', '.join(b.name for b in _by_type.values())}): make arrays with minigan.backend.get(name).asarray"
+        )
+    return backend
+
+
+def available() -> dict[str, str]:
+    """Each backend's name with "" when it can be used here, else the reason why not."""
+    reasons = {}
+    for name in NAMES:
+        try:
+            get(name)
+            reasons[name] = ""
+        except InputError as error:
+            reasons[name] = str(error)
+    return reasons
+
+
+get("reference")
+get("numpy")

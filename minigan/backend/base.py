@@ -1,0 +1,198 @@
+"""Every kernel of minigan as a textbook writes it. This *is* the reference backend, and the contract of the others.
+
+A backend is a place where arrays live plus the kernels that run there. The kernels below are plain array code with one
+loop over kernel taps: slow, short, and what the fast ones are tested against. A faster backend overrides what it can do
+better and inherits the rest.
+
+Images have the shape (N, C, H, W). In memory they are channels-last: ``x.transpose(0, 2, 3, 1)`` is contiguous, so a
+fast kernel is one matrix product away from its data. Kernels accept any strides; they return channels-last ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .geometry import ConvGeometry
+
+Array = Any  # a numpy or cupy array: the two share an interface but no base class
+Shared = dict[str, Any]  # what one convolution kernel leaves for the next, see ArrayBackend.conv2d
+
+
+class ReferenceArray(np.ndarray):
+    """A NumPy array that lives on the reference backend. The type is how an array tells where it belongs."""
+
+
+class ArrayBackend:
+    """The reference backend."""
+
+    name = "reference"
+    xp: Any = np  # the array module: elementwise functions that need no kernel of ours are taken from it
+    array_type: type = ReferenceArray
+
+    # ---- arrays ------------------------------------------------------------------------------------------------------
+
+    def asarray(self, array: Any, dtype: Any = None) -> Array:
+        """``array`` as an array of this backend; shares memory when it can, keeps strides when it shares."""
+        return np.asarray(array, dtype=dtype).view(self.array_type)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """``array`` on the host."""
+        return np.asarray(array)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An uninitialised array; with four axes, channels-last in memory."""
+        if len(shape) == 4:
+            n, c, h, w = shape
+            return self.xp.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+        return self.xp.empty(shape, dtype)
+
+    def channels_last(self, array: Array) -> Array:
+        """``array`` itself when its (N, H, W, C) view is contiguous (or it has not four axes), else such a copy."""
+        if array.ndim != 4 or array.transpose(0, 2, 3, 1).flags.c_contiguous:
+            return array
+        copy = self.empty(array.shape, array.dtype)
+        copy[...] = array
+        return copy
+
+    def synchronize(self) -> None:
+        """Wait until every kernel that was started has finished."""
+
+    # ---- linear algebra ----------------------------------------------------------------------------------------------
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """(..., n, k) @ (..., k, m) -> (..., n, m)"""
+        return self.xp.matmul(a, b)
+
+    def sum(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+        return self.xp.sum(x, axis=axes, keepdims=keepdims)
+
+    # ---- convolution: the three partial derivatives of <g, conv2d(x, w)> -----------------------------------------------
+    #
+    # `shared` is a dict that belongs to one application of a convolution. A kernel may leave its transform of an operand
+    # there under the operand's name ("x", "w" or "g"), and finds there what the others left. The reference needs none.
+
+    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        """x (N, C, H, W), w (F, C, kh, kw) -> y (N, F, oh, ow)"""
+        padded = self._pad(x, geometry)
+        y = self.empty((x.shape[0], w.shape[0], *geometry.out_hw), x.dtype)
+        y[...] = 0
+        for a, b, rows, cols in geometry.taps():
+            y += self.xp.einsum("nchw,fc->nfhw", padded[:, :, rows, cols], w[:, :, a, b])
+        return y
+
+    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        """g (N, F, oh, ow), w (F, C, kh, kw) -> x (N, C, H, W): the transposed convolution."""
+        (ph, pw), (h, wid) = geometry.padding, geometry.in_hw
+        padded = self.empty((g.shape[0], w.shape[1], *geometry.padded_hw), g.dtype)
+        padded[...] = 0
+        for a, b, rows, cols in geometry.taps():
+            padded[:, :, rows, cols] += self.xp.einsum("nfhw,fc->nchw", g, w[:, :, a, b])
+        return self.channels_last(padded[:, :, ph : ph + h, pw : pw + wid])
+
+    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        """x (N, C, H, W), g (N, F, oh, ow) -> w (F, C, kh, kw)"""
+        padded = self._pad(x, geometry)
+        w = self.empty((g.shape[1], x.shape[1], *geometry.kernel_hw), x.dtype)
+        for a, b, rows, cols in geometry.taps():
+            w[:, :, a, b] = self.xp.einsum("nchw,nfhw->fc", padded[:, :, rows, cols], g)
+        return w
+
+    def _pad(self, x: Array, geometry: ConvGeometry) -> Array:
+        (ph, pw), (h, w) = geometry.padding, geometry.in_hw
+        if ph == pw == 0:
+            return x
+        padded = self.empty((*x.shape[:2], *geometry.padded_hw), x.dtype)
+        padded[...] = 0
+        padded[:, :, ph : ph + h, pw : pw + w] = x
+        return padded
+
+    # ---- batch norm, fused with the leaky ReLU that follows it -----------------------------------------------------------
+
+    def batch_norm(
+        self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
+    ) -> tuple[Array, Array, Array]:
+        """leaky_relu(weight * (x - mean) / sqrt(var + eps) + bias), with the batch's own statistics over (N, H, W).
+
+        x (N, C, H, W), weight and bias (C,) -> y, mean (C,), biased var (C,). Slope 1 is no activation, 0 is ReLU.
+        """
+        xp = self.xp
+        mean = xp.mean(x, axis=(0, 2, 3))
+        centred = x - mean[:, None, None]
+        var = xp.mean(centred * centred, axis=(0, 2, 3))
+        y = centred * (weight / xp.sqrt(var + eps))[:, None, None] + bias[:, None, None]
+        return (y if negative_slope == 1.0 else self.leaky_relu(y, negative_slope)), mean, var
+
+    def batch_norm_backward(
+        self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float = 1.0
+    ) -> tuple[Array, Array, Array]:
+        """Gradients of x, weight and bias, given g, the gradient of y. With u = the gradient before the activation:
+
+        dbias = sum u,  dweight = sum u xhat,  dx = weight / sqrt(var + eps) * (u - mean(u) - xhat * mean(u xhat))
+        """
+        xp = self.xp
+        # A slope of 0 or more keeps the sign, so y tells on which side of the kink the activation's input was.
+        u = g if negative_slope == 1.0 else self.leaky_relu_gate(g, y, negative_slope)
+        scale = 1 / xp.sqrt(var + eps)
+        xhat = (x - mean[:, None, None]) * scale[:, None, None]
+        dbias, dweight = xp.sum(u, axis=(0, 2, 3)), xp.sum(u * xhat, axis=(0, 2, 3))
+        count = x.size // x.shape[1]
+        centred = u - (dbias / count)[:, None, None] - xhat * (dweight / count)[:, None, None]
+        return centred * (weight * scale)[:, None, None], dweight, dbias
+
+    # ---- element-wise ----------------------------------------------------------------------------------------------------
+
+    def leaky_relu(self, x: Array, negative_slope: float) -> Array:
+        """x where x > 0, else negative_slope * x"""
+        return self.xp.where(x > 0, x, x * negative_slope)
+
+    def leaky_relu_gate(self, g: Array, x: Array, negative_slope: float) -> Array:
+        """g where x > 0, else negative_slope * g: the leaky ReLU's derivative at x, applied to g."""
+        return self.xp.where(x > 0, g, g * negative_slope)
+
+    def tanh(self, x: Array) -> Array:
+        return self.xp.tanh(x)
+
+    def softplus(self, x: Array) -> Array:
+        """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), which never overflows."""
+        return self.xp.maximum(x, 0) + self.xp.log1p(self.xp.exp(-self.xp.abs(x)))
+
+    def sigmoid(self, x: Array) -> Array:
+        """1 / (1 + exp(-x)), from exp(-|x|) so that neither end overflows."""
+        small = self.xp.exp(-self.xp.abs(x))
+        return self.xp.where(x >= 0, 1, small) / (1 + small)
+
+    # ---- optimizers: one call updates every parameter in place -------------------------------------------------------------
+
+    def adam(
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        first: Sequence[Array],
+        second: Sequence[Array],
+        *,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        step: int,
+        l2: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        """Adam (Kingma & Ba 2015), update number ``step`` = 1, 2, ...:
+
+        p <- (1 - lr * decay) * p;  g <- g + l2 * p
+        m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2
+        p <- p - lr * (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + eps)
+        """
+        b1, b2 = betas
+        for p, g, m, v in zip(params, grads, first, second, strict=True):
+            if decay:
+                p *= 1 - lr * decay
+            if l2:
+                g = g + l2 * p
+            m += (1 - b1) * (g - m)
+            v *= b2
+            v += (1 - b2) * g * g
+            p -= lr / (1 - b1**step) * m / (self.xp.sqrt(v) / (1 - b2**step) ** 0.5 + eps)
