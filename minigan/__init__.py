@@ -1,1 +1,18 @@
-"""minigan."""
+"""minigan: a GAN engine that a person can read in an afternoon and still train real models with.
+
+    backend/    where arrays live, and every kernel: plain (reference), fast on the CPU (numpy), CUDA (cupy)
+    tensor.py   the autograd core
+    ops/        functional ops, each forward with its backward right beneath it
+    nn/         modules;  optim.py  data/
+    gan/        objectives, models, the trainer
+
+Each floor imports only from those above it in this list.
+"""
+
+from . import backend, ops
+from .errors import InputError
+from .gradcheck import check_grad
+from .tensor import Tensor, grad, no_grad
+
+__version__ = "0.1.0"
+__all__ = ["InputError", "Tensor", "backend", "check_grad", "grad", "no_grad", "ops"]

@@ -32,7 +32,7 @@ class ArrayBackend:
     xp: Any = np  # the array module: elementwise functions that need no kernel of ours are taken from it
     array_type: type = ReferenceArray
 
-    # ---- arrays ------------------------------------------------------------------------------------------------------
+    # ---- arrays ----------------------------------------------------------------------------------
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         """``array`` as an array of this backend; shares memory when it can, keeps strides when it shares."""
@@ -60,7 +60,7 @@ class ArrayBackend:
     def synchronize(self) -> None:
         """Wait until every kernel that was started has finished."""
 
-    # ---- linear algebra ----------------------------------------------------------------------------------------------
+    # ---- linear algebra --------------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array) -> Array:
         """(..., n, k) @ (..., k, m) -> (..., n, m)"""
@@ -69,10 +69,21 @@ class ArrayBackend:
     def sum(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
         return self.xp.sum(x, axis=axes, keepdims=keepdims)
 
-    # ---- convolution: the three partial derivatives of <g, conv2d(x, w)> -----------------------------------------------
+    def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
+        """Zeros of ``shape`` with ``g`` added at ``index``; where an index repeats, the values add up."""
+        x = self.empty(shape, g.dtype)
+        x[...] = 0
+        parts = index if isinstance(index, tuple) else (index,)
+        if any(isinstance(part, (list, np.ndarray)) or hasattr(part, "__cuda_array_interface__") for part in parts):
+            self.xp.add.at(x, index, g)
+        else:  # slices and integers never repeat
+            x[index] = g
+        return x
+
+    # ---- convolution: the three partial derivatives of <g, conv2d(x, w)> -------------------------
     #
-    # `shared` is a dict that belongs to one application of a convolution. A kernel may leave its transform of an operand
-    # there under the operand's name ("x", "w" or "g"), and finds there what the others left. The reference needs none.
+    # `shared` is a dict that belongs to one application of a convolution. A kernel may leave its transform of an
+    # operand there under the operand's name ("x", "w" or "g"), and find what the others left. The reference needs none.
 
     def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
         """x (N, C, H, W), w (F, C, kh, kw) -> y (N, F, oh, ow)"""
@@ -109,7 +120,27 @@ class ArrayBackend:
         padded[:, :, ph : ph + h, pw : pw + w] = x
         return padded
 
-    # ---- batch norm, fused with the leaky ReLU that follows it -----------------------------------------------------------
+    # ---- pooling: a convolution with ones and its input gradient, channel by channel -------------
+
+    def sum_pool(self, x: Array, geometry: ConvGeometry) -> Array:
+        """x (N, C, H, W) -> y (N, C, oh, ow), the sum over each window."""
+        padded = self._pad(x, geometry)
+        y = self.empty((*x.shape[:2], *geometry.out_hw), x.dtype)
+        y[...] = 0
+        for _, _, rows, cols in geometry.taps():
+            y += padded[:, :, rows, cols]
+        return y
+
+    def spread(self, g: Array, geometry: ConvGeometry) -> Array:
+        """g (N, C, oh, ow) -> x (N, C, H, W), each value added to its whole window."""
+        (ph, pw), (h, w) = geometry.padding, geometry.in_hw
+        padded = self.empty((*g.shape[:2], *geometry.padded_hw), g.dtype)
+        padded[...] = 0
+        for _, _, rows, cols in geometry.taps():
+            padded[:, :, rows, cols] += g
+        return self.channels_last(padded[:, :, ph : ph + h, pw : pw + w])
+
+    # ---- batch norm, fused with the leaky ReLU that follows it -----------------------------------
 
     def batch_norm(
         self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
@@ -126,7 +157,7 @@ class ArrayBackend:
         return (y if negative_slope == 1.0 else self.leaky_relu(y, negative_slope)), mean, var
 
     def batch_norm_backward(
-        self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float = 1.0
+        self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
     ) -> tuple[Array, Array, Array]:
         """Gradients of x, weight and bias, given g, the gradient of y. With u = the gradient before the activation:
 
@@ -142,7 +173,7 @@ class ArrayBackend:
         centred = u - (dbias / count)[:, None, None] - xhat * (dweight / count)[:, None, None]
         return centred * (weight * scale)[:, None, None], dweight, dbias
 
-    # ---- element-wise ----------------------------------------------------------------------------------------------------
+    # ---- element-wise ----------------------------------------------------------------------------
 
     def leaky_relu(self, x: Array, negative_slope: float) -> Array:
         """x where x > 0, else negative_slope * x"""
@@ -164,7 +195,7 @@ class ArrayBackend:
         small = self.xp.exp(-self.xp.abs(x))
         return self.xp.where(x >= 0, 1, small) / (1 + small)
 
-    # ---- optimizers: one call updates every parameter in place -------------------------------------------------------------
+    # ---- optimizers: one call updates every parameter in place -----------------------------------
 
     def adam(
         self,

@@ -1,0 +1,151 @@
+"""Convolution, transposed convolution, and why each is the other's gradient.
+
+Take the number <g, conv2d(x, w)>. It is linear in each of x, w and g, and its three partial derivatives are
+
+    d/dg = conv2d(x, w)                    the convolution
+    d/dx = conv2d_input(g, w)              the transposed convolution
+    d/dw = conv2d_weight(x, g)             the weight gradient
+
+So the gradient of any one of them with respect to its two arguments is made of the other two, and the three are closed
+under differentiation to every order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..backend import ConvGeometry
+from ..errors import InputError
+from ..tensor import Op, Tensor, apply
+
+Size = int | Sequence[int]
+
+
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Size = 1,
+    padding: Size = 0,
+    dilation: Size = 1,
+) -> Tensor:
+    """y[n,f,i,j] = bias[f] + sum_{c,a,b} x[n, c, s*i + d*a - p, s*j + d*b - p] * weight[f,c,a,b]
+
+    x (N, C, H, W), weight (F, C, kh, kw), bias (F,) -> y (N, F, oh, ow), oh = floor((H + 2p - d(kh - 1) - 1) / s) + 1.
+    """
+    _check("conv2d", x, weight, channels=weight.shape[1] if weight.ndim == 4 else 0, layout="(out, in, kh, kw)")
+    geometry = ConvGeometry(pair(x.shape[2:]), pair(weight.shape[2:]), pair(stride), pair(padding), pair(dilation))
+    return _add_bias(apply(Conv2d(geometry), x, weight), bias)
+
+
+def conv_transpose2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: Size = 1,
+    padding: Size = 0,
+    output_padding: Size = 0,
+    dilation: Size = 1,
+) -> Tensor:
+    """``conv2d``'s input gradient as a layer: y[n, c, s*i+d*a-p, s*j+d*b-p] += sum_f x[n,f,i,j] * weight[f,c,a,b]
+
+    x (N, F, H, W), weight (F, C, kh, kw), bias (C,) -> y (N, C, oh, ow),
+    oh = (H - 1) s - 2p + d (kh - 1) + 1 + output_padding.
+    ``output_padding`` picks one among the output sizes that a strided convolution would map to the same input size.
+    """
+    _check("conv_transpose2d", x, weight, channels=weight.shape[0], layout="(in, out, kh, kw)")
+    s, p, d, extra = pair(stride), pair(padding), pair(dilation), pair(output_padding)
+    if any(e >= max(step, dil) for e, step, dil in zip(extra, s, d, strict=True)):
+        raise InputError(f"conv_transpose2d: output_padding {extra} must be smaller than stride {s} or dilation {d}")
+    sizes = zip(x.shape[2:], weight.shape[2:], s, p, d, extra, strict=True)
+    out_hw = pair([(n - 1) * s - 2 * p + d * (k - 1) + 1 + e for n, k, s, p, d, e in sizes])
+    if min(out_hw) < 1:
+        raise InputError(
+            f"conv_transpose2d: input {x.shape[2:]}, kernel {weight.shape[2:]}, stride {s} and padding {p} "
+            f"leave an output of {out_hw}: use less padding"
+        )
+    geometry = ConvGeometry(out_hw, pair(weight.shape[2:]), s, p, d)
+    return _add_bias(apply(Conv2dInput(geometry), x, weight), bias)
+
+
+class _Partial(Op):
+    """One of the three. ``shared`` keeps what a kernel computed of an operand (x, w or g) for the other two."""
+
+    role = ""  # which of "x", "w", "g" this one computes
+
+    def __init__(self, geometry: ConvGeometry, shared: dict | None = None) -> None:
+        self.geometry = geometry
+        self.shared = {} if shared is None else shared
+
+    def partners(self) -> dict:
+        """``shared`` for the vjp: the cotangent takes the place of this op's own result, the operands stay."""
+        return {operand: kept for operand, kept in self.shared.items() if operand != self.role}
+
+
+class Conv2d(_Partial):
+    """y = conv2d(x, w);  dx = conv2d_input(g, w), dw = conv2d_weight(x, g)"""
+
+    role = "g"
+
+    def forward(self, backend, x, w):
+        return backend.conv2d(x, w, self.geometry, self.shared)
+
+    def vjp(self, g, y, x, w):
+        shared = self.partners()
+        return (
+            lambda: apply(Conv2dInput(self.geometry, shared), g, w),
+            lambda: apply(Conv2dWeight(self.geometry, shared), x, g),
+        )
+
+
+class Conv2dInput(_Partial):
+    """x = conv2d_input(g, w);  dg = conv2d(gx, w), dw = conv2d_weight(gx, g)"""
+
+    role = "x"
+
+    def forward(self, backend, g, w):
+        return backend.conv2d_input(g, w, self.geometry, self.shared)
+
+    def vjp(self, gx, x, g, w):
+        shared = self.partners()
+        return (
+            lambda: apply(Conv2d(self.geometry, shared), gx, w),
+            lambda: apply(Conv2dWeight(self.geometry, shared), gx, g),
+        )
+
+
+class Conv2dWeight(_Partial):
+    """w = conv2d_weight(x, g);  dx = conv2d_input(g, gw), dg = conv2d(x, gw)"""
+
+    role = "w"
+
+    def forward(self, backend, x, g):
+        return backend.conv2d_weight(x, g, self.geometry, self.shared)
+
+    def vjp(self, gw, w, x, g):
+        shared = self.partners()
+        return (
+            lambda: apply(Conv2dInput(self.geometry, shared), g, gw),
+            lambda: apply(Conv2d(self.geometry, shared), x, gw),
+        )
+
+
+def pair(size: Size) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+
+
+def _add_bias(y: Tensor, bias: Tensor | None) -> Tensor:
+    return y if bias is None else y + bias.reshape(1, -1, 1, 1)
+
+
+def _check(name: str, x: Tensor, weight: Tensor, *, channels: int, layout: str) -> None:
+    if x.ndim != 4 or weight.ndim != 4:
+        raise InputError(f"{name}: input {x.shape} must be (N, C, H, W) and weight {weight.shape} {layout}")
+    if x.shape[1] != channels:
+        raise InputError(
+            f"{name}: input {x.shape} does not have the {channels} channels of weight {weight.shape} {layout}"
+        )
+    if x.dtype != weight.dtype:
+        raise InputError(f"{name}: input is {x.dtype}, weight is {weight.dtype}: convert one")

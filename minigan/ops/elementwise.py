@@ -1,0 +1,122 @@
+"""Functions of one number, applied to each element. Each derivative is written in x or y, whichever is cheaper."""
+
+from __future__ import annotations
+
+from ..tensor import Op, Tensor, apply
+
+
+def exp(x: Tensor) -> Tensor:
+    """e^x"""
+    return apply(Exp(), x)
+
+
+def log(x: Tensor) -> Tensor:
+    """The natural logarithm. x must be positive: zero gives -inf, a negative number NaN, as in NumPy."""
+    return apply(Log(), x)
+
+
+def sqrt(x: Tensor) -> Tensor:
+    """The square root. Its slope is infinite at 0: add a small number before, not after."""
+    return apply(Sqrt(), x)
+
+
+def abs(x: Tensor) -> Tensor:
+    """|x|, with slope 0 at 0."""
+    return apply(Abs(), x)
+
+
+def tanh(x: Tensor) -> Tensor:
+    """(e^x - e^-x) / (e^x + e^-x), in (-1, 1): the usual last layer of a generator of pictures in [-1, 1]."""
+    return apply(Tanh(), x)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + e^-x), in (0, 1). A logit as a probability; for losses prefer ``softplus``: it cannot saturate to 0."""
+    return apply(Sigmoid(), x)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x), computed without overflow. -log sigmoid(x) = softplus(-x).
+
+    >>> softplus(Tensor([-1e4, 0.0, 1e4]))
+    Tensor([0.0000000e+00, 6.9314718e-01, 1.0000000e+04], dtype=float32)
+    """
+    return apply(Softplus(), x)
+
+
+class Exp(Op):
+    """y = e^x;  dx = g y"""
+
+    reads_inputs = False
+
+    def forward(self, backend, x):
+        return backend.xp.exp(x)
+
+    def vjp(self, g, y, x):
+        return (lambda: g * y,)
+
+
+class Log(Op):
+    """y = log x;  dx = g / x"""
+
+    def forward(self, backend, x):
+        return backend.xp.log(x)
+
+    def vjp(self, g, y, x):
+        return (lambda: g / x,)
+
+
+class Sqrt(Op):
+    """y = sqrt x;  dx = g / (2 y)"""
+
+    reads_inputs = False
+
+    def forward(self, backend, x):
+        return backend.xp.sqrt(x)
+
+    def vjp(self, g, y, x):
+        return (lambda: g * 0.5 / y,)
+
+
+class Abs(Op):
+    """y = |x|;  dx = g sign(x)"""
+
+    def forward(self, backend, x):
+        return backend.xp.abs(x)
+
+    def vjp(self, g, y, x):
+        return (lambda: g * Tensor(g.backend.xp.sign(x.data)),)  # piecewise constant: its own derivative is 0
+
+
+class Tanh(Op):
+    """y = tanh x;  dx = g (1 - y^2)"""
+
+    reads_inputs = False
+
+    def forward(self, backend, x):
+        return backend.tanh(x)
+
+    def vjp(self, g, y, x):
+        return (lambda: g * (1 - y * y),)
+
+
+class Sigmoid(Op):
+    """y = 1 / (1 + e^-x);  dx = g y (1 - y)"""
+
+    reads_inputs = False
+
+    def forward(self, backend, x):
+        return backend.sigmoid(x)
+
+    def vjp(self, g, y, x):
+        return (lambda: g * y * (1 - y),)
+
+
+class Softplus(Op):
+    """y = log(1 + e^x);  dx = g sigmoid(x)"""
+
+    def forward(self, backend, x):
+        return backend.softplus(x)
+
+    def vjp(self, g, y, x):
+        return (lambda: g * sigmoid(x),)

@@ -1,0 +1,102 @@
+"""Batch normalisation (Ioffe & Szegedy 2015), the gradient everyone gets wrong: the statistics depend on x too."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ..backend import Array, backend_of
+from ..errors import InputError
+from ..tensor import Op, Tensor, apply, is_recording
+from .activation import Gate, leaky_relu
+
+AXES = (0, 2, 3)
+
+
+def batch_norm(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    *,
+    training: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    negative_slope: float = 1.0,
+) -> Tensor:
+    """y = weight * (x - mean) / sqrt(var + eps) + bias, per channel; then, fused, a leaky ReLU of ``negative_slope``.
+
+    x (N, C, H, W) or (N, C), weight and bias (C,). In training, mean and biased variance are the batch's own, and the
+    running arrays (C,) move towards them in place: running = (1 - momentum) running + momentum * batch, the variance
+    unbiased, as in PyTorch. Otherwise the running ones are used. A ``negative_slope`` of 1 is no activation, 0 is ReLU.
+    """
+    if not 0 <= negative_slope <= 1:
+        raise InputError(f"batch_norm: negative_slope {negative_slope} must be between 0 (ReLU) and 1 (no activation)")
+    if x.ndim == 2:
+        x4 = x.reshape(*x.shape, 1, 1)
+        settings = {"training": training, "momentum": momentum, "eps": eps, "negative_slope": negative_slope}
+        return batch_norm(x4, weight, bias, running_mean, running_var, **settings).reshape(x.shape)  # type: ignore
+    if x.ndim != 4 or weight.shape != (x.shape[1],) or bias.shape != weight.shape:
+        raise InputError(f"batch_norm: weight {weight.shape} and bias {bias.shape} do not fit input {x.shape}")
+    if not training:
+        if running_mean is None or running_var is None:
+            raise InputError("batch_norm: training=False needs running_mean and running_var")
+        return _with_running_statistics(x, weight, bias, running_mean, running_var, eps, negative_slope)
+    count = x.size // x.shape[1]
+    if count < 2:
+        raise InputError(f"batch_norm: input {x.shape} has one value per channel, so no variance: use a larger batch")
+    op = BatchNorm(eps, negative_slope)
+    y = apply(op, x, weight, bias)
+    if running_mean is not None and running_var is not None:
+        running_mean += momentum * (op.mean - running_mean)
+        running_var += momentum * (op.var * (count / (count - 1)) - running_var)
+    return y
+
+
+class BatchNorm(Op):
+    """y = leaky_relu(weight xhat + bias), xhat = (x - mean(x)) r, r = 1 / sqrt(var(x) + eps). With u = gate(g, y):
+
+    dbias = sum u,  dweight = sum u xhat,  dx = weight r (u - mean(u) - xhat mean(u xhat))
+
+    The last two terms are what the statistics' own dependence on x contributes. A backward that is not recorded runs as
+    one fused kernel; a recorded one is composed of ops, so that it can be differentiated again.
+    """
+
+    def __init__(self, eps: float, negative_slope: float) -> None:
+        self.eps, self.negative_slope = eps, negative_slope
+
+    def forward(self, backend, x, weight, bias):
+        y, self.mean, self.var = backend.batch_norm(x, weight, bias, self.eps, self.negative_slope)
+        return y
+
+    def vjp(self, g, y, x, weight, bias):
+        return self._composed(g, y, x, weight) if is_recording() else self._fused(g, y, x, weight)
+
+    def _composed(self, g, y, x, weight):
+        centred = x - x.mean(AXES, keepdims=True)
+        r = ((centred * centred).mean(AXES, keepdims=True) + self.eps) ** -0.5
+        xhat = centred * r
+        u = g if self.negative_slope == 1.0 else apply(Gate(self.negative_slope), g, y)
+
+        def dx():
+            scale = weight.reshape(1, -1, 1, 1) * r
+            return scale * (u - u.mean(AXES, keepdims=True) - xhat * (u * xhat).mean(AXES, keepdims=True))
+
+        return dx, lambda: (u * xhat).sum(AXES), lambda: u.sum(AXES)
+
+    def _fused(self, g, y, x, weight):
+        @cache
+        def gradients():
+            backend = backend_of(x.data)
+            settings = self.mean, self.var, self.eps, self.negative_slope
+            return backend.batch_norm_backward(g.data, x.data, y.data, weight.data, *settings)
+
+        return tuple(lambda i=i: Tensor(gradients()[i]) for i in range(3))
+
+
+def _with_running_statistics(x, weight, bias, running_mean, running_var, eps, negative_slope):
+    """With constant statistics batch norm is a scale and a shift per channel."""
+    scale = weight * Tensor(1 / x.backend.xp.sqrt(running_var + eps))
+    shift = bias - Tensor(running_mean) * scale
+    y = x * scale.reshape(1, -1, 1, 1) + shift.reshape(1, -1, 1, 1)
+    return y if negative_slope == 1.0 else leaky_relu(y, negative_slope)

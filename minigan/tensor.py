@@ -1,0 +1,423 @@
+"""The autograd core: Tensor, Op, apply, grad, and the arithmetic and shape operators.
+
+A Tensor is an array that remembers which Op made it. ``apply`` runs an op forward and, when a gradient may be asked for
+later, records a Node. ``grad`` walks the recorded nodes from last to first and calls each op's ``vjp`` (vector-Jacobian
+product), which turns the gradient of the op's output into those of its inputs. A vjp is itself written in ops, so with
+``create_graph=True`` the gradients are recorded like anything else, and can be differentiated again.
+
+>>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> (x**3).sum().backward()
+>>> x.grad
+Tensor([ 3., 12., 27.], dtype=float32)
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from . import primitives as p
+from .backend import Array, ArrayBackend, backend_of
+from .primitives import Op
+
+# ---- what is recorded ----------------------------------------------------------------------------
+
+
+class Node:
+    """One recorded application of an op. Nodes refer to what came before them only, so there is never a cycle."""
+
+    __slots__ = ("serial", "op", "inputs", "versions", "output")
+    _serials = itertools.count()
+
+    def __init__(self, op: Op, inputs: tuple[Tensor, ...], output: Array) -> None:
+        self.serial = next(Node._serials)  # an op's inputs exist before it, so serial order is a topological order
+        self.op = op
+        self.inputs = inputs
+        self.versions = tuple(t.version for t in inputs)
+        self.output = output
+
+    def check_usable(self) -> None:
+        if self.inputs is None:
+            raise RuntimeError(
+                f"the graph through {self.op} was freed by an earlier backward: "
+                "pass retain_graph=True to that one, or run the forward again"
+            )
+        if self.op.reads_inputs:
+            for t, version in zip(self.inputs, self.versions, strict=True):
+                if t.version != version:
+                    raise RuntimeError(
+                        f"backward through {type(self.op).__name__} needs {t.name or 'a tensor'} as it was in the "
+                        f"forward, but it has been updated since (version {version}, now {t.version}). "
+                        "Call backward before optimizer.step(), or run the forward again after it"
+                    )
+
+    def free(self) -> None:
+        """Let go of the arrays; keep the op's name for the error message."""
+        self.op, self.inputs, self.output = type(self.op).__name__, None, None  # type: ignore[assignment]
+
+
+class _Recording(threading.local):
+    on = True
+
+
+_recording = _Recording()
+
+
+def is_recording() -> bool:
+    """Whether ops applied now are recorded: False inside ``no_grad`` and in a backward without ``create_graph``."""
+    return _recording.on
+
+
+@contextmanager
+def _record(on: bool) -> Iterator[None]:
+    before, _recording.on = _recording.on, on
+    try:
+        yield
+    finally:
+        _recording.on = before
+
+
+def no_grad() -> Any:
+    """A context in which nothing is recorded: ``with no_grad(): ...``."""
+    return _record(False)
+
+
+def enable_grad() -> Any:
+    """A context in which ops are recorded, also inside ``no_grad``."""
+    return _record(True)
+
+
+class Tensor:
+    """An array of some backend, and the node that made it.
+
+    ``data`` may be an array of any backend in use, which is not copied, or anything NumPy accepts, which goes to the
+    NumPy backend (Python floats as float32).
+    """
+
+    __slots__ = ("data", "requires_grad", "grad", "node", "version", "name", "__weakref__")
+    __array_priority__ = 1000  # numpy_array * tensor comes to Tensor.__rmul__
+
+    def __init__(self, data: Any, *, requires_grad: bool = False, name: str = "") -> None:
+        if isinstance(data, Tensor):
+            data = data.data
+        if isinstance(data, np.generic) or not hasattr(data, "shape"):
+            has_dtype = hasattr(data, "dtype")
+            data = np.asarray(data)
+            if data.dtype == np.float64 and not has_dtype:
+                data = data.astype(np.float32)
+        if requires_grad and data.dtype.kind != "f":
+            raise TypeError(f"only floating-point tensors can require gradients, not {data.dtype}")
+        self.data: Array = data
+        self.requires_grad = requires_grad
+        self.grad: Tensor | None = None
+        self.node: Node | None = None
+        self.version = 0
+        self.name = name
+
+    # -- about the array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def backend(self) -> ArrayBackend:
+        return backend_of(self.data)
+
+    def numpy(self) -> np.ndarray:
+        """The values on the host. On the NumPy backend this is the array itself, not a copy."""
+        return self.backend.to_numpy(self.data)
+
+    def item(self) -> float:
+        """The one value of a one-element tensor, as a Python number."""
+        return self.numpy().item()
+
+    def detach(self) -> Tensor:
+        """The same array, cut off from the graph: no gradient flows further back."""
+        return Tensor(self.data)
+
+    def bump(self) -> None:
+        """Say that the array was changed in place, so that a backward through the old value raises."""
+        self.version += 1
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        body = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=60, edgeitems=2)
+        made_by = f", made by {type(self.node.op).__name__}" if self.node is not None and self.node.inputs else ""
+        grad = ", requires_grad=True" if self.requires_grad and self.node is None else ""
+        place = "" if self.backend.name == "numpy" else f", backend={self.backend.name}"
+        return f"Tensor({body}, dtype={self.dtype}{place}{grad}{made_by})"
+
+    # -- gradients
+
+    def backward(
+        self, grad_output: Tensor | None = None, *, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
+        """Add the gradient of this tensor to ``.grad`` of every leaf that requires one."""
+        gradients = _backpropagate([self], [grad_output], None, create_graph, retain_graph or create_graph)
+        for leaf, g in gradients.items():
+            if isinstance(leaf, Tensor):
+                leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+    # -- operators
+
+    def __add__(self, other: Any) -> Tensor:
+        return apply(p.Add(), *_broadcast_together(self, other))
+
+    def __sub__(self, other: Any) -> Tensor:
+        return apply(p.Sub(), *_broadcast_together(self, other))
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return apply(p.Sub(), *reversed(_broadcast_together(self, other)))
+
+    def __mul__(self, other: Any) -> Tensor:
+        return apply(p.Mul(), *_broadcast_together(self, other))
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return apply(p.Div(), *_broadcast_together(self, other))
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return apply(p.Div(), *reversed(_broadcast_together(self, other)))
+
+    def __neg__(self) -> Tensor:
+        return apply(p.Neg(), self)
+
+    def __pow__(self, exponent: float) -> Tensor:
+        return apply(p.Pow(exponent), self)
+
+    def __matmul__(self, other: Tensor) -> Tensor:
+        return apply(p.MatMul(), self, other)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return apply(p.GetItem(index), self)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        return apply(p.Sum(_axes(axis, self.ndim), keepdims), self)
+
+    def mean(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        axes = _axes(axis, self.ndim)
+        count = int(np.prod([self.shape[a] for a in axes]))
+        return self.sum(axes, keepdims) * (1 / count)
+
+    def broadcast_to(self, shape: Sequence[int]) -> Tensor:
+        return self if self.shape == tuple(shape) else apply(p.BroadcastTo(tuple(shape)), self)
+
+    def sum_to(self, shape: tuple[int, ...]) -> Tensor:
+        """The adjoint of ``broadcast_to``: summed down to ``shape``."""
+        new = self.ndim - len(shape)
+        axes = tuple(a for a in range(self.ndim) if a < new or (shape[a - new] == 1 and self.shape[a] != 1))
+        return (self.sum(axes, keepdims=True) if axes else self).reshape(shape)
+
+    def put_item(self, index: Any, shape: tuple[int, ...]) -> Tensor:
+        """The adjoint of ``x[index]``: zeros of ``shape`` with this tensor added at ``index``."""
+        return apply(p.PutItem(index, shape), self)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return apply(p.Reshape(_flat(shape)), self)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Permute the axes; without arguments, reverse them."""
+        return apply(p.Transpose(_flat(axes) or tuple(range(self.ndim))[::-1]), self)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 (the field's name)
+        return self.transpose()
+
+
+def apply(op: Op, *inputs: Tensor) -> Tensor:
+    """Run ``op`` on ``inputs`` and record it when a gradient may be asked for."""
+    arrays = [t.data for t in inputs]
+    backend = backend_of(arrays[0])
+    for array in arrays:
+        if type(array) is not type(arrays[0]):
+            raise TypeError(
+                f"{type(op).__name__}: its inputs live on different backends "
+                f"({', '.join(backend_of(a).name for a in arrays)}): make them all on one"
+            )
+    output = Tensor(backend.asarray(op.forward(backend, *arrays)))
+    if _recording.on and any(t.requires_grad for t in inputs):
+        output.requires_grad = True
+        output.node = Node(op, inputs, output.data)
+    return output
+
+
+# ---- backpropagation -----------------------------------------------------------------------------
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    *,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+    allow_unused: bool = False,
+) -> tuple[Tensor, ...]:
+    """The gradients of ``outputs`` with respect to ``inputs``, and nothing else: no other gradient is computed.
+
+    ``grad_outputs`` are the gradients of the outputs (default: 1, for scalars only). With ``create_graph`` the result
+    can be differentiated again. ``retain_graph`` (default: ``create_graph``) keeps the graph for another backward.
+    An input the outputs do not depend on raises, or gives None with ``allow_unused``.
+
+    >>> x = Tensor(2.0, requires_grad=True)
+    >>> (dx,) = grad(x**3, [x], create_graph=True)
+    >>> (d2x,) = grad(dx, [x])
+    >>> dx.item(), d2x.item()
+    (12.0, 12.0)
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    if isinstance(inputs, Tensor):
+        raise TypeError("grad(outputs, inputs): inputs is a Tensor; give a list of Tensors, as in grad(y, [x])")
+    inputs = list(inputs)
+    if grad_outputs is None or isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs] * len(outputs)
+    retain = create_graph if retain_graph is None else retain_graph
+    found = _backpropagate(outputs, grad_outputs, {_source(t) for t in inputs}, create_graph, retain)
+    for number, t in enumerate(inputs):
+        if _source(t) not in found and not allow_unused:
+            raise RuntimeError(
+                f"input {t.name or number} of grad is not part of the outputs' graph: does it require a gradient, and "
+                "was it used while recording? (allow_unused=True gives None instead)"
+            )
+    return tuple(found.get(_source(t)) for t in inputs)  # type: ignore[misc]
+
+
+def _source(t: Tensor) -> Node | Tensor:
+    """Where gradient for ``t`` collects: the node that made it, or itself when it is a leaf."""
+    return t.node if t.node is not None else t
+
+
+def _backpropagate(
+    outputs: list[Tensor],
+    grad_outputs: Sequence[Tensor | None],
+    wanted: set[Node | Tensor] | None,
+    create_graph: bool,
+    retain_graph: bool,
+) -> dict[Node | Tensor, Tensor]:
+    """Gradients by source, for the ``wanted`` sources (None: every leaf that requires one)."""
+    tape = _reachable(outputs)
+
+    # Which sources lead to a wanted one? Inputs come before outputs on the tape, so one pass forward tells.
+    sources = {_source(t) for t in outputs}.union(_source(t) for node in tape for t in node.inputs)
+    targets = {s for s in sources if (s in wanted if wanted is not None else isinstance(s, Tensor) and s.requires_grad)}
+    useful = set(targets)
+    for node in tape:
+        if any(_source(t) in useful for t in node.inputs):
+            useful.add(node)
+
+    gradients: dict[Node | Tensor, Tensor] = {}
+
+    def collect(source: Node | Tensor, g: Tensor) -> None:
+        gradients[source] = gradients[source] + g if source in gradients else g
+
+    with _record(create_graph):
+        for t, g in zip(outputs, grad_outputs, strict=True):
+            if _source(t) in useful:
+                collect(_source(t), _seed(t, g))
+        while tape:
+            node = tape.pop()
+            if node not in useful:
+                continue
+            g = gradients.get(node) if node in targets else gradients.pop(node, None)
+            if g is not None and any(_source(t) in useful for t in node.inputs):
+                node.check_usable()
+                y = Tensor(node.output)
+                y.node, y.requires_grad = node, True
+                for t, thunk in zip(node.inputs, node.op.vjp(g, y, *node.inputs), strict=True):
+                    if thunk is not None and _source(t) in useful:
+                        dt = thunk()
+                        if dt.shape != t.shape or dt.dtype != t.dtype:
+                            raise AssertionError(
+                                f"{type(node.op).__name__}.vjp returned {dt.dtype}{dt.shape} "
+                                f"for an input of {t.dtype}{t.shape}"
+                            )
+                        collect(_source(t), dt)
+                        del dt
+                del y
+            if not retain_graph:
+                node.free()
+
+        # A wanted tensor that the outputs depend on only through zero derivatives has gradient zero.
+        for source in targets - gradients.keys():
+            data = source.data if isinstance(source, Tensor) else source.output
+            gradients[source] = Tensor(backend_of(data).xp.zeros_like(data))
+    return {source: gradients[source] for source in targets}
+
+
+def _reachable(outputs: list[Tensor]) -> list[Node]:
+    """Every node the outputs depend on, first recorded first."""
+    seen: set[Node] = set()
+    stack = [t.node for t in outputs if t.node is not None]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            if node.inputs is None:
+                node.check_usable()
+            stack.extend(t.node for t in node.inputs if t.node is not None)
+    return sorted(seen, key=lambda node: node.serial)
+
+
+def _seed(t: Tensor, g: Tensor | None) -> Tensor:
+    if g is None:
+        if t.size != 1:
+            raise RuntimeError(f"an output of shape {t.shape} needs grad_outputs: only a scalar's can default to 1")
+        return Tensor(t.backend.xp.ones_like(t.data))
+    if g.shape != t.shape or g.dtype != t.dtype:
+        raise ValueError(f"grad_outputs is {g.dtype}{g.shape} for an output of {t.dtype}{t.shape}")
+    return g
+
+
+# ---- arguments -----------------------------------------------------------------------------------
+
+
+def _broadcast_together(a: Tensor, b: Any) -> tuple[Tensor, Tensor]:
+    """Both operands as Tensors of one shape and dtype. A plain number takes the tensor's dtype: it never changes it."""
+    if not isinstance(b, Tensor):
+        like = None if hasattr(b, "shape") and not isinstance(b, np.generic) else a.dtype
+        b = Tensor(a.backend.asarray(b, like))
+    if a.dtype != b.dtype:
+        raise TypeError(f"operands have dtypes {a.dtype} and {b.dtype}: convert one, nothing is converted silently")
+    if a.shape == b.shape:
+        return a, b
+    try:
+        shape = np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        raise ValueError(f"shapes {a.shape} and {b.shape} do not broadcast together") from None
+    return a.broadcast_to(shape), b.broadcast_to(shape)
+
+
+def _axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+    """``axis`` as a tuple of numbers in 0 .. ndim-1."""
+    axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"axis {a} does not exist in a tensor of {ndim} axes")
+    return tuple(a % ndim for a in axes)
+
+
+def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
+    """Both f(2, 3) and f((2, 3)) mean (2, 3)."""
+    return tuple(numbers[0]) if len(numbers) == 1 and not isinstance(numbers[0], int) else tuple(numbers)

@@ -1,0 +1,53 @@
+"""Packaging of minigan. Tool settings live in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").read_text()).group(1)
+
+test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
+bench = ["torch>=2.4", "psutil>=5.9"]
+
+setup(
+    name="minigan",
+    version=version,
+    description="A GAN engine to read, teach from and measure against: autograd, kernels and training in NumPy/CuPy",
+    long_description=(here / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["minigan", "minigan.*"]),
+    package_data={"minigan": ["py.typed", "data/files/**/*", "backend/cuda/*.cu", "backend/cuda/*.cuh"]},
+    python_requires=">=3.10",
+    install_requires=[
+        "numpy>=2",
+        "pillow>=10",
+        "matplotlib>=3.8",
+        "tqdm>=4.66",
+        "safetensors>=0.4.3",
+        "threadpoolctl>=3.5",
+    ],
+    extras_require={
+        "test": test,
+        "cuda12": ["cupy-cuda12x[ctk]>=14"],
+        "cuda13": ["cupy-cuda13x[ctk]>=14"],
+        "bench": bench,
+        "dev": [*test, *bench, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
+    },
+    entry_points={"console_scripts": ["minigan = minigan.cli:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Education",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+)
