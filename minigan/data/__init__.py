@@ -1,0 +1,16 @@
+"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, a ``Loader`` feeds it to training.
+
+>>> import numpy as np
+>>> from minigan import backend
+>>> digits = mnist("test")
+>>> loader = Loader(digits, 64, backend=backend.get("numpy"), rng=np.random.default_rng(0))
+>>> next(iter(loader)).shape
+(64, 1, 28, 28)
+"""
+
+from .dataset import Dataset
+from .idx import mnist, read_idx
+from .image_folder import ImageFolder
+from .loader import Loader
+
+__all__ = ["Dataset", "ImageFolder", "Loader", "mnist", "read_idx"]

@@ -1,0 +1,202 @@
+"""A folder of pictures as a dataset: any format, mode and size that Pillow reads, decoded once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from .dataset import Dataset
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+CACHE_VERSION = 1  # raise it when the same files come to give other pixels
+Skipped = list[tuple[str, str]]
+
+
+def ImageFolder(  # noqa: N802 - named for the thing it makes, as the field knows it
+    path: str | PathLike[str], size: int, channels: int = 3, *, cache: str | PathLike[str] | bool | None = None
+) -> Dataset:
+    """Every picture under ``path`` as uint8 (N, channels, size, size), ordered by relative path.
+
+    A picture is turned the way its EXIF data says, cropped to the centre square and resized; transparency becomes
+    white and an animation its first frame. ``channels`` is 3 for colour or 1 for grey. When every picture lies in a
+    subfolder, the immediate subfolders are the classes; with pictures loose at the top there are no labels. Hidden
+    files are passed over, links to folders are not followed.
+
+    A file that is no readable picture is left out, named in ``dataset.skipped`` and told of in a warning.
+
+    The pixels are kept in ``cache`` (default: minigan under $XDG_CACHE_HOME or ~/.cache; False: nowhere) and read from
+    there as long as no file changes.
+
+    Raises InputError for a bad size or channels, a missing folder, or one without a readable picture.
+    """
+    folder = Path(path)
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise InputError(f"size is {size!r}, expected a whole number of pixels from 1 up")
+    if channels not in (1, 3):
+        raise InputError(f"channels is {channels!r}, expected 3 (colour) or 1 (grey)")
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"{folder} {what}, expected a folder of pictures: check the path")
+    names = _files_under(folder)
+    if not names:
+        raise InputError(f"{folder} has no files, expected pictures: check the path")
+
+    cache_file = _cache_file(cache, folder, names, size, channels)
+    decoded = _load_cache(cache_file, names, size, channels)
+    if decoded is None:
+        decoded = _decode_all(folder, names, size, channels)
+        _save_cache(cache_file, *decoded)
+    pixels, skipped = decoded
+
+    if skipped:
+        first = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3]) + ("; ..." if len(skipped) > 3 else "")
+        if len(skipped) == len(names):
+            raise InputError(f"{folder} has no readable picture among its {len(names)} files ({first})")
+        warnings.warn(f"{folder}: skipped {len(skipped)} of {len(names)} files ({first})", stacklevel=2)
+    unreadable = {name for name, _ in skipped}
+    labels, classes = _labels([name for name in names if name not in unreadable])
+    # The pixels stay channels-last in memory, the way the loader wants them.
+    return Dataset(pixels.transpose(0, 3, 1, 2), labels, classes, folder.resolve().name, tuple(skipped))
+
+
+def _files_under(folder: Path) -> list[str]:
+    """The relative paths of all files, sorted, with / between the parts."""
+    names = []
+    for where, subfolders, files in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        paths = [Path(where, name) for name in files if not name.startswith(".")]
+        names += [path.relative_to(folder).as_posix() for path in paths if path.is_file()]  # a pipe would block
+    return sorted(names)
+
+
+def _labels(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    if any("/" not in name for name in names):
+        return None, ()
+    owners = [name.split("/")[0] for name in names]
+    classes = tuple(sorted(set(owners)))
+    index = {name: i for i, name in enumerate(classes)}
+    return np.array([index[owner] for owner in owners], np.int64), classes
+
+
+# ---- decoding --------------------------------------------------------------------------------------------------------
+
+
+def _decode_all(folder: Path, names: list[str], size: int, channels: int) -> tuple[np.ndarray, Skipped]:
+    """uint8 (N, size, size, channels) of the readable files, and the others with the reason."""
+
+    def decode(name: str) -> np.ndarray | str:
+        # A damaged file can raise nearly anything from a decoder, and none of it is a reason to lose the others.
+        try:
+            return _decode(folder / name, size, channels)
+        except Exception as error:
+            unidentified = type(error).__name__ == "UnidentifiedImageError"
+            return "not a picture that Pillow can read" if unidentified else f"{type(error).__name__}: {error}"
+
+    pixels = np.empty((len(names), size, size, channels), np.uint8)
+    skipped: Skipped = []
+    with ThreadPoolExecutor(8, "minigan-decode") as pool:  # Pillow decodes and resizes without holding the GIL
+        for i, result in enumerate(pool.map(decode, names)):
+            if isinstance(result, str):
+                skipped.append((names[i], result))
+            else:
+                pixels[i - len(skipped)] = result
+    return pixels[: len(names) - len(skipped)], skipped
+
+
+def _decode(file: Path, size: int, channels: int) -> np.ndarray:
+    """One picture as uint8 (size, size, channels)."""
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as opened:
+        picture = ImageOps.exif_transpose(opened)
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        picture = picture.crop((left, top, left + side, top + side))
+        picture = _plain(picture).convert("L" if channels == 1 else "RGB")
+        picture = picture.resize((size, size), Image.Resampling.LANCZOS)
+        return np.asarray(picture).reshape(size, size, channels)
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """The picture with 8 bits a channel and without transparency, in a mode that converts to L and RGB as it should."""
+    from PIL import Image
+
+    if picture.mode.startswith("I"):  # 16 bits, which convert("L") would clip at 255
+        deep = np.asarray(picture).clip(0, 65535)
+        return Image.fromarray((deep // 257).astype(np.uint8))
+    if picture.mode == "F":
+        raise ValueError("floating-point pixels, whose black and white are anyone's guess")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture)
+    return picture
+
+
+# ---- the cache -------------------------------------------------------------------------------------------------------
+
+
+def _cache_file(
+    cache: str | PathLike[str] | bool | None, folder: Path, names: list[str], size: int, channels: int
+) -> Path | None:
+    """Where the pixels of these very files belong, or None when they are not to be kept."""
+    try:
+        import PIL
+    except ImportError:
+        raise InputError("reading a folder of pictures needs Pillow: pip install pillow") from None
+
+    if cache is False:
+        return None
+    if cache is None or cache is True:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "minigan")
+    stats = [(name, os.stat(folder / name)) for name in names]
+    # The change time catches what keeps size and mtime: an archive unpacked over another, permissions put right.
+    files = [(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in stats]
+    key = repr((CACHE_VERSION, PIL.__version__, os.fspath(folder.resolve()), size, channels, files))
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    return Path(cache) / f"images-{digest[:32]}.npz"
+
+
+def _load_cache(file: Path | None, names: list[str], size: int, channels: int) -> tuple[np.ndarray, Skipped] | None:
+    """What ``_decode_all`` once returned, or None when it is not there or was damaged."""
+    if file is None:
+        return None
+    try:
+        with (
+            file.open("rb") as opened,
+            np.load(opened, allow_pickle=False) as stored,
+        ):  # a zip, whose checksums tell damage
+            pixels, skipped = stored["pixels"], stored["skipped"].tolist()
+    except Exception:  # a damaged file can raise nearly anything; the cost of passing it over is decoding again
+        return None
+    if pixels.dtype != np.uint8 or pixels.shape != (len(names) - len(skipped), size, size, channels):
+        return None
+    return pixels, [(name, reason) for name, reason in skipped]
+
+
+def _save_cache(file: Path | None, pixels: np.ndarray, skipped: Skipped) -> None:
+    if file is None:
+        return
+    temporary = None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as out:
+            temporary = Path(out.name)
+            np.savez(out, pixels=pixels, skipped=np.array(skipped, np.str_).reshape(-1, 2))
+        temporary.replace(file)  # so that a reader, or a second run, never sees half a file
+    except OSError:
+        pass  # no room or no right to write: the next run decodes again
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,202 @@
+"""Batches: shuffled, scaled to [-1, 1], made ahead in a thread, and resumable to the bit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError
+from .dataset import Dataset
+
+if TYPE_CHECKING:
+    from ..backend import Array, ArrayBackend
+
+
+class Loader:
+    """Hands out a dataset in batches: arrays (N, C, H, W) of ``dtype`` on ``backend``, channels-last in memory.
+
+    With ``labels`` each batch is (images, labels), the labels int64 (N,). ``drop_last`` leaves out an epoch's last
+    batch when it would be smaller. ``prefetch`` batches are made ahead in a thread; with 0 there is no thread.
+
+    A loader has a position, and iterating moves it: ``for batch in loader`` gives what is left of the epoch, so after a
+    break the next loop goes on where the last one stopped. ``state_dict`` is that position; a batch counts from the
+    moment it is handed out. ``epoch`` counts the epochs handed out in full.
+
+    ``rng`` belongs to the loader from now on: each epoch draws one permutation from it, and loading a state sets it.
+
+    Raises InputError for arguments that cannot be used.
+
+    >>> from minigan import backend
+    >>> dataset = Dataset(np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1))
+    >>> loader = Loader(dataset, 3, backend=backend.get("numpy"), rng=np.random.default_rng(0), shuffle=False)
+    >>> for images in loader:
+    ...     print(images.ravel())
+    [-1.  -0.6  1. ]
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        *,
+        backend: ArrayBackend,
+        rng: np.random.Generator,
+        shuffle: bool = True,
+        drop_last: bool = True,
+        labels: bool = False,
+        dtype: Any = "float32",
+        prefetch: int = 2,
+    ) -> None:
+        _check_int("batch_size", batch_size, at_least=1)
+        _check_int("prefetch", prefetch, at_least=0)
+        if len(dataset) == 0:
+            raise InputError(f"{dataset.name} has no images to load")
+        if drop_last and batch_size > len(dataset):
+            raise InputError(
+                f"batch_size {batch_size} is larger than the {len(dataset)} images of {dataset.name}, so there would "
+                f"be no whole batch: use at most {len(dataset)}, or drop_last=False"
+            )
+        if labels and dataset.labels is None:
+            raise InputError(f"{dataset.name} has no labels: use labels=False")
+        if not isinstance(rng, np.random.Generator):
+            raise InputError(f"rng is {rng!r}, expected a generator such as numpy.random.default_rng(0)")
+        self.dtype = np.dtype(dtype)
+        if self.dtype.kind != "f":
+            raise InputError(f"dtype is {self.dtype}, expected a floating one such as float32: images go from -1 to 1")
+
+        self.dataset = dataset
+        self.batch_size = int(batch_size)
+        self.backend = backend
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+        self.labels = labels
+        self.prefetch = prefetch
+        self.epoch = 0
+
+        # Bytes (N, H, W, C), so that a batch is born in the memory layout of the kernels. A copy only if it must be.
+        self._pixels = np.ascontiguousarray(dataset.images.transpose(0, 2, 3, 1))
+        self._labels = dataset.labels if labels else None
+        self._rng = rng
+        self._order: np.ndarray | None = None  # the current epoch's permutation, from its first batch on
+        self._rng_before_order: Mapping[str, Any] = {}
+        self._consumed = 0  # batches of the current epoch
+        self._turn = 0  # counts iterators, so that an outdated one notices
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        whole, rest = divmod(len(self.dataset), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[Array | tuple[Array, Array]]:
+        self._turn += 1
+        turn = self._turn
+        order = self._start_epoch() if self._order is None else self._order
+        for images, labels in self._host_batches(order, self._consumed):
+            if turn != self._turn:
+                raise RuntimeError("this iteration is over: the loader has been iterated or loaded anew since")
+            # Moved to the backend here and not in the thread: a device has one current stream for each thread.
+            images = self.backend.asarray(images)
+            batch = (images, self.backend.asarray(labels)) if self.labels else images
+            self._consumed += 1
+            if self._consumed == len(self):
+                self.epoch, self._consumed, self._order = self.epoch + 1, 0, None
+            yield batch
+
+    def forever(self) -> Iterator[Array | tuple[Array, Array]]:
+        """Batches of epoch after epoch, without end."""
+        while True:
+            yield from self
+
+    # ---- the position ------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position as plain Python values that JSON can hold. Batches made ahead do not count."""
+        rng = self._rng.bit_generator.state if self._order is None else self._rng_before_order
+        return {"epoch": self.epoch, "batch": self._consumed, "rng": _to_plain(rng), **self._fixed()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes to a position: the batches from here on are the ones that would have followed ``state_dict()``.
+
+        Raises InputError, and stays where it is, when the state is from a loader of other data, batch size or settings.
+        """
+        for name, own in self._fixed().items():
+            if state.get(name) != own:
+                raise InputError(
+                    f"the loader's state has {name} {state.get(name)}, but this loader has {own}: "
+                    "resume with the data and settings that the state was saved with"
+                )
+        epoch: Any = state.get("epoch")
+        batch: Any = state.get("batch")
+        rng: Any = state.get("rng")
+        _check_int("epoch of the loader's state", epoch, at_least=0)
+        _check_int("batch of the loader's state", batch, at_least=0)
+        if batch >= len(self):
+            raise InputError(f"the loader's state is at batch {batch}, but an epoch has {len(self)}: it is damaged")
+        try:
+            self._rng.bit_generator.state = rng
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise InputError(
+                f"the loader's state has an rng that does not fit this loader's "
+                f"{type(self._rng.bit_generator).__name__} ({error}): resume with the kind that it was saved with"
+            ) from error
+        self._turn += 1
+        self.epoch, self._consumed, self._order = epoch, batch, None
+        if batch:
+            self._start_epoch()
+
+    def _fixed(self) -> dict[str, Any]:
+        """What must be the same for a position to mean the same batches."""
+        return {
+            "length": len(self.dataset),
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "drop_last": self.drop_last,
+        }
+
+    def _start_epoch(self) -> np.ndarray:
+        self._rng_before_order = self._rng.bit_generator.state
+        count = len(self.dataset)
+        self._order = self._rng.permutation(count) if self.shuffle else np.arange(count)
+        return self._order
+
+    # ---- making batches ----------------------------------------------------------------------------------------------
+
+    def _host_batches(self, order: np.ndarray, first: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """The epoch's batches from number ``first`` on, in host memory, up to ``prefetch`` of them ahead of time."""
+        if self.prefetch == 0:
+            for number in range(first, len(self)):
+                yield self._host_batch(order, number)
+            return
+        waiting: deque[Future] = deque()
+        pool = ThreadPoolExecutor(1, "minigan-loader")
+        try:
+            for number in range(first, len(self)):
+                waiting.append(pool.submit(self._host_batch, order, number))
+                if len(waiting) > self.prefetch:
+                    yield waiting.popleft().result()  # what the thread raised is raised here
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # also when the consumer breaks off
+            pool.shutdown(cancel_futures=True)
+
+    def _host_batch(self, order: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+        images = np.divide(self._pixels[chosen], 127.5, dtype=self.dtype)
+        images -= 1
+        return images.transpose(0, 3, 1, 2), None if self._labels is None else self._labels[chosen]
+
+
+def _check_int(name: str, value: Any, at_least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
+        raise InputError(f"{name} is {value!r}, expected a whole number from {at_least} up")
+
+
+def _to_plain(state: Any) -> Any:
+    """A bit generator's state with lists for its arrays, which the setters take as well."""
+    if isinstance(state, dict):
+        return {name: _to_plain(value) for name, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
