@@ -9,10 +9,25 @@
 Each floor imports only from those above it in this list.
 """
 
-from . import backend, ops
+from . import backend, data, gan, nn, ops, optim
+from .backend.cpu.threads import get_num_threads, set_num_threads
 from .errors import InputError
 from .gradcheck import check_grad
 from .tensor import Tensor, grad, no_grad
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "Tensor", "backend", "check_grad", "grad", "no_grad", "ops"]
+__all__ = [
+    "InputError",
+    "Tensor",
+    "backend",
+    "check_grad",
+    "data",
+    "gan",
+    "get_num_threads",
+    "grad",
+    "nn",
+    "no_grad",
+    "ops",
+    "optim",
+    "set_num_threads",
+]

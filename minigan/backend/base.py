@@ -227,3 +227,37 @@ class ArrayBackend:
             v *= b2
             v += (1 - b2) * g * g
             p -= lr / (1 - b1**step) * m / (self.xp.sqrt(v) / (1 - b2**step) ** 0.5 + eps)
+
+    def sgd(
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        buffers: Sequence[Array],
+        *,
+        lr: float,
+        momentum: float,
+        l2: float = 0.0,
+    ) -> None:
+        """b <- momentum b + g + l2 p;  p <- p - lr b"""
+        for p, g, b in zip(params, grads, buffers, strict=True):
+            b *= momentum
+            b += g
+            if l2:
+                b += l2 * p
+            p -= lr * b
+
+    def rmsprop(
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        squares: Sequence[Array],
+        *,
+        lr: float,
+        alpha: float,
+        eps: float,
+    ) -> None:
+        """v <- alpha v + (1 - alpha) g^2;  p <- p - lr g / (sqrt(v) + eps)"""
+        for p, g, v in zip(params, grads, squares, strict=True):
+            v *= alpha
+            v += (1 - alpha) * g * g
+            p -= lr * g / (self.xp.sqrt(v) + eps)

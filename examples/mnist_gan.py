@@ -1,0 +1,86 @@
+"""A DCGAN learns to draw digits.
+
+A generator, the forger, turns 100 random numbers into a picture; a discriminator, the detective, is shown real digits
+and forged ones and learns to tell them apart; the forger learns from what would have fooled it. Everything that comes
+of it is written to a folder: sample grids, an animation, curves, and the model.
+
+    python examples/mnist_gan.py                     # 5 epochs
+    python examples/mnist_gan.py --steps 200         # a quick look
+    python examples/mnist_gan.py --data DIR          # any other IDX set: Fashion-MNIST, EMNIST, ...
+    python examples/mnist_gan.py --backend cupy      # on an NVIDIA GPU
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+import minigan
+from minigan import backend, data, gan, optim
+from minigan.cli import natural, positive, user_errors
+from minigan.run import Run, free_folder
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
+    parser.add_argument("--epochs", type=positive, default=5, help="passes over the data (default: 5)")
+    parser.add_argument("--steps", type=positive, help="stop after so many steps instead")
+    parser.add_argument("--batch-size", type=int, default=128, help="images a step (default: 128)")
+    parser.add_argument("--lr", type=float, default=2e-4, help="Adam's learning rate (default: 2e-4)")
+    parser.add_argument("--beta1", type=float, default=0.5, help="Adam's first decay rate (default: 0.5)")
+    parser.add_argument("--z-dim", type=positive, default=100, help="random numbers an image is made of (default: 100)")
+    parser.add_argument("--width", type=positive, default=128, help="channels next to the pixels (default: 128)")
+    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the MNIST that comes along)")
+    parser.add_argument("--out", metavar="DIR", help="where to write (default: out/mnist-gan, -2, -3, ...)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    return user_errors(train, parser.parse_args())
+
+
+def train(args: argparse.Namespace) -> None:
+    if args.batch_size < 2:
+        raise minigan.InputError(f"--batch-size {args.batch_size}: batch norm needs at least 2 images")
+    if args.threads:
+        minigan.set_num_threads(args.threads)
+    if args.dry_run:
+        args.width, args.steps = 8, 2
+    place = backend.get(args.backend)
+
+    # Independent streams: drawing more samples to look at, say, never changes the training.
+    init, noise, shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
+
+    digits = data.mnist("train", root=args.data)
+    loader = data.Loader(digits, args.batch_size, backend=place, rng=shuffle)
+
+    channels, height, width = digits.image_shape
+    if height != width:
+        raise minigan.InputError(
+            f"--data: images of {height}x{width} pixels; the DCGAN needs square ones of 28, 32 or 64"
+        )
+    architecture = {
+        "model": "dcgan", "image_size": height, "channels": channels, "z_dim": args.z_dim, "width": args.width,
+    }  # fmt: skip
+    generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
+    settings = {"lr": args.lr, "betas": (args.beta1, 0.999)}
+    trainer = gan.Trainer(
+        generator,
+        discriminator,
+        objective=gan.NonSaturating(),
+        g_optimizer=optim.Adam(generator.parameters(), **settings),
+        d_optimizer=optim.Adam(discriminator.parameters(), **settings),
+        z_dim=args.z_dim,
+        rng=noise,
+    )
+
+    out = args.out or free_folder("out/mnist-gan")
+    with Run(out, trainer, architecture, rng=looks, epochs=args.epochs, steps=args.steps, quiet=args.quiet) as run:
+        for _ in run.steps(loader):
+            pass  # a record of the step's losses and beliefs, for whoever wants to do more with it
+    print(f"{trainer.step_count} steps; pictures and model in {run.out}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

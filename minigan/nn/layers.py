@@ -1,0 +1,248 @@
+"""The layers. Each holds the parameters of one op; defaults and initial distributions are PyTorch's.
+
+Parameters start on the NumPy backend in float32, drawn from ``rng`` (a fresh generator when none is given); a model
+moves as a whole with ``model.to(backend, dtype)``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import ops
+from ..backend import get
+from ..errors import InputError
+from ..ops.conv import Size, pair
+from ..tensor import Tensor
+from . import init
+from .module import Module, Parameter
+
+Rng = np.random.Generator | None
+
+
+class _Affine(Module):
+    """A weight and a bias, both drawn from U(-b, b), b = 1 / sqrt(fan_in)."""
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, fan_in: int, bias: bool, rng: Rng) -> None:
+        if min(shape) < 1:
+            raise InputError(
+                f"{type(self).__name__}: a weight of shape {shape} has no elements: every size must be >= 1"
+            )
+        rng = rng or np.random.default_rng()
+        self.weight = _parameter(shape)
+        bound = 1 / math.sqrt(fan_in)
+        init.uniform_(self.weight, rng, low=-bound, high=bound)
+        self.bias = _parameter((outputs,)) if bias else None
+        if self.bias is not None:
+            init.uniform_(self.bias, rng, low=-bound, high=bound)
+
+
+class Linear(_Affine):
+    """y = x W^T + b;  weight (out, in), x (..., in) -> y (..., out)"""
+
+    def __init__(self, in_features: int, out_features: int, *, bias: bool = True, rng: Rng = None) -> None:
+        super().__init__((out_features, in_features), out_features, in_features, bias, rng)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        out_features, in_features = self.weight.shape
+        return f"{in_features}, {out_features}, bias={self.bias is not None}"
+
+
+class Conv2d(_Affine):
+    """Convolution, see ``ops.conv2d``;  weight (out, in, kh, kw)"""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        *,
+        stride: Size = 1,
+        padding: Size = 0,
+        dilation: Size = 1,
+        bias: bool = True,
+        rng: Rng = None,
+    ) -> None:
+        kernel = pair(kernel_size)
+        super().__init__(
+            (out_channels, in_channels, *kernel), out_channels, in_channels * kernel[0] * kernel[1], bias, rng
+        )
+        self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        settings = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        return ops.conv2d(x, self.weight, self.bias, **settings)
+
+    def extra_repr(self) -> str:
+        outputs, inputs, *kernel = self.weight.shape
+        return f"{inputs}, {outputs}, kernel_size={tuple(kernel)}, stride={self.stride}, padding={self.padding}"
+
+
+class ConvTranspose2d(_Affine):
+    """Transposed convolution, see ``ops.conv_transpose2d``;  weight (in, out, kh, kw)"""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size,
+        *,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        dilation: Size = 1,
+        bias: bool = True,
+        rng: Rng = None,
+    ) -> None:
+        kernel = pair(kernel_size)
+        # PyTorch takes fan_in from the weight's second axis, for a transposed convolution too.
+        super().__init__(
+            (in_channels, out_channels, *kernel), out_channels, out_channels * kernel[0] * kernel[1], bias, rng
+        )
+        self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
+        self.output_padding = pair(output_padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        settings = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        return ops.conv_transpose2d(x, self.weight, self.bias, output_padding=self.output_padding, **settings)
+
+    def extra_repr(self) -> str:
+        inputs, outputs, *kernel = self.weight.shape
+        return f"{inputs}, {outputs}, kernel_size={tuple(kernel)}, stride={self.stride}, padding={self.padding}"
+
+
+class BatchNorm2d(Module):
+    """Batch normalisation over (N, H, W), see ``ops.batch_norm``;  x (N, C, H, W) or (N, C)"""
+
+    fuses_activation = True
+    buffer_names = ("running_mean", "running_var", "num_batches_tracked")
+
+    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        self.eps, self.momentum = eps, momentum
+        self.weight, self.bias = _parameter((num_features,), 1), _parameter((num_features,), 0)
+        self.running_mean, self.running_var = np.zeros(num_features, np.float32), np.ones(num_features, np.float32)
+        self.num_batches_tracked = np.zeros((), np.int64)  # unused here; PyTorch's files carry it
+
+    def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
+        if self.training:
+            self.num_batches_tracked[...] += 1
+        return ops.batch_norm(
+            x,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            training=self.training,
+            momentum=self.momentum,
+            eps=self.eps,
+            negative_slope=negative_slope,
+        )
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[0]}, eps={self.eps}, momentum={self.momentum}"
+
+
+class LeakyReLU(Module):
+    """x where x > 0, else negative_slope * x"""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.leaky_relu(x, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"{self.negative_slope}"
+
+
+class ReLU(Module):
+    """max(x, 0)"""
+
+    negative_slope = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.relu(x)
+
+
+class Tanh(Module):
+    """tanh x, in (-1, 1)"""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.tanh(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + e^-x), in (0, 1)"""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.sigmoid(x)
+
+
+class Flatten(Module):
+    """(N, C, H, W) -> (N, C*H*W)"""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.flatten(x)
+
+
+class Reshape(Module):
+    """(N, ...) -> (N, *shape)"""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(x.shape[0], *self.shape)
+
+    def extra_repr(self) -> str:
+        return ", ".join(map(str, self.shape))
+
+
+class Dropout(Module):
+    """Zeroes each element with probability ``p`` while training; draws from its own ``rng``."""
+
+    def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
+        self.p, self.rng = p, rng or np.random.default_rng()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.dropout(x, self.p, self.rng, self.training)
+
+    def extra_repr(self) -> str:
+        return f"{self.p}"
+
+
+class Upsample(Module):
+    """Nearest-neighbour enlargement by a whole factor."""
+
+    def __init__(self, scale_factor: Size = 2) -> None:
+        self.scale_factor = pair(scale_factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.upsample(x, self.scale_factor)
+
+    def extra_repr(self) -> str:
+        return f"{self.scale_factor}"
+
+
+class Embedding(Module):
+    """A table of vectors looked up by number;  index (...) -> (..., dim). Entries start as N(0, 1)."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None) -> None:
+        self.weight = _parameter((num_embeddings, embedding_dim))
+        init.normal_(self.weight, rng or np.random.default_rng())
+
+    def forward(self, index: np.ndarray) -> Tensor:
+        return ops.embedding(index, self.weight)
+
+    def extra_repr(self) -> str:
+        return "{}, {}".format(*self.weight.shape)
+
+
+def _parameter(shape: tuple[int, ...], value: float = 0.0) -> Parameter:
+    data = get("numpy").empty(shape, np.float32)
+    data[...] = value
+    return Parameter(data)

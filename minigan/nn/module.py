@@ -1,0 +1,199 @@
+"""Module: a function with parameters, buffers and submodules, found by assigning them to attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..backend import Array, ArrayBackend, backend_of, get
+from ..errors import InputError
+from ..tensor import Tensor
+
+Self = TypeVar("Self", bound="Module")
+
+
+class Parameter(Tensor):
+    """A leaf that an optimizer updates. Its version goes up with each update, its name is its path in the model."""
+
+    __slots__ = ()
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data, requires_grad=True)
+
+    def assign(self, array: Any) -> None:
+        """Copy ``array`` (host or backend) into the parameter, in place."""
+        self.data[...] = self.backend.asarray(array, self.dtype)
+        self.bump()
+
+
+class Module:
+    """Base of all layers and networks. Subclasses assign parameters and modules in ``__init__`` and define ``forward``.
+
+    Whatever attribute holds a Parameter or a Module is part of the model. ``state_dict`` names everything by its path,
+    "net.0.weight", as PyTorch does, so weights travel both ways.
+    """
+
+    training = True
+    buffer_names: tuple[str, ...] = ()  # attributes that hold arrays of the state which are not trained
+    fuses_activation = False  # whether forward takes the negative_slope of a (leaky) ReLU to apply as well
+
+    def forward(self, *inputs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def __call__(self, *inputs: Any, **settings: Any) -> Any:
+        return self.forward(*inputs, **settings)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if isinstance(value, Parameter):
+            value.name = name
+        elif isinstance(value, Module):  # assembled bottom up, so each parent adds its part of the path
+            for parameter in value.parameters():
+                parameter.name = f"{name}.{parameter.name}"
+
+    # -- walking
+
+    def children(self) -> dict[str, Module]:
+        """The modules directly below this one, by attribute name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module under the name ``prefix`` and every module below it, parents first."""
+        yield prefix, self
+        for name, module in self.children().items():
+            yield from module.named_modules(_join(prefix, name))
+
+    def modules(self) -> Iterator[Module]:
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        for prefix, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    yield _join(prefix, name), value
+
+    def parameters(self) -> list[Parameter]:
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def named_buffers(self) -> Iterator[tuple[str, Array]]:
+        for prefix, module in self.named_modules():
+            for name in module.buffer_names:
+                yield _join(prefix, name), getattr(module, name)
+
+    # -- modes and places
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Training mode (batch statistics, dropout on) for this module and all below; False for evaluation."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: Self) -> Self:
+        return self.train(False)
+
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        for parameter in self.parameters():
+            parameter.requires_grad = requires_grad
+        return self
+
+    def to(self: Self, backend: str | ArrayBackend | None = None, dtype: Any = None) -> Self:
+        """Move parameters and buffers to a backend, and floating-point ones to ``dtype``, in place."""
+        for parameter in self.parameters():
+            parameter.data = _moved(parameter.data, backend, dtype)
+            parameter.grad = None
+            parameter.bump()
+        for module in self.modules():
+            for name in module.buffer_names:
+                setattr(module, name, _moved(getattr(module, name), backend, dtype))
+        return self
+
+    @property
+    def backend(self) -> ArrayBackend:
+        """Where the parameters live (NumPy when there are none)."""
+        first = next(self.named_parameters(), None)
+        return get("numpy") if first is None else first[1].backend
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The parameters' dtype (float32 when there are none)."""
+        first = next(self.named_parameters(), None)
+        return np.dtype(np.float32) if first is None else first[1].dtype
+
+    # -- state
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Every parameter and buffer by name, as copies on the host in PyTorch's shapes."""
+        arrays = {name: parameter.data for name, parameter in self.named_parameters()} | dict(self.named_buffers())
+        return {name: np.array(backend_of(array).to_numpy(array), order="C") for name, array in arrays.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Copy ``state`` into the parameters and buffers. Refuses, unchanged, unless names and shapes all agree."""
+        arrays: dict[str, Any] = dict(self.named_parameters()) | dict(self.named_buffers())
+        problems = [f"missing {name}" for name in arrays if name not in state]
+        problems += [f"unexpected {name}" for name in state if name not in arrays]
+        for name in arrays.keys() & state.keys():
+            if tuple(state[name].shape) != arrays[name].shape:
+                problems.append(f"{name} is {tuple(state[name].shape)}, the model's is {arrays[name].shape}")
+        if problems:
+            shown = "; ".join(sorted(problems)[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+            raise InputError(f"the state does not fit this {type(self).__name__}: {shown}")
+        for name, target in arrays.items():
+            if isinstance(target, Parameter):
+                target.assign(np.asarray(state[name]))
+            else:
+                target[...] = backend_of(target).asarray(np.asarray(state[name]), target.dtype)
+
+    # -- display
+
+    def extra_repr(self) -> str:
+        return ""
+
+    def __repr__(self) -> str:
+        if not self.children():
+            return f"{type(self).__name__}({self.extra_repr()})"
+        lines = [f"  ({name}): " + repr(m).replace("\n", "\n  ") for name, m in self.children().items()]
+        return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+
+class Sequential(Module):
+    """Modules applied one after the other, named by their number.
+
+    A BatchNorm2d directly followed by a ReLU or LeakyReLU runs as one kernel: the same numbers in fewer passes over
+    memory.
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        for number, module in enumerate(modules):
+            setattr(self, str(number), module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        modules = list(self.children().values())
+        while modules:
+            module = modules.pop(0)
+            slope = getattr(modules[0], "negative_slope", None) if modules and module.fuses_activation else None
+            if slope is None:
+                x = module(x)
+            else:
+                x = module(x, negative_slope=slope)
+                modules.pop(0)
+        return x
+
+    def __len__(self) -> int:
+        return len(self.children())
+
+    def __getitem__(self, number: int) -> Module:
+        return list(self.children().values())[number]
+
+
+def _moved(array: Array, backend: str | ArrayBackend | None, dtype: Any) -> Array:
+    here = backend_of(array)
+    there = here if backend is None else get(backend) if isinstance(backend, str) else backend
+    if array.dtype.kind != "f":
+        dtype = None
+    return there.channels_last(there.asarray(array if there is here else here.to_numpy(array), dtype))
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}.{name}" if prefix else name

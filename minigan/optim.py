@@ -1,0 +1,141 @@
+"""Optimizers. Each update is one call of a backend kernel that changes every parameter in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .backend import Array
+from .errors import InputError
+from .nn.module import Parameter
+from .tensor import Tensor
+
+
+class Optimizer:
+    """Holds parameters and one zero-initialised array per parameter for each name in ``slots``."""
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Parameter], lr: float) -> None:
+        self.params = list(params)
+        if not self.params:
+            raise InputError(f"{type(self).__name__} got no parameters")
+        if not lr >= 0:
+            raise InputError(f"{type(self).__name__}: lr = {lr} must be at least 0")
+        self.lr = lr
+        self.step_count = 0
+        self.state: dict[str, list[Array]] = {
+            slot: [p.backend.xp.zeros_like(p.data) for p in self.params] for slot in self.slots
+        }
+
+    def step(self, gradients: Sequence[Tensor] | None = None) -> None:
+        """One update with ``gradients``, one per parameter (default: their ``.grad``)."""
+        if gradients is None:
+            missing = [p.name or str(i) for i, p in enumerate(self.params) if p.grad is None]
+            if missing:
+                raise RuntimeError(f"no gradient for {', '.join(missing[:5])}: call backward() before step()")
+            gradients = [p.grad for p in self.params if p.grad is not None]
+        self.step_count += 1
+        self.update(self.params[0].backend, [p.data for p in self.params], [g.data for g in gradients])
+        for p in self.params:
+            p.bump()
+
+    def update(self, backend: Any, params: list[Array], grads: list[Array]) -> None:
+        raise NotImplementedError(f"{type(self).__name__}.update")
+
+    def zero_grad(self) -> None:
+        for p in self.params:
+            p.grad = None
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The step count and every slot, as copies on the host: {"step": ..., "exp_avg.0": ...}"""
+        state = {"step": np.array(self.step_count)}
+        for slot, arrays in self.state.items():
+            for number, (p, array) in enumerate(zip(self.params, arrays, strict=True)):
+                state[f"{slot}.{number}"] = np.array(p.backend.to_numpy(array), order="C")
+        return state
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Copy a ``state_dict`` back. Refuses, unchanged, one of other names or shapes."""
+        own = self.state_dict()
+        wrong = sorted(own.keys() ^ state.keys()) or [k for k in own if own[k].shape != state[k].shape]
+        if wrong:
+            raise InputError(f"the state does not fit this {type(self).__name__}: it differs in {', '.join(wrong[:5])}")
+        self.step_count = int(state["step"])
+        for slot, arrays in self.state.items():
+            for number, (p, array) in enumerate(zip(self.params, arrays, strict=True)):
+                array[...] = p.backend.asarray(state[f"{slot}.{number}"], array.dtype)
+
+
+class SGD(Optimizer):
+    """b <- momentum b + g + l2 p;  p <- p - lr b"""
+
+    slots = ("momentum_buffer",)
+
+    def __init__(
+        self, params: Iterable[Parameter], *, lr: float, momentum: float = 0.0, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, lr)
+        self.momentum, self.weight_decay = momentum, weight_decay
+
+    def update(self, backend, params, grads):
+        settings = {"lr": self.lr, "momentum": self.momentum, "l2": self.weight_decay}
+        backend.sgd(params, grads, self.state["momentum_buffer"], **settings)
+
+
+class RMSprop(Optimizer):
+    """v <- alpha v + (1 - alpha) g^2;  p <- p - lr g / (sqrt(v) + eps)  (Tieleman & Hinton 2012)"""
+
+    slots = ("square_avg",)
+
+    def __init__(
+        self, params: Iterable[Parameter], *, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8
+    ) -> None:
+        super().__init__(params, lr)
+        self.alpha, self.eps = alpha, eps
+
+    def update(self, backend, params, grads):
+        backend.rmsprop(params, grads, self.state["square_avg"], lr=self.lr, alpha=self.alpha, eps=self.eps)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015), with eps outside the bias-corrected root; ``weight_decay`` is added to the gradient.
+
+    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+    """
+
+    slots = ("exp_avg", "exp_avg_sq")
+
+    def __init__(
+        self,
+        params: Iterable[Parameter],
+        *,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr)
+        if not all(0 <= beta < 1 for beta in betas):
+            raise InputError(f"{type(self).__name__}: betas = {betas} must each be at least 0 and below 1")
+        self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
+
+    def update(self, backend, params, grads):
+        moments = self.state["exp_avg"], self.state["exp_avg_sq"]
+        settings = {"lr": self.lr, "betas": self.betas, "eps": self.eps, "step": self.step_count}
+        backend.adam(params, grads, *moments, **settings, **self.decay())
+
+    def decay(self) -> dict[str, float]:
+        return {"l2": self.weight_decay}
+
+
+class AdamW(Adam):
+    """Adam with decoupled decay (Loshchilov & Hutter 2019): p shrinks by lr * weight_decay before each update."""
+
+    def __init__(self, params: Iterable[Parameter], *, weight_decay: float = 0.01, **settings: Any) -> None:
+        super().__init__(params, weight_decay=weight_decay, **settings)
+
+    def decay(self) -> dict[str, float]:
+        return {"decay": self.weight_decay}

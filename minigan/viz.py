@@ -1,0 +1,110 @@
+"""Pictures of what a GAN does: grids, animations, training curves, walks through the latent space."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .errors import InputError
+from .files import write_atomically
+from .gan import generate
+from .nn import Module
+
+
+def grid(images: np.ndarray, columns: int | None = None, padding: int = 2) -> np.ndarray:
+    """Images (N, C, H, W) in [-1, 1], side by side: a uint8 picture, (height, width) or (height, width, 3).
+
+    ``columns`` defaults to the square root of N. C is 1 or 3.
+    """
+    n, channels, h, w = images.shape
+    if channels not in (1, 3):
+        raise InputError(f"grid: images {images.shape} have {channels} channels; a picture has 1 or 3")
+    columns = columns or math.isqrt(n - 1) + 1
+    rows = -(-n // columns)
+    pixels = np.clip(np.rint(images * 127.5 + 127.5), 0, 255).astype(np.uint8)
+    canvas = np.zeros((rows * (h + padding) + padding, columns * (w + padding) + padding, channels), np.uint8)
+    for number, image in enumerate(pixels):
+        row, column = divmod(number, columns)
+        top, left = padding + row * (h + padding), padding + column * (w + padding)
+        canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
+    return canvas[:, :, 0] if channels == 1 else canvas
+
+
+def save_png(path: str | os.PathLike[str], picture: np.ndarray) -> None:
+    """Write a uint8 picture as PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "png")
+    write_atomically(path, buffer.getvalue())
+
+
+def save_gif(path: str | os.PathLike[str], pictures: Sequence[np.ndarray], seconds: float = 6.0) -> None:
+    """Write uint8 pictures as an endless animation of about ``seconds``, resting on the last one."""
+    from PIL import Image
+
+    frames = [Image.fromarray(picture) for picture in pictures]
+    each = max(40, round(1000 * seconds / len(frames)))  # milliseconds
+    buffer = io.BytesIO()
+    durations = [each] * (len(frames) - 1) + [2000]
+    frames[0].save(buffer, "gif", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    write_atomically(path, buffer.getvalue())
+
+
+def save_curves(path: str | os.PathLike[str], history: Mapping[str, Sequence[float]]) -> None:
+    """Draw the losses, and D(x) and D(G(z)) around the 0.5 that a perfect forger would force on D.
+
+    ``history`` has equally long lists under "step", "d_loss", "g_loss", "d_real", "d_fake".
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    losses, beliefs = figure.subplots(1, 2)
+    for axes, names in ((losses, ("d_loss", "g_loss")), (beliefs, ("d_real", "d_fake"))):
+        labels = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "D(x)", "d_fake": "D(G(z))"}
+        for name, colour in zip(names, ("tab:blue", "tab:orange"), strict=True):
+            axes.plot(history["step"], history[name], color=colour, alpha=0.2, linewidth=0.8)
+            axes.plot(history["step"], smooth(history[name]), color=colour, label=labels[name])
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+    losses.set_title("losses")
+    losses.legend()
+    beliefs.set_title("what D believes of real and of generated images")
+    beliefs.axhline(0.5, color="grey", linestyle="--", linewidth=1, label="cannot tell")
+    beliefs.set_ylim(0, 1)
+    beliefs.legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    write_atomically(path, buffer.getvalue())
+
+
+def smooth(values: Sequence[float], share: float = 0.02) -> np.ndarray:
+    """The mean over a window of ``share`` of the whole (at least one value), centred, shorter at the ends."""
+    half = int(len(values) * share / 2)
+    sums = np.concatenate([[0.0], np.cumsum(np.asarray(values, np.float64))])
+    index = np.arange(len(values))
+    low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def walks(generator: Module, z: np.ndarray, steps: int = 10) -> np.ndarray:
+    """A picture with a row of ``steps`` images for each pair z[0] to z[1], z[2] to z[3], ..."""
+    rows = [interpolate(start, end, steps) for start, end in zip(z[::2], z[1::2], strict=True)]
+    return grid(generate(generator, np.concatenate(rows)), columns=steps)
+
+
+def interpolate(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
+    """Points z (steps, z_dim) on the great circle from ``start`` to ``end`` (White 2016).
+
+    Gaussian latents lie near a sphere; a straight line would cut through its inside, where G was never trained.
+    """
+    t = np.linspace(0, 1, steps)[:, None]
+    cosine = np.dot(start, end) / (np.linalg.norm(start) * np.linalg.norm(end))
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    if np.sin(angle) < 1e-6:
+        return (1 - t) * start + t * end
+    return (np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)
