@@ -26,6 +26,7 @@ class Op:
     """
 
     reads_inputs = True  # False when vjp looks only at its inputs' shapes: changing their values later is then harmless
+    makes_view = False  # True when the output may share its input's memory: it then goes stale when the input does
 
     def forward(self, backend: ArrayBackend, *arrays: Any) -> Array:
         raise NotImplementedError(f"{type(self).__name__}.forward")
@@ -41,6 +42,7 @@ class BroadcastTo(Op):
     """y = x repeated along axes of size 1 and new leading axes (a view). Adjoint: the sum over the repeated axes."""
 
     reads_inputs = False
+    makes_view = True
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
@@ -165,6 +167,7 @@ class Reshape(Op):
     """y = x in another shape, elements in row-major order of the shape. Adjoint: reshape back."""
 
     reads_inputs = False
+    makes_view = True
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
@@ -183,6 +186,7 @@ class Transpose(Op):
     """y = x with its axes permuted (a view). Adjoint: the inverse permutation."""
 
     reads_inputs = False
+    makes_view = True
 
     def __init__(self, axes: tuple[int, ...]) -> None:
         self.axes = axes
@@ -198,6 +202,7 @@ class GetItem(Op):
     """y = x[index], index of slices, integers and integer arrays. Adjoint: PutItem."""
 
     reads_inputs = False
+    makes_view = True
 
     def __init__(self, index: Any) -> None:
         self.index = index

@@ -38,7 +38,7 @@ class Node:
         self.serial = next(Node._serials)  # an op's inputs exist before it, so serial order is a topological order
         self.op = op
         self.inputs = inputs
-        self.versions = tuple(t.version for t in inputs)
+        self.versions = tuple(t.owner.version for t in inputs)
         self.output = output
 
     def check_usable(self) -> None:
@@ -49,10 +49,11 @@ class Node:
             )
         if self.op.reads_inputs:
             for t, version in zip(self.inputs, self.versions, strict=True):
-                if t.version != version:
+                owner = t.owner
+                if owner.version != version:
                     raise RuntimeError(
-                        f"backward through {type(self.op).__name__} needs {t.name or 'a tensor'} as it was in the "
-                        f"forward, but it has been updated since (version {version}, now {t.version}). "
+                        f"backward through {type(self.op).__name__} needs {owner.name or 'a tensor'} as it was in the "
+                        f"forward, but it has been updated since (version {version}, now {owner.version}). "
                         "Call backward before optimizer.step(), or run the forward again after it"
                     )
 
@@ -99,7 +100,7 @@ class Tensor:
     NumPy backend (Python floats as float32).
     """
 
-    __slots__ = ("data", "requires_grad", "grad", "node", "version", "name", "__weakref__")
+    __slots__ = ("data", "requires_grad", "grad", "node", "version", "base", "name", "__weakref__")
     __array_priority__ = 1000  # numpy_array * tensor comes to Tensor.__rmul__
 
     def __init__(self, data: Any, *, requires_grad: bool = False, name: str = "") -> None:
@@ -117,6 +118,7 @@ class Tensor:
         self.grad: Tensor | None = None
         self.node: Node | None = None
         self.version = 0
+        self.base: Tensor | None = None  # the leaf whose array this one is a view of: that leaf's version counts
         self.name = name
 
     # -- about the array
@@ -151,11 +153,21 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same array, cut off from the graph: no gradient flows further back."""
-        return Tensor(self.data)
+        return Tensor(self.data)._view_of(self)
+
+    @property
+    def owner(self) -> Tensor:
+        """The tensor whose version counts for this one's array: the leaf it is a view of, or itself."""
+        return self if self.base is None else self.base
 
     def bump(self) -> None:
         """Say that the array was changed in place, so that a backward through the old value raises."""
-        self.version += 1
+        self.owner.version += 1
+
+    def _view_of(self, other: Tensor) -> Tensor:
+        """Updating a leaf changes its views as well. (What an op made is never updated, and is not kept alive here.)"""
+        self.base = other.owner if other.owner.node is None else None
+        return self
 
     def __len__(self) -> int:
         return len(self.data)
@@ -173,6 +185,10 @@ class Tensor:
         self, grad_output: Tensor | None = None, *, retain_graph: bool = False, create_graph: bool = False
     ) -> None:
         """Add the gradient of this tensor to ``.grad`` of every leaf that requires one."""
+        if not self.requires_grad:
+            raise RuntimeError(
+                "backward: nothing that requires a gradient leads to this tensor: was it made in no_grad, or detached?"
+            )
         gradients = _backpropagate([self], [grad_output], None, create_graph, retain_graph or create_graph)
         for leaf, g in gradients.items():
             if isinstance(leaf, Tensor):
@@ -239,7 +255,7 @@ class Tensor:
 
     def transpose(self, *axes: Any) -> Tensor:
         """Permute the axes; without arguments, reverse them."""
-        return apply(p.Transpose(_flat(axes) or tuple(range(self.ndim))[::-1]), self)
+        return apply(p.Transpose(_axes(_flat(axes) or range(self.ndim)[::-1], self.ndim)), self)
 
     @property
     def T(self) -> Tensor:  # noqa: N802 (the field's name)
@@ -257,6 +273,8 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
                 f"({', '.join(backend_of(a).name for a in arrays)}): make them all on one"
             )
     output = Tensor(backend.asarray(op.forward(backend, *arrays)))
+    if op.makes_view:
+        output._view_of(inputs[0])
     if _recording.on and any(t.requires_grad for t in inputs):
         output.requires_grad = True
         output.node = Node(op, inputs, output.data)
@@ -327,6 +345,7 @@ def _backpropagate(
         if any(_source(t) in useful for t in node.inputs):
             useful.add(node)
 
+    arrays = {s: s.data if isinstance(s, Tensor) else s.output for s in targets}  # nodes let go of theirs below
     gradients: dict[Node | Tensor, Tensor] = {}
 
     def collect(source: Node | Tensor, g: Tensor) -> None:
@@ -361,8 +380,8 @@ def _backpropagate(
 
         # A wanted tensor that the outputs depend on only through zero derivatives has gradient zero.
         for source in targets - gradients.keys():
-            data = source.data if isinstance(source, Tensor) else source.output
-            gradients[source] = Tensor(backend_of(data).xp.zeros_like(data))
+            array = arrays[source]
+            gradients[source] = Tensor(backend_of(array).xp.zeros_like(array))
     return {source: gradients[source] for source in targets}
 
 
@@ -397,6 +416,8 @@ def _broadcast_together(a: Tensor, b: Any) -> tuple[Tensor, Tensor]:
     """Both operands as Tensors of one shape and dtype. A plain number takes the tensor's dtype: it never changes it."""
     if not isinstance(b, Tensor):
         like = None if hasattr(b, "shape") and not isinstance(b, np.generic) else a.dtype
+        if like is not None and like.kind != "f" and np.asarray(b).dtype.kind == "f":
+            raise TypeError(f"{b} is not a whole number and the tensor is {like}: convert the tensor first")
         b = Tensor(a.backend.asarray(b, like))
     if a.dtype != b.dtype:
         raise TypeError(f"operands have dtypes {a.dtype} and {b.dtype}: convert one, nothing is converted silently")

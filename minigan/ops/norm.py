@@ -97,6 +97,6 @@ class BatchNorm(Op):
 def _with_running_statistics(x, weight, bias, running_mean, running_var, eps, negative_slope):
     """With constant statistics batch norm is a scale and a shift per channel."""
     scale = weight * Tensor(1 / x.backend.xp.sqrt(running_var + eps))
-    shift = bias - Tensor(running_mean) * scale
+    shift = bias - Tensor(running_mean.copy()) * scale  # a later forward in training updates running_mean in place
     y = x * scale.reshape(1, -1, 1, 1) + shift.reshape(1, -1, 1, 1)
     return y if negative_slope == 1.0 else leaky_relu(y, negative_slope)
