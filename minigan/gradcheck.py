@@ -84,8 +84,8 @@ def _worst(f: Callable[..., Tensor], inputs: tuple[Tensor, ...], rng: np.random.
         numeric = _differences(lambda: f(*leaves), v.numpy(), leaf)
         g = analytic[number]
         claimed = np.zeros(leaf.shape) if g is None else np.array(g.numpy())
-        errors = np.abs(claimed - numeric)
-        errors[np.isnan(errors)] = np.inf
+        difference = np.abs(claimed - numeric)
+        errors = np.where(np.isnan(difference), np.inf, difference)
         if errors.size:
             at = tuple(int(i) for i in np.unravel_index(np.argmax(errors), errors.shape))
             error = errors[at] / max(np.abs(numeric).max(), np.abs(claimed).max(), FLOOR)
