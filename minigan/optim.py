@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,29 @@ class AdamW(Adam):
 
     def decay(self) -> dict[str, float]:
         return {"decay": self.weight_decay}
+
+
+def clip_grad_norm(gradients: Sequence[Tensor], max_norm: float) -> list[Tensor]:
+    """The gradients, scaled down together when their common Euclidean norm is above ``max_norm``."""
+    norm = sum(float((g.data.astype(np.float64) ** 2).sum()) for g in gradients) ** 0.5
+    factor = max_norm / (norm + 1e-6)
+    return list(gradients) if factor >= 1 else [Tensor(g.data * factor) for g in gradients]
+
+
+@dataclass(frozen=True)
+class LinearDecay:
+    """A schedule: factor 1 up to step ``start``, then falling linearly to 0 at step ``end`` (both counted from 1).
+
+    >>> [LinearDecay(start=2, end=6)(step) for step in (1, 2, 4, 6)]
+    [1.0, 1.0, 0.5, 0.0]
+    """
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise InputError(f"LinearDecay: start {self.start} must be at least 0 and below end {self.end}")
+
+    def __call__(self, step: int) -> float:
+        return min(1.0, max(0.0, (self.end - step) / (self.end - self.start)))

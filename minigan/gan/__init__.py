@@ -1,7 +1,44 @@
-"""The game: objectives say who wins, models say who plays, the trainer lets them play."""
+"""The game: objectives say who wins, penalties keep it fair, models say who plays, the trainer lets them play."""
 
+from .augment import DiffAugment, InstanceNoise
+from .ema import EMA
 from .models import MODELS, build
-from .objectives import OBJECTIVES, Minimax, NonSaturating, Objective
+from .objectives import (
+    OBJECTIVES,
+    AuxiliaryClassifier,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Objective,
+    RelativisticAverage,
+    Wasserstein,
+)
+from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
 from .trainer import Record, Trainer, generate
 
-__all__ = ["MODELS", "OBJECTIVES", "Minimax", "NonSaturating", "Objective", "Record", "Trainer", "build", "generate"]
+__all__ = [
+    "EMA",
+    "MODELS",
+    "OBJECTIVES",
+    "PENALTIES",
+    "R1",
+    "R2",
+    "AuxiliaryClassifier",
+    "DiffAugment",
+    "Dragan",
+    "GradientPenalty",
+    "Hinge",
+    "InstanceNoise",
+    "LeastSquares",
+    "Minimax",
+    "NonSaturating",
+    "Objective",
+    "Penalty",
+    "Record",
+    "RelativisticAverage",
+    "Trainer",
+    "Wasserstein",
+    "build",
+    "generate",
+]

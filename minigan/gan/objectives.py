@@ -1,40 +1,67 @@
 """What the detective and the forger each want, as losses on logits.
 
-D(x) = sigmoid(logit) is the discriminator's belief that x is real. -log D = softplus(-logit) and -log(1 - D) =
+For a discriminator, D(x) = sigmoid(logit) is its belief that x is real. -log D = softplus(-logit) and -log(1 - D) =
 softplus(logit), which neither overflow nor saturate to log 0: no loss here ever takes the logarithm of a probability.
+For a critic the logit itself is a score, and no probability.
+
+In the formulas r and f are the logits of real and generated images, E a mean over the batch, s the softplus.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..ops import softplus
+import numpy as np
+
+from ..errors import InputError
+from ..ops import log_softmax, relu, sigmoid, softplus
 from ..tensor import Tensor
 
 
 class Objective:
-    """A pair of losses. Logits have one value per sample; each loss is a scalar to be minimised."""
+    """A pair of losses to be minimised. Logits are (N, 1); each loss is a scalar.
 
-    def d_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    ``labels`` (N,) are the classes of a conditional model's batch, for the objectives that use them. ``g_loss`` gets
+    ``real_logits`` when ``g_sees_real`` says so: D is then run on the real images once more in the G step.
+    """
+
+    g_sees_real = False
+
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: np.ndarray | None = None) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__}.d_loss")
 
-    def g_loss(self, fake_logits: Tensor) -> Tensor:
+    def g_loss(
+        self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: np.ndarray | None = None
+    ) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__}.g_loss")
+
+    def belief(self, logits: Tensor) -> Tensor:
+        """What to report of D's output: a probability here, the plain score for critics."""
+        return sigmoid(logits)
 
 
 @dataclass(frozen=True)
 class Minimax(Objective):
     """The game as first written (Goodfellow et al. 2014, eq. 1): G minimises what D maximises.
 
-    d_loss = -E log D(x) - E log(1 - D(G(z))),  g_loss = E log(1 - D(G(z)))
+    d_loss = -E log D(x) - E log(1 - D(G(z))) = E s(-r) + E s(f),  g_loss = E log(1 - D(G(z))) = -E s(f)
 
-    While D wins, g_loss is flat and G learns next to nothing: the reason for NonSaturating.
+    While D wins, g_loss is flat and G learns next to nothing: the reason for NonSaturating. With ``label_smoothing``
+    (Salimans et al. 2016, one-sided) D is asked to believe in real images only to 1 - label_smoothing.
     """
 
-    def d_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        return softplus(-real_logits).mean() + softplus(fake_logits).mean()
+    label_smoothing: float = 0.0
 
-    def g_loss(self, fake_logits: Tensor) -> Tensor:
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 0.5:
+            raise InputError(f"label_smoothing {self.label_smoothing} must be at least 0 and below 0.5")
+
+    def d_loss(self, real_logits, fake_logits, labels=None):
+        # -(1 - a) log D - a log(1 - D) = s(-r) + a r
+        smoothed = real_logits.mean() * self.label_smoothing if self.label_smoothing else 0.0
+        return softplus(-real_logits).mean() + smoothed + softplus(fake_logits).mean()
+
+    def g_loss(self, fake_logits, real_logits=None, labels=None):
         return -softplus(fake_logits).mean()
 
 
@@ -42,11 +69,114 @@ class Minimax(Objective):
 class NonSaturating(Minimax):
     """D as in minimax; G maximises E log D(G(z)) instead, whose slope is steepest while D wins (ibid., section 3).
 
-    g_loss = -E log D(G(z))
+    g_loss = -E log D(G(z)) = E s(-f)
     """
 
-    def g_loss(self, fake_logits: Tensor) -> Tensor:
+    def g_loss(self, fake_logits, real_logits=None, labels=None):
         return softplus(-fake_logits).mean()
 
 
-OBJECTIVES: dict[str, type[Objective]] = {"non_saturating": NonSaturating, "minimax": Minimax}
+class _Critic(Objective):
+    def belief(self, logits):
+        return logits
+
+
+@dataclass(frozen=True)
+class LeastSquares(_Critic):
+    """LSGAN (Mao et al. 2017): D regresses 1 for real and 0 for generated; G wants to be scored 1.
+
+    d_loss = (E (r - 1)^2 + E f^2) / 2,  g_loss = E (f - 1)^2 / 2
+    """
+
+    def d_loss(self, real_logits, fake_logits, labels=None):
+        return (((real_logits - 1) ** 2).mean() + (fake_logits**2).mean()) * 0.5
+
+    def g_loss(self, fake_logits, real_logits=None, labels=None):
+        return ((fake_logits - 1) ** 2).mean() * 0.5
+
+
+@dataclass(frozen=True)
+class Wasserstein(_Critic):
+    """WGAN (Arjovsky, Chintala & Bottou 2017): the critic measures how far apart the two distributions are.
+
+    d_loss = E f - E r,  g_loss = -E f
+
+    A distance only while the critic's slope is bounded: use with a gradient penalty, weight clipping or spectral norm.
+    """
+
+    def d_loss(self, real_logits, fake_logits, labels=None):
+        return fake_logits.mean() - real_logits.mean()
+
+    def g_loss(self, fake_logits, real_logits=None, labels=None):
+        return -fake_logits.mean()
+
+
+@dataclass(frozen=True)
+class Hinge(_Critic):
+    """The hinge loss (Lim & Ye 2017; Miyato et al. 2018): D ignores what it already scores past the margin of 1.
+
+    d_loss = E max(0, 1 - r) + E max(0, 1 + f),  g_loss = -E f
+    """
+
+    def d_loss(self, real_logits, fake_logits, labels=None):
+        return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
+
+    def g_loss(self, fake_logits, real_logits=None, labels=None):
+        return -fake_logits.mean()
+
+
+@dataclass(frozen=True)
+class RelativisticAverage(Objective):
+    """RaGAN (Jolicoeur-Martineau 2019): is a real image more realistic than the average generated one, and vice versa?
+
+    d_loss = E s(-(r - E f)) + E s(f - E r),  g_loss = E s(r - E f) + E s(-(f - E r))
+    """
+
+    g_sees_real = True
+
+    def d_loss(self, real_logits, fake_logits, labels=None):
+        return softplus(fake_logits.mean() - real_logits).mean() + softplus(fake_logits - real_logits.mean()).mean()
+
+    def g_loss(self, fake_logits, real_logits=None, labels=None):
+        if real_logits is None:
+            raise InputError("RelativisticAverage.g_loss needs the real images' logits too")
+        return self.d_loss(fake_logits, real_logits)
+
+
+@dataclass(frozen=True)
+class AuxiliaryClassifier(Objective):
+    """ACGAN (Odena, Olah & Shlens 2017): D also names the class, and G is to be named right.
+
+    D returns (N, 1 + classes): the logit, then the class logits c. With CE(c) = -E log softmax(c)[label]:
+    d_loss = base + weight (CE(c_real) + CE(c_fake)),  g_loss = base + weight CE(c_fake)
+    """
+
+    base: Objective = field(default_factory=NonSaturating)
+    weight: float = 1.0
+
+    def d_loss(self, real_logits, fake_logits, labels=None):
+        named = cross_entropy(real_logits[:, 1:], labels) + cross_entropy(fake_logits[:, 1:], labels)
+        return self.base.d_loss(real_logits[:, :1], fake_logits[:, :1]) + named * self.weight
+
+    def g_loss(self, fake_logits, real_logits=None, labels=None):
+        return self.base.g_loss(fake_logits[:, :1]) + cross_entropy(fake_logits[:, 1:], labels) * self.weight
+
+    def belief(self, logits):
+        return self.base.belief(logits[:, :1])
+
+
+def cross_entropy(logits: Tensor, labels: np.ndarray | None) -> Tensor:
+    """-E log softmax(logits)[n, labels[n]];  logits (N, classes), labels (N,) whole numbers -> scalar"""
+    if labels is None:
+        raise InputError("cross_entropy needs labels: load the data with labels=True")
+    return -log_softmax(logits)[np.arange(len(labels)), labels].mean()
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "non_saturating": NonSaturating,
+    "minimax": Minimax,
+    "least_squares": LeastSquares,
+    "wasserstein": Wasserstein,
+    "hinge": Hinge,
+    "relativistic_average": RelativisticAverage,
+}

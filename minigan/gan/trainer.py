@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array
 from ..errors import InputError
 from ..nn import Module
-from ..ops import sigmoid
-from ..optim import Adam, Optimizer
-from ..tensor import Tensor, grad, no_grad
+from ..optim import Adam, Optimizer, clip_grad_norm
+from ..tensor import Tensor, enable_grad, grad, no_grad
+from .augment import Augmentation
+from .ema import EMA
 from .objectives import NonSaturating, Objective
+from .penalties import Penalty
 
 
 @dataclass(frozen=True)
 class Record:
-    """What one step did. ``d_real`` and ``d_fake`` are D's mean belief that real and generated images are real."""
+    """What one step did. ``d_real`` and ``d_fake`` are D's mean belief (or score) of real and of generated images.
+
+    ``g_loss`` is that of the last generator update, NaN before the first.
+    """
 
     step: int
     d_loss: float
     g_loss: float
     d_real: float
     d_fake: float
+    penalty: float
     seconds: float
     images_per_second: float
 
@@ -34,18 +40,39 @@ class Record:
         return asdict(self)
 
 
+class Round(NamedTuple):
+    """What the detective is shown at a time."""
+
+    real: Tensor
+    fake: Tensor
+    given: tuple[Array, ...]  # (labels,) in a conditional model: what both players are told
+
+
 class Trainer:
     """Trains a generator against a discriminator.
 
-    >>> import minigan, numpy as np
+    >>> from minigan import gan
     >>> rng = np.random.default_rng(0)
-    >>> g, d = minigan.gan.build({"model": "dcgan", "width": 8, "z_dim": 10}, rng)
+    >>> g, d = gan.build({"model": "dcgan", "width": 8, "z_dim": 10}, rng)
     >>> trainer = Trainer(g, d, z_dim=10, rng=rng)
     >>> batches = [rng.uniform(-1, 1, (4, 1, 28, 28)).astype(np.float32)] * 3
     >>> [record.step for record in trainer.steps(batches)]
     [1, 2, 3]
 
-    ``rng`` draws z on the host, so every backend sees the same. The optimizers default to DCGAN's Adam.
+    A conditional model trains on batches (images, labels) and is called with them: generator(z, labels).
+
+    rng              draws z, and what penalties and augmentations need, on the host: every backend sees the same
+    objective        default: NonSaturating
+    g_optimizer      default: DCGAN's Adam(lr 2e-4, betas (0.5, 0.999))
+    d_optimizer      likewise; another rate than G's is TTUR (Heusel et al. 2017)
+    penalties        added to d_loss
+    n_critic         G is updated in every n_critic-th step only
+    augment          applied in turn to every image that D sees
+    clip_weights     after each of D's updates its parameters are clipped to +-clip_weights (the original WGAN)
+    clip_grad_norm   largest norm of each network's gradient
+    accumulate       the batch is worked on in so many parts, to need less memory; gradients are averaged
+    schedule         step -> factor on both learning rates
+    ema              decay of an average of the generator, kept as ``trainer.ema.generator``
     """
 
     def __init__(
@@ -58,56 +85,157 @@ class Trainer:
         objective: Objective | None = None,
         g_optimizer: Optimizer | None = None,
         d_optimizer: Optimizer | None = None,
+        penalties: Sequence[Penalty] = (),
+        n_critic: int = 1,
+        augment: Sequence[Augmentation] = (),
+        clip_weights: float | None = None,
+        clip_grad_norm: float | None = None,
+        accumulate: int = 1,
+        schedule: Callable[[int], float] | None = None,
+        ema: float | None = None,
     ) -> None:
+        if n_critic < 1 or accumulate < 1:
+            raise InputError(f"n_critic = {n_critic} and accumulate = {accumulate} must each be at least 1")
         self.generator, self.discriminator = generator, discriminator
         self.z_dim, self.rng = z_dim, rng
         self.objective = objective or NonSaturating()
         self.g_optimizer = g_optimizer or Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self.d_optimizer = d_optimizer or Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        self.penalties, self.augment = tuple(penalties), tuple(augment)
+        self.n_critic, self.accumulate = n_critic, accumulate
+        self.clip_weights, self.clip_grad_norm = clip_weights, clip_grad_norm
+        self.schedule = schedule
+        self.base_lrs = self.g_optimizer.lr, self.d_optimizer.lr
+        self.ema = None if ema is None else EMA(generator, ema)
         self.step_count = 0
+        self.g_loss = float("nan")
+        for penalty in self.penalties:
+            penalty.check(discriminator)
 
-    def steps(self, batches: Iterable[Array]) -> Iterator[Record]:
-        """One step on each batch of real images (N, C, H, W) in [-1, 1], as they are asked for."""
-        for real in batches:
+    def steps(self, batches: Iterable[Any]) -> Iterator[Record]:
+        """One step on each batch of real images (N, C, H, W) in [-1, 1], or (images, labels), as they are asked for."""
+        for batch in batches:
+            real, *given = batch if isinstance(batch, tuple) else (batch,)
             start = time.perf_counter()
-            losses = self.step(Tensor(real))
+            losses = self.step(Tensor(real), *given)
             seconds = time.perf_counter() - start
-            self.step_count += 1
             yield Record(self.step_count, *losses, seconds=seconds, images_per_second=len(real) / seconds)
 
-    def step(self, real: Tensor) -> tuple[float, float, float, float]:
-        """The discriminator's update, then the generator's; d_loss, g_loss, d_real, d_fake as they were before."""
-        generator, discriminator = self.generator.train(), self.discriminator.train()
-        fake = generator(self.sample_z(len(real)))
+    def step(self, real: Tensor, *given: Array) -> tuple[float, float, float, float, float]:
+        """The discriminator's update, then the generator's; d_loss, g_loss, d_real, d_fake, penalty."""
+        self.generator.train()
+        self.discriminator.train()
+        self.step_count += 1
+        if self.schedule is not None:
+            factor = self.schedule(self.step_count)
+            self.g_optimizer.lr, self.d_optimizer.lr = (lr * factor for lr in self.base_lrs)
+        g_learns = self.step_count % self.n_critic == 0
+        with enable_grad() if g_learns else no_grad():
+            rounds = self._play(real, given)
 
         # D learns to tell them apart. Cutting the fakes off their graph keeps G out of it, and G's graph for later.
-        real_logits, fake_logits = discriminator(real), discriminator(fake.detach())
-        d_loss = self.objective.d_loss(real_logits, fake_logits)
-        self.d_optimizer.step(grad(d_loss, self.d_optimizer.params))
+        d_loss, d_real, d_fake, penalty = self._learn(self.d_optimizer, self._d_loss, rounds)
+        if self.clip_weights is not None:
+            clip_parameters(self.discriminator, self.clip_weights)
 
         # G learns what would have fooled the D that has just learned. D's weight gradients are never computed.
-        g_loss = self.objective.g_loss(discriminator(fake))
-        self.g_optimizer.step(grad(g_loss, self.g_optimizer.params))
+        if g_learns:
+            (self.g_loss,) = self._learn(self.g_optimizer, self._g_loss, rounds)
+            if self.ema is not None:
+                self.ema.update()
+        return d_loss, self.g_loss, d_real, d_fake, penalty
 
+    def _play(self, real: Tensor, given: tuple[Array, ...]) -> list[Round]:
+        """Deal the batch into rounds, and let G answer each real image with a fake one."""
+        size, rest = divmod(len(real), self.accumulate)
+        if rest or not size:
+            raise InputError(f"a batch of {len(real)} images cannot be worked on in {self.accumulate} equal parts")
+        z = self.sample_z(len(real))
+        rounds = []
+        for start in range(0, len(real), size):
+            part = slice(start, start + size)
+            told = tuple(labels[part] for labels in given)
+            shown = real if self.accumulate == 1 else real[part]
+            rounds.append(Round(shown, self.generator(z[part] if self.accumulate > 1 else z, *told), told))
+        return rounds
+
+    def _d_loss(self, round: Round) -> tuple[Tensor, ...]:
+        """What D minimises; then for the record: the objective's part of it, D's two beliefs, the penalties' part."""
+
+        def critic(images: Tensor) -> Tensor:
+            return self.discriminator(images, *round.given)
+
+        real, fake = self._show(round.real), self._show(round.fake.detach())
+        real_logits, fake_logits = critic(real), critic(fake)
+        loss = self.objective.d_loss(real_logits, fake_logits, *round.given)
+        penalty = loss * 0.0
+        for term in self.penalties:
+            if self.step_count % term.every == 0:
+                penalty = penalty + term(critic, real, fake, self.rng) * float(term.every)
         with no_grad():
-            d_real, d_fake = sigmoid(real_logits).mean(), sigmoid(fake_logits).mean()
-        return d_loss.item(), g_loss.item(), d_real.item(), d_fake.item()
+            beliefs = (self.objective.belief(logits).mean() for logits in (real_logits, fake_logits))
+        return loss + penalty, loss, *beliefs, penalty
+
+    def _g_loss(self, round: Round) -> tuple[Tensor, ...]:
+        fake_logits = self.discriminator(self._show(round.fake), *round.given)
+        real_logits = None
+        if self.objective.g_sees_real:
+            with no_grad():
+                real_logits = self.discriminator(self._show(round.real), *round.given)
+        loss = self.objective.g_loss(fake_logits, real_logits, *round.given)
+        return loss, loss
+
+    def _learn(
+        self, optimizer: Optimizer, loss: Callable[[Round], tuple[Tensor, ...]], rounds: list[Round]
+    ) -> list[float]:
+        """Update by the gradient of the mean loss over the rounds; the means of what ``loss`` reports beside it."""
+        gradients: list[Tensor] = []
+        reports = []
+        for round in rounds:
+            value, *report = loss(round)
+            found = grad(value * (1 / len(rounds)), optimizer.params)
+            gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
+            reports.append([t.item() for t in report])
+        if self.clip_grad_norm is not None:
+            gradients = clip_grad_norm(gradients, self.clip_grad_norm)
+        optimizer.step(gradients)
+        return [sum(values) / len(rounds) for values in zip(*reports, strict=True)]
+
+    def _show(self, images: Tensor) -> Tensor:
+        """What D gets to see of the images."""
+        for augment in self.augment:
+            images = augment(images, self.rng, self.step_count)
+        return images
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
         return _latent(self.generator, self.rng.standard_normal((count, self.z_dim)))
 
 
-def generate(generator: Module, z: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """Images (N, C, H, W) in [-1, 1] on the host for z (N, z_dim), in evaluation mode."""
+def clip_parameters(module: Module, limit: float) -> None:
+    """Every parameter into [-limit, limit], in place: how the original WGAN bounds its critic's slope."""
+    for parameter in module.parameters():
+        parameter.backend.xp.clip(parameter.data, -limit, limit, out=parameter.data)
+        parameter.bump()
+
+
+def generate(generator: Module, z: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 64) -> np.ndarray:
+    """Images (N, C, H, W) in [-1, 1] on the host for z (N, z_dim) and, if it is conditional, labels (N,).
+
+    Runs in evaluation mode: batch norm uses its running statistics, so an image does not depend on its neighbours.
+    """
     if z.ndim != 2 or not len(z):
         raise InputError(f"generate: z is {z.shape}, it must be (N, z_dim) with N at least 1")
     mode = generator.training
     generator.eval()
     try:
         with no_grad():
-            parts = (generator(_latent(generator, z[i : i + batch_size])) for i in range(0, len(z), batch_size))
-            return np.concatenate([np.asarray(part.numpy()) for part in parts])
+            images = []
+            for start in range(0, len(z), batch_size):
+                part = slice(start, start + batch_size)
+                given = () if labels is None else (labels[part],)
+                images.append(np.asarray(generator(_latent(generator, z[part]), *given).numpy()))
+            return np.concatenate(images)
     finally:
         generator.train(mode)
 

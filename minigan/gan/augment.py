@@ -1,0 +1,88 @@
+"""What D is shown instead of the plain images: noise that blurs both sides, and augmentations that G can feel through.
+
+An augmentation takes images (N, C, H, W), a host generator and the number of the step, and returns images. It is
+applied to real and generated images alike, and made of ops: G's gradient flows through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..ops.translate import translate
+from ..tensor import Tensor
+
+Augmentation = Callable[[Tensor, np.random.Generator, int], Tensor]
+
+
+@dataclass(frozen=True)
+class InstanceNoise:
+    """x + N(0, std^2), the std falling linearly to 0 within ``steps`` (Sonderby et al. 2017; Arjovsky & Bottou 2017).
+
+    With noise on both, real and generated images overlap from the start, and D cannot be sure too early.
+    """
+
+    std: float = 0.1
+    steps: int | None = None
+
+    def __call__(self, x: Tensor, rng: np.random.Generator, step: int) -> Tensor:
+        std = self.std if self.steps is None else self.std * max(0.0, 1 - step / self.steps)
+        return x + _constant(std * rng.standard_normal(x.shape), x) if std else x
+
+
+@dataclass(frozen=True)
+class DiffAugment:
+    """Differentiable augmentation (Zhao et al. 2020), for training on few images: any of "color,translation,cutout".
+
+    color: brightness + U(-1/2, 1/2); saturation, the distance from the mean over channels, times U(0, 2); contrast, the
+    distance from the image's mean, times U(1/2, 3/2). translation: by up to 1/8 of each side, zeros coming in. cutout:
+    a square of half the side set to 0.
+    """
+
+    policy: str = "color,translation,cutout"
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.policy.split(",") if name not in POLICIES]
+        if unknown:
+            raise InputError(f"DiffAugment: unknown {', '.join(map(repr, unknown))}; choose of {', '.join(POLICIES)}")
+
+    def __call__(self, x: Tensor, rng: np.random.Generator, step: int) -> Tensor:
+        for name in self.policy.split(","):
+            x = POLICIES[name](x, rng)
+        return x
+
+
+def color(x: Tensor, rng: np.random.Generator) -> Tensor:
+    def factor() -> np.ndarray:
+        return rng.random((len(x), 1, 1, 1))
+
+    x = x + _constant(factor() - 0.5, x)
+    grey = x.mean(1, keepdims=True)
+    x = (x - grey) * _constant(2 * factor(), x) + grey
+    mean = x.mean((1, 2, 3), keepdims=True)
+    return (x - mean) * _constant(factor() + 0.5, x) + mean
+
+
+def translation(x: Tensor, rng: np.random.Generator) -> Tensor:
+    reach = [round(side / 8) for side in x.shape[2:]]
+    return translate(x, np.stack([rng.integers(-r, r + 1, len(x)) for r in reach], axis=1))
+
+
+def cutout(x: Tensor, rng: np.random.Generator) -> Tensor:
+    n, _, height, width = x.shape
+    keep = np.ones((n, 1, height, width))
+    h, w = round(height / 2), round(width / 2)
+    tops, lefts = rng.integers(0, height + 1, n) - h // 2, rng.integers(0, width + 1, n) - w // 2
+    for image, top, left in zip(keep, tops, lefts, strict=True):
+        image[:, max(0, top) : max(0, top + h), max(0, left) : max(0, left + w)] = 0
+    return x * _constant(keep, x)
+
+
+POLICIES = {"color": color, "translation": translation, "cutout": cutout}
+
+
+def _constant(values: np.ndarray, like: Tensor) -> Tensor:
+    return Tensor(like.backend.asarray(values.astype(like.dtype)))

@@ -1,0 +1,31 @@
+"""The generator's moving average: the same network, its jitter averaged away, usually the better one to sample from."""
+
+from __future__ import annotations
+
+import copy
+
+from ..errors import InputError
+from ..nn import Module
+
+
+class EMA:
+    """average <- decay * average + (1 - decay) * generator, for every parameter and floating-point buffer.
+
+    ``EMA(g, 0.999).generator`` is the averaged network; ``update`` moves it one step. (Yazici et al. 2019)
+    """
+
+    def __init__(self, source: Module, decay: float = 0.999) -> None:
+        if not 0 <= decay < 1:
+            raise InputError(f"EMA: decay = {decay} must be at least 0 and below 1")
+        self.source, self.decay = source, decay
+        self.generator = copy.deepcopy(source).requires_grad_(False)
+
+    def update(self) -> None:
+        for average, parameter in zip(self.generator.parameters(), self.source.parameters(), strict=True):
+            average.data += (1 - self.decay) * (parameter.data - average.data)
+            average.bump()
+        for (_, average), (_, buffer) in zip(self.generator.named_buffers(), self.source.named_buffers(), strict=True):
+            if average.dtype.kind == "f":
+                average += (1 - self.decay) * (buffer - average)
+            else:
+                average[...] = buffer

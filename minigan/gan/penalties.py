@@ -1,0 +1,117 @@
+"""Penalties on the discriminator's slope. Each is made of a gradient that is then differentiated again.
+
+With v = dD/dx, the gradient of D's logit with respect to an image, a penalty is a function of |v|, the norm over *all*
+of an image's pixels, and its own gradient with respect to D's weights goes through v: a double backward.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from ..nn import BatchNorm2d, Module
+from ..ops import sqrt
+from ..tensor import Tensor, grad
+
+Critic = Callable[[Tensor], Tensor]  # images (N, ...) to logits; the first column is the one that counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Penalty:
+    """A term to add to the discriminator's loss, ``weight`` included.
+
+    ``every`` = k applies it in each k-th step only, k times as strong (lazy regularisation, Karras et al. 2020).
+    """
+
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise InputError(f"{type(self).__name__}: every = {self.every} must be at least 1")
+
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__}.__call__")
+
+    def check(self, discriminator: Module) -> None:
+        """Warn of a discriminator that this penalty does not fit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientPenalty(Penalty):
+    """WGAN-GP (Gulrajani et al. 2017): weight * E (|dD/dx| - 1)^2 between the real and the generated images.
+
+    x = a real + (1 - a) fake, with a ~ U(0, 1) per sample."""
+
+    weight: float = 10.0
+
+    def __call__(self, critic, real, fake, rng):
+        a = _per_sample(rng.random(len(real)), real)
+        return _towards_one(critic, fake + (real - fake) * a) * self.weight
+
+    def check(self, discriminator):
+        if any(isinstance(module, BatchNorm2d) for module in discriminator.modules()):
+            warnings.warn(
+                "the gradient penalty wants a gradient for each image alone, but batch norm in the discriminator mixes "
+                "the images of a batch: use layer norm, instance norm or none there",
+                stacklevel=3,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dragan(GradientPenalty):
+    """DRAGAN (Kodali et al. 2017): weight * E (|dD/dx| - 1)^2 around the data only.
+
+    x = real + a * 0.5 * std(real) * u, with u ~ U(0, 1) per pixel and a ~ U(0, 1) per sample.
+    """
+
+    def __call__(self, critic, real, fake, rng):
+        a, u = _per_sample(rng.random(len(real)), real), _like(rng.random(real.shape), real)
+        spread = float(np.std(real.numpy(), dtype=np.float64))
+        return _towards_one(critic, real + u * a * (0.5 * spread)) * self.weight
+
+
+@dataclass(frozen=True, kw_only=True)
+class R1(Penalty):
+    """R1 (Mescheder, Geiger & Nowozin 2018): gamma / 2 * E |dD/dx|^2 on real images."""
+
+    gamma: float = 10.0
+
+    def __call__(self, critic, real, fake, rng):
+        return squared_slope(critic, real).mean() * (self.gamma / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class R2(R1):
+    """R2 (ibid.): gamma / 2 * E |dD/dx|^2 on generated images."""
+
+    def __call__(self, critic, real, fake, rng):
+        return super().__call__(critic, fake, real, rng)
+
+
+def squared_slope(critic: Critic, x: Tensor) -> Tensor:
+    """|dD/dx|^2 over all pixels of each sample: x (N, ...) -> (N,), recorded for a second backward."""
+    x = Tensor(x.data, requires_grad=True)
+    logits = critic(x)
+    (v,) = grad(logits[:, 0].sum(), [x], create_graph=True)
+    return (v * v).sum(tuple(range(1, v.ndim)))
+
+
+def _towards_one(critic: Critic, x: Tensor) -> Tensor:
+    # The root's slope is infinite at 0, where a critic that is flat somewhere would get NaN.
+    norm = sqrt(squared_slope(critic, x) + 1e-12)
+    return ((norm - 1) ** 2).mean()
+
+
+def _per_sample(values: np.ndarray, like: Tensor) -> Tensor:
+    return _like(values.reshape(-1, *[1] * (like.ndim - 1)), like)
+
+
+def _like(values: np.ndarray, like: Tensor) -> Tensor:
+    return Tensor(like.backend.asarray(values.astype(like.dtype)))
+
+
+PENALTIES: dict[str, type[Penalty]] = {"gradient_penalty": GradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2}
