@@ -1,12 +1,23 @@
-"""The fast CPU backend."""
+"""The fast CPU backend: picks an algorithm for each geometry and hands over to minigan.backend.cpu.
+
+Convolutions arrive as (N, C, H, W) and are worked on as their contiguous (N, H, W, C) views.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from .base import Array, ArrayBackend
+from .base import Array, ArrayBackend, Shared
+from .cpu import elementwise, filtering, im2col, norm, optim
+from .geometry import ConvGeometry
+
+SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
 
 
 class NumpyBackend(ArrayBackend):
@@ -17,3 +28,192 @@ class NumpyBackend(ArrayBackend):
         if type(array) is np.ndarray and dtype is None:
             return array
         return np.asarray(array, dtype=dtype)
+
+    # ---- convolution -----------------------------------------------------------------------------------------------------
+
+    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        if not _has_kernels(x.dtype, w.dtype):
+            return super().conv2d(x, w, geometry, shared)
+        x, w = self._nhwc(x), self._nhwc(w)
+        y = np.empty((len(x), *geometry.out_hw, len(w)), x.dtype)
+        tile = choose(geometry, len(x), x.shape[-1], len(w))
+        if tile:
+            filtering.conv2d(x, w, y, geometry, tile, {} if shared is None else shared)
+        else:
+            im2col.conv2d(x, w, y, geometry)
+        return y.transpose(0, 3, 1, 2)
+
+    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        if not _has_kernels(g.dtype, w.dtype):
+            return super().conv2d_input(g, w, geometry, shared)
+        g, w = self._nhwc(g), self._nhwc(w)
+        x = np.empty((len(g), *geometry.in_hw, w.shape[-1]), g.dtype)
+        tile = choose(geometry, len(g), w.shape[-1], len(w))
+        if tile:
+            filtering.conv2d_input(g, w, x, geometry, tile, {} if shared is None else shared)
+        else:
+            im2col.conv2d_input(g, w, x, geometry)
+        return x.transpose(0, 3, 1, 2)
+
+    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        if not _has_kernels(x.dtype, g.dtype):
+            return super().conv2d_weight(x, g, geometry, shared)
+        x, g = self._nhwc(x), self._nhwc(g)
+        w = np.empty((g.shape[-1], *geometry.kernel_hw, x.shape[-1]), x.dtype)
+        tile = choose(geometry, len(x), x.shape[-1], g.shape[-1])
+        if tile:
+            filtering.conv2d_weight(x, g, w, geometry, tile, {} if shared is None else shared)
+        else:
+            im2col.conv2d_weight(x, g, w, geometry)
+        return w.transpose(0, 3, 1, 2)
+
+    # ---- batch norm ------------------------------------------------------------------------------------------------------
+
+    def batch_norm(
+        self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
+    ) -> tuple[Array, Array, Array]:
+        if not _has_kernels(x.dtype, weight.dtype, bias.dtype):
+            return super().batch_norm(x, weight, bias, eps, negative_slope)
+        x = self._nhwc(x)
+        y = np.empty(x.shape, x.dtype)
+        mean, var = norm.forward(_rows(x), weight, bias, eps, negative_slope, _rows(y))
+        return y.transpose(0, 3, 1, 2), mean.astype(x.dtype), var.astype(x.dtype)
+
+    def batch_norm_backward(
+        self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
+    ) -> tuple[Array, Array, Array]:
+        if not _has_kernels(x.dtype, g.dtype, y.dtype, weight.dtype, mean.dtype, var.dtype):
+            return super().batch_norm_backward(g, x, y, weight, mean, var, eps, negative_slope)
+        shape = x.shape
+        g, x, y = (_rows(self._nhwc(array)) for array in (g, x, y))
+        dx = self.empty(shape, x.dtype)
+        dweight, dbias = norm.backward(g, x, y, weight, mean, var, eps, negative_slope, _rows(self._nhwc(dx)))
+        return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
+
+    # ---- element-wise, sums ----------------------------------------------------------------------------------------------
+
+    def leaky_relu(self, x: Array, negative_slope: float) -> Array:
+        return self._elementwise(super().leaky_relu, elementwise.leaky_relu, (x,), negative_slope)
+
+    def leaky_relu_gate(self, g: Array, x: Array, negative_slope: float) -> Array:
+        return self._elementwise(super().leaky_relu_gate, elementwise.leaky_relu_gate, (g, x), negative_slope)
+
+    def tanh(self, x: Array) -> Array:
+        return self._elementwise(super().tanh, np.tanh, (x,))
+
+    def softplus(self, x: Array) -> Array:
+        return self._elementwise(super().softplus, elementwise.softplus, (x,))
+
+    def sigmoid(self, x: Array) -> Array:
+        return self._elementwise(super().sigmoid, elementwise.sigmoid, (x,))
+
+    def _elementwise(self, plain: Callable, kernel: Callable, arrays: tuple[Array, ...], *settings: float) -> Array:
+        """``kernel(*arrays, out, *settings)`` in chunks; ``plain`` for what is too small to profit, or has no kernel."""
+        if arrays[0].size < SMALL or not _has_kernels(*(a.dtype for a in arrays)) or len({a.shape for a in arrays}) > 1:
+            return plain(*arrays, *settings)
+        out = self.empty(arrays[0].shape, arrays[0].dtype)
+        elementwise.over_chunks(lambda *chunk: kernel(*chunk, *settings), *map(self._flat, arrays), self._flat(out))
+        return out
+
+    def sum(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+        shape = x.shape
+        if x.size >= SMALL and _has_kernels(x.dtype) and sorted(axes) in ([0, 2, 3], [0]) and x.ndim in (2, 4):
+            over_pixels = x.ndim == 4 and len(axes) == 3
+            if over_pixels or x.ndim == 2:
+                rows = _rows(self._nhwc(x)) if over_pixels else np.ascontiguousarray(x)
+                total = elementwise.column_sums(rows)
+                kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+                return total.reshape(kept) if keepdims else total
+        return super().sum(x, axes, keepdims)
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        if a.ndim != 2 or b.ndim != 2 or not _has_kernels(a.dtype, b.dtype) or not a.size or not b.size:
+            return super().matmul(a, b)
+        out = np.empty((len(a), b.shape[1]), a.dtype)
+        im2col.product(a, b, out)
+        return out
+
+    # ---- optimizers ------------------------------------------------------------------------------------------------------
+
+    def adam(
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        first: Sequence[Array],
+        second: Sequence[Array],
+        *,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        step: int,
+        l2: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        settings = {"lr": lr, "betas": betas, "eps": eps, "step": step, "l2": l2, "decay": decay}
+        groups = []
+        for p, g, m, v in zip(params, grads, first, second, strict=True):
+            if g.strides != p.strides:  # a gradient of another layout is brought into the parameter's
+                g, given = np.empty_like(p, dtype=g.dtype), g
+                g[...] = given
+            flat = optim.flat_views((p, g, m, v)) if _has_kernels(p.dtype, g.dtype, m.dtype, v.dtype) else None
+            if flat is None:
+                super().adam([p], [g], [m], [v], **settings)
+            else:
+                groups.append(flat)
+        optim.adam(groups, **settings)
+
+    # ---- layouts ---------------------------------------------------------------------------------------------------------
+
+    def _nhwc(self, array: Array) -> Array:
+        return self.channels_last(array).transpose(0, 2, 3, 1)
+
+    def _flat(self, array: Array) -> Array:
+        """All elements in the order of memory; a view unless the layout must change."""
+        return (self._nhwc(array) if array.ndim == 4 else np.ascontiguousarray(array)).reshape(-1)
+
+
+def _rows(nhwc: Array) -> Array:
+    return nhwc.reshape(-1, nhwc.shape[-1])
+
+
+def _has_kernels(*dtypes: np.dtype) -> bool:
+    """The fast kernels are for one dtype, float32 or float64; the inherited ones take anything else."""
+    return dtypes[0] in (np.float32, np.float64) and all(dtype == dtypes[0] for dtype in dtypes)
+
+
+@lru_cache(maxsize=4096)
+def choose(geometry: ConvGeometry, samples: int, channels: int, filters: int) -> int:
+    """The convolution algorithm: 0 for im2col, m for minimal filtering with tiles of m outputs.
+
+    Filtering costs products over fewer points, and three transforms that are bound by memory. The time of each, in
+    nanoseconds on one core of a current machine, decides; only the ratio of the two constants matters.
+    """
+    best, tile = 0, 0
+    if filtering.applies(geometry) and channels >= 16 and filters >= 16:
+        for m in (2, 3, 4):
+            cost = filtering_cost(geometry, samples, channels, filters, m)
+            if tile == 0 or cost < best:
+                best, tile = cost, m
+        if im2col_cost(geometry, samples, channels, filters) < best:
+            tile = 0
+    if os.environ.get("MINIGAN_VERBOSE") == "1":
+        name = f"filtering, tiles of {tile}" if tile else "im2col"
+        print(f"minigan: conv {geometry} N={samples} C={channels} F={filters}: {name}", file=sys.stderr)
+    return tile
+
+
+def im2col_cost(geometry: ConvGeometry, samples: int, channels: int, filters: int) -> float:
+    taps = geometry.kernel_hw[0] * geometry.kernel_hw[1]
+    rows = samples * geometry.out_hw[0] * geometry.out_hw[1]
+    return rows * taps * channels * (filters / 100 + 0.5)
+
+
+def filtering_cost(geometry: ConvGeometry, samples: int, channels: int, filters: int, tile: int) -> float:
+    plan = filtering.Plan.make(geometry, tile, np.dtype(np.float32))
+    points = plan.rows.points * plan.cols.points
+    kinds = len(plan.rows.groups) * len(plan.cols.groups)
+    phases = geometry.stride[0] * geometry.stride[1]
+    inside = channels * phases
+    products = points * samples * inside * filters / 100
+    moved = points * samples * (inside + filters) + kinds * inside * filters
+    return products + moved * 0.5

@@ -1,0 +1,63 @@
+"""The BLAS that NumPy runs on, and its number of threads.
+
+BLAS threads and Python threads must not be mixed: OpenBLAS's workers keep spinning for a while after each product and
+take the processor from ours. So BLAS is held at one thread while the pool works and gets its own number back afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+_lock = threading.Lock()
+_holders = 0  # how many callers hold BLAS at one thread right now
+_saved: list[int] = []
+
+
+@cache
+def libraries() -> list[Any]:
+    """Handles of the BLAS that NumPy uses; empty when it cannot be controlled (threadpoolctl missing, Accelerate)."""
+    try:
+        import threadpoolctl
+    except ImportError:
+        return []
+    found = [c for c in threadpoolctl.ThreadpoolController().lib_controllers if c.user_api == "blas"]
+    return [c for c in found if "numpy.libs" in c.filepath] or found
+
+
+@contextmanager
+def single_threaded():
+    """Hold BLAS at one thread. Callers may nest and overlap: the first saves its number of threads, the last restores it."""
+    global _holders, _saved
+    handles = libraries()
+    with _lock:
+        if _holders == 0:
+            _saved = [library.get_num_threads() for library in handles]
+            for library in handles:
+                library.set_num_threads(1)
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                for library, count in zip(handles, _saved, strict=True):
+                    library.set_num_threads(count)
+
+
+def _forget_holders() -> None:
+    """In a forked child the threads that held BLAS are gone."""
+    global _lock, _holders
+    _lock = threading.Lock()
+    if _holders:
+        _holders = 0
+        for library, count in zip(libraries(), _saved, strict=True):
+            library.set_num_threads(count)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_holders)
