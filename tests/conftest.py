@@ -1,0 +1,35 @@
+"""Fixtures that every test file shares: a backend, a generator, and tensors on that backend."""
+
+import numpy as np
+import pytest
+
+from minigan import backend as backends
+from minigan.tensor import Tensor
+
+WHY_NO_CUPY = backends.available()["cupy"]
+
+
+@pytest.fixture(
+    params=[
+        "reference",
+        "numpy",
+        pytest.param("cupy", marks=[pytest.mark.gpu, pytest.mark.skipif(bool(WHY_NO_CUPY), reason=WHY_NO_CUPY)]),
+    ]
+)
+def backend(request):
+    return backends.get(request.param)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def tensor(backend):
+    """tensor(values): a float64 Tensor of this test's backend; tensor(values, np.float32, requires_grad=True)."""
+
+    def make(values, dtype=np.float64, **options):
+        return Tensor(backend.asarray(np.array(values, dtype)), **options)
+
+    return make
