@@ -17,7 +17,8 @@ import numpy as np
 
 import minigan
 from minigan import backend, data, gan, optim
-from minigan.cli import natural, positive, user_errors
+from minigan.cli import user_errors
+from minigan.commands.arguments import natural, positive
 from minigan.run import Run, free_folder
 
 

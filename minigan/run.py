@@ -16,6 +16,7 @@ from . import viz
 from .checkpoint import save_model
 from .errors import InputError
 from .gan.trainer import Record, Trainer, generate
+from .nn import Module
 
 FRAMES = 60  # at most so many pictures in training.gif
 
@@ -48,7 +49,11 @@ class Run:
         self.out = claim_folder(out)
         self.trainer, self.architecture, self.quiet = trainer, architecture, quiet
         self.epochs, self.limit = epochs, steps
-        self.z = rng.standard_normal((64, trainer.z_dim))
+        # A conditional model's grid has a column for each class.
+        self.columns = architecture.get("classes", 8)
+        count = 8 * self.columns
+        self.z = rng.standard_normal((count, trainer.z_dim))
+        self.labels = np.arange(count) % self.columns if "classes" in architecture else None
         self.history: dict[str, list[float]] = {}
         self.frames: list[np.ndarray] = []
         self.interrupted = False
@@ -75,6 +80,11 @@ class Run:
                         break
                 self.sample(epoch)
 
+    @property
+    def generator(self) -> Module:
+        """The one to look at: the averaged generator when there is one."""
+        return self.trainer.generator if self.trainer.ema is None else self.trainer.ema.generator
+
     def log(self, record: Record) -> None:
         values = record.as_dict()
         self.metrics.write(json.dumps(values) + "\n")
@@ -82,7 +92,7 @@ class Run:
             self.history.setdefault(name, []).append(value)
 
     def grid(self) -> np.ndarray:
-        return viz.grid(generate(self.trainer.generator, self.z), columns=8)
+        return viz.grid(generate(self.generator, self.z, self.labels), columns=self.columns)
 
     def sample(self, epoch: int) -> None:
         picture = self.grid()
@@ -105,10 +115,11 @@ class Run:
         self.metrics.close()
         if not self.history:
             return
-        save_model(self.out / "model.safetensors", self.trainer.generator, self.architecture)
+        save_model(self.out / "model.safetensors", self.generator, self.architecture)
         viz.save_curves(self.out / "curves.png", self.history)
         viz.save_gif(self.out / "training.gif", self.frames)
-        viz.save_png(self.out / "interpolation.png", viz.walks(self.trainer.generator, self.z[:16]))
+        labels = None if self.labels is None else self.labels[:8]
+        viz.save_png(self.out / "interpolation.png", viz.walks(self.generator, self.z[:16], labels=labels))
 
 
 def describe(record: Record) -> str:

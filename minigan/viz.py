@@ -91,10 +91,14 @@ def smooth(values: Sequence[float], share: float = 0.02) -> np.ndarray:
     return (sums[high] - sums[low]) / (high - low)
 
 
-def walks(generator: Module, z: np.ndarray, steps: int = 10) -> np.ndarray:
-    """A picture with a row of ``steps`` images for each pair z[0] to z[1], z[2] to z[3], ..."""
+def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> np.ndarray:
+    """A picture with a row of ``steps`` images for each pair z[0] to z[1], z[2] to z[3], ...
+
+    ``labels`` are the classes of the rows of a conditional generator.
+    """
     rows = [interpolate(start, end, steps) for start, end in zip(z[::2], z[1::2], strict=True)]
-    return grid(generate(generator, np.concatenate(rows)), columns=steps)
+    repeated = None if labels is None else np.repeat(labels, steps)
+    return grid(generate(generator, np.concatenate(rows), repeated), columns=steps)
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:

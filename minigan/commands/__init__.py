@@ -1,0 +1,1 @@
+"""The commands of ``python -m minigan``, one a file: ``add`` declares its arguments, ``run`` does the work."""

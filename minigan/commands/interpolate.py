@@ -1,0 +1,25 @@
+"""minigan interpolate: walks between pairs of random latents, a row each."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from .. import viz
+from .arguments import LoadedGenerator, add_model_file, positive
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("interpolate", help="walk between pairs of random latents, a row each")
+    add_model_file(parser, "interpolation.png")
+    parser.add_argument("--rows", type=positive, default=8, help="number of walks (default: 8)")
+    parser.add_argument("--steps", type=positive, default=10, help="images in a walk (default: 10)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    loaded = LoadedGenerator(args.model, args.backend)
+    z = np.random.default_rng(args.seed).standard_normal((2 * args.rows, loaded.z_dim))
+    viz.save_png(args.out, viz.walks(loaded.generator, z, args.steps, loaded.labels(args.rows, args.label)))
+    print(f"{args.rows} walks of {args.steps} images in {args.out}")

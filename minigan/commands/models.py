@@ -1,0 +1,17 @@
+"""minigan models: what can be trained by name."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..gan import MODELS
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    commands.add_parser("models", help="list the models that can be trained by name").set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    for model in MODELS.values():
+        kind = "  (conditional)" if model.conditional else ""
+        print(f"{model.name:10} {model.summary}{kind}\n{'':10} {model.paper}")

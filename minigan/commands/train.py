@@ -1,0 +1,153 @@
+"""minigan train: any model of the zoo on any pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minigan
+
+from .. import backend, data, gan
+from ..errors import InputError
+from ..optim import LinearDecay
+from ..run import Run, free_folder
+from .arguments import add_backend, natural, positive
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a model of the zoo on MNIST or on your pictures",
+        description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
+    )
+    parser.add_argument("--model", default="dcgan", help=f"one of {', '.join(gan.MODELS)} (default: dcgan)")
+    parser.add_argument(
+        "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
+    )
+    parser.add_argument("--size", type=positive, help="pixels a side that pictures are cut to (default: 64)")
+    parser.add_argument("--channels", type=int, choices=(1, 3), default=3, help="of pictures (default: 3)")
+    parser.add_argument("--class", dest="only", metavar="NAME", help="train on the images of this class alone")
+    parser.add_argument("--out", metavar="DIR", help="where to write (default: out/MODEL, -2, -3, ...)")
+    add_backend(parser)
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    length = parser.add_argument_group("how long")
+    length.add_argument("--epochs", type=positive, default=5, help="passes over the data (default: 5)")
+    length.add_argument("--steps", type=positive, help="stop after so many steps instead")
+    length.add_argument("--batch-size", type=int, default=128, help="images a step (default: 128)")
+    length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
+
+    game = parser.add_argument_group("the game")
+    game.add_argument("--objective", choices=gan.OBJECTIVES, help="instead of the model's own")
+    game.add_argument(
+        "--penalty", choices=gan.PENALTIES, action="append", help="instead of the model's own; repeatable"
+    )
+    game.add_argument("--penalty-every", type=positive, default=1, metavar="K", help="apply --penalty each K-th step")
+    game.add_argument("--n-critic", type=positive, help="update G in every n-th step only")
+    game.add_argument("--clip-weights", type=float, help="clip D's parameters to this size after each update")
+    game.add_argument("--label-smoothing", type=float, help="of non_saturating and minimax, one-sided")
+    game.add_argument("--instance-noise", type=float, metavar="STD", help="noise on what D sees, fading out")
+    game.add_argument("--diffaugment", metavar="POLICY", help='any of "color,translation,cutout"')
+
+    networks = parser.add_argument_group("networks and optimizers")
+    networks.add_argument("--z-dim", type=positive, help="random numbers an image is made of")
+    networks.add_argument("--width", type=positive, help="of the layer next to the pixels")
+    networks.add_argument("--g-lr", type=float, help="generator's learning rate")
+    networks.add_argument("--d-lr", type=float, help="discriminator's learning rate")
+    networks.add_argument("--betas", type=float, nargs=2, help="Adam's decay rates")
+    networks.add_argument("--decay-from", type=natural, metavar="STEP", help="from there, rates fall linearly to 0")
+    networks.add_argument("--clip-grad-norm", type=float, help="largest norm of each network's gradient")
+    networks.add_argument("--ema", type=float, metavar="DECAY", help="sample from an average of the generator")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.batch_size < 2:
+        raise InputError(f"--batch-size {args.batch_size}: batch norm needs at least 2 images")
+    if args.model not in gan.MODELS:
+        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(gan.MODELS)}")
+    if args.threads:
+        minigan.set_num_threads(args.threads)
+    place, model = backend.get(args.backend), gan.MODELS[args.model]
+    init, noise, shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
+
+    images = open_images(args.data, args.size, args.channels)
+    if args.only is not None:
+        images = images.of_class(args.only)
+    if model.conditional and images.labels is None:
+        raise InputError(
+            f"{args.model} needs labels, and {args.data} has none: put the pictures in a folder for each class"
+        )
+    loader = data.Loader(images, args.batch_size, backend=place, rng=shuffle, labels=model.conditional)
+
+    channels, height, width = images.image_shape
+    if height != width:
+        raise InputError(f"{args.data}: images of {height}x{width} pixels; the networks need square ones")
+    z_dim = args.z_dim or model.z_dim
+    architecture = {"model": args.model, "image_size": height, "channels": channels, "z_dim": z_dim}
+    if args.width:
+        architecture["width"] = args.width
+    if model.conditional:
+        architecture["classes"] = len(images.classes)
+    generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
+    steps = args.steps or args.epochs * len(loader)
+    trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
+
+    with Run(
+        args.out or free_folder(f"out/{args.model}"),
+        trainer,
+        architecture,
+        rng=looks,
+        epochs=args.epochs,
+        steps=args.steps,
+        quiet=args.quiet,
+    ) as folder:
+        for _ in folder.steps(loader):
+            pass
+    print(f"{trainer.step_count} steps; pictures and model in {folder.out}")
+
+
+def open_images(source: str, size: int | None, channels: int) -> data.Dataset:
+    """MNIST by name, a folder that holds IDX files, or a folder of pictures."""
+    if source == "mnist":
+        return data.mnist("train")
+    if any("idx3" in path.name for path in Path(source).glob("*")):
+        return data.mnist("train", root=source)
+    return data.ImageFolder(source, size or 64, channels)
+
+
+def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
+    """What the command line asks for other than the model's own settings."""
+    names = ("n_critic", "clip_weights", "g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate")
+    asked = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.betas:
+        asked["betas"] = tuple(args.betas)
+    if args.objective or args.label_smoothing is not None:
+        asked["objective"] = objective(args)
+    if args.penalty:
+        asked["penalties"] = tuple(gan.PENALTIES[name](every=args.penalty_every) for name in args.penalty)
+    augment: list[Any] = []
+    if args.instance_noise is not None:
+        augment.append(gan.InstanceNoise(args.instance_noise, steps))
+    if args.diffaugment is not None:
+        augment.append(gan.DiffAugment(args.diffaugment))
+    if augment:
+        asked["augment"] = augment
+    if args.decay_from is not None:
+        asked["schedule"] = LinearDecay(start=args.decay_from, end=steps + 1)
+    return asked
+
+
+def objective(args: argparse.Namespace) -> gan.Objective:
+    name = args.objective or "non_saturating"
+    if args.label_smoothing is None:
+        return gan.OBJECTIVES[name]()
+    kind = gan.OBJECTIVES[name]
+    if not issubclass(kind, gan.Minimax):
+        raise InputError(f"--label-smoothing: {name} has no labels to smooth; use non_saturating or minimax")
+    return kind(label_smoothing=args.label_smoothing)

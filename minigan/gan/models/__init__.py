@@ -1,0 +1,32 @@
+"""The zoo: GANs of the literature by name, each a short file that says what its paper did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from . import acgan, cgan, dcgan, gan2014, sngan, wgan, wgan_gp
+from .model import Model, Networks
+
+MODELS: dict[str, Model] = {
+    module.MODEL.name: module.MODEL for module in (gan2014, dcgan, wgan, wgan_gp, sngan, cgan, acgan)
+}
+
+__all__ = ["MODELS", "Model", "Networks", "build"]
+
+
+def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
+    """Generator and discriminator from ``{"model": name, setting: value, ...}``.
+
+    Raises InputError for an unknown model and for settings that it does not have or cannot be built with.
+    """
+    settings = dict(architecture)
+    name = settings.pop("model", None)
+    if name not in MODELS:
+        raise InputError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
+    try:
+        return MODELS[name].networks(rng=rng, **settings)
+    except TypeError as error:
+        raise InputError(f"model {name}: the settings {settings} do not fit ({error})") from None

@@ -1,0 +1,49 @@
+"""ACGAN (Odena, Olah & Shlens 2017): D is not told the class, it has to name it; G is to be named right."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ... import nn
+from ...backend import Array
+from ...tensor import Tensor
+from ..objectives import AuxiliaryClassifier
+from . import dcgan
+from .cgan import ConditionalGenerator
+from .model import Model, Networks
+
+
+class ClassifyingDiscriminator(nn.Module):
+    """discriminator(x, labels) -> (N, 1 + classes): the logit, then the class logits. The labels are not looked at."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+
+    def forward(self, x: Tensor, labels: Array) -> Tensor:
+        return self.network(x)
+
+
+def acgan(
+    *,
+    rng: np.random.Generator,
+    classes: int,
+    image_size: int = 28,
+    channels: int = 1,
+    z_dim: int = 100,
+    width: int | None = None,
+) -> Networks:
+    """z (N, z_dim), labels (N,) -> images (N, channels, size, size) in [-1, 1] -> (N, 1 + classes)."""
+    dim = 50
+    generator = dcgan.generator(rng, image_size, channels, z_dim + dim, width)
+    discriminator = dcgan.discriminator(rng, image_size, channels, width, outputs=1 + classes)
+    return ConditionalGenerator(generator, classes, dim, rng), ClassifyingDiscriminator(discriminator)
+
+
+MODEL = Model(
+    name="acgan",
+    summary="draws the class it is asked for: D names the class of what it sees",
+    paper="Odena, Olah & Shlens 2017, arXiv:1610.09585",
+    networks=acgan,
+    conditional=True,
+    objective=AuxiliaryClassifier(),
+)

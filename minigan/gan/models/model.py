@@ -1,0 +1,63 @@
+"""What makes a model of the zoo: its networks, and how its paper trains them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ... import optim
+from ...nn import Module
+from ..objectives import NonSaturating, Objective
+from ..penalties import Penalty
+from ..trainer import Trainer
+
+Networks = tuple[Module, Module]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A GAN of the literature.
+
+    ``networks`` takes the keywords rng, image_size, channels, z_dim, width and, for a conditional model, classes; it
+    returns generator and discriminator. The rest is how to train them.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    networks: Callable[..., Networks]
+    conditional: bool = False
+    z_dim: int = 100
+    objective: Objective = field(default_factory=NonSaturating)
+    penalties: tuple[Penalty, ...] = ()
+    optimizer: str = "adam"
+    g_lr: float = 2e-4
+    d_lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    n_critic: int = 1
+    clip_weights: float | None = None
+
+    def trainer(
+        self, generator: Module, discriminator: Module, *, z_dim: int, rng: np.random.Generator, **changes: Any
+    ) -> Trainer:
+        """A trainer with this model's settings. ``changes`` replace them: g_lr, d_lr, betas, or Trainer's own."""
+        g_lr, d_lr = changes.pop("g_lr", self.g_lr), changes.pop("d_lr", self.d_lr)
+        betas = changes.pop("betas", self.betas)
+
+        def optimizer(network: Module, lr: float) -> optim.Optimizer:
+            if self.optimizer == "rmsprop":
+                return optim.RMSprop(network.parameters(), lr=lr)
+            return optim.Adam(network.parameters(), lr=lr, betas=betas)
+
+        settings: dict[str, Any] = {
+            "objective": self.objective,
+            "penalties": self.penalties,
+            "n_critic": self.n_critic,
+            "clip_weights": self.clip_weights,
+            "g_optimizer": optimizer(generator, g_lr),
+            "d_optimizer": optimizer(discriminator, d_lr),
+        }
+        return Trainer(generator, discriminator, z_dim=z_dim, rng=rng, **(settings | changes))
