@@ -154,7 +154,7 @@ class ArrayBackend:
         centred = x - mean[:, None, None]
         var = xp.mean(centred * centred, axis=(0, 2, 3))
         y = centred * (weight / xp.sqrt(var + eps))[:, None, None] + bias[:, None, None]
-        return (y if negative_slope == 1.0 else self.leaky_relu(y, negative_slope)), mean, var
+        return self.channels_last(y if negative_slope == 1.0 else self.leaky_relu(y, negative_slope)), mean, var
 
     def batch_norm_backward(
         self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
@@ -171,7 +171,7 @@ class ArrayBackend:
         dbias, dweight = xp.sum(u, axis=(0, 2, 3)), xp.sum(u * xhat, axis=(0, 2, 3))
         count = x.size // x.shape[1]
         centred = u - (dbias / count)[:, None, None] - xhat * (dweight / count)[:, None, None]
-        return centred * (weight * scale)[:, None, None], dweight, dbias
+        return self.channels_last(centred * (weight * scale)[:, None, None]), dweight, dbias
 
     # ---- element-wise ----------------------------------------------------------------------------
 
