@@ -9,7 +9,7 @@
 Each floor imports only from those above it in this list.
 """
 
-from . import backend, data, gan, nn, ops, optim
+from . import backend, data, gan, metrics, nn, ops, optim
 from .backend.cpu.threads import get_num_threads, set_num_threads
 from .errors import InputError
 from .gradcheck import check_grad
@@ -25,6 +25,7 @@ __all__ = [
     "gan",
     "get_num_threads",
     "grad",
+    "metrics",
     "nn",
     "no_grad",
     "ops",

@@ -14,6 +14,7 @@ from .objectives import (
     RelativisticAverage,
     Wasserstein,
 )
+from .packing import Packed
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
 from .trainer import Record, Trainer, generate
 
@@ -34,6 +35,7 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "Objective",
+    "Packed",
     "Penalty",
     "Record",
     "RelativisticAverage",

@@ -1,0 +1,25 @@
+"""PacGAN (Lin et al. 2018): a detective who sees several samples at once notices when they are all alike."""
+
+from __future__ import annotations
+
+from ..errors import InputError
+from ..nn import Module
+from ..tensor import Tensor
+
+
+class Packed(Module):
+    """A discriminator that judges ``pac`` samples together: (N, C, ...) is handed to it as (N / pac, pac * C, ...).
+
+    Build the inner discriminator for pac times the channels. It returns N / pac logits.
+    """
+
+    def __init__(self, discriminator: Module, pac: int) -> None:
+        if pac < 1:
+            raise InputError(f"Packed: pac = {pac} must be at least 1")
+        self.discriminator, self.pac = discriminator, pac
+
+    def forward(self, x: Tensor) -> Tensor:
+        packs, rest = divmod(len(x), self.pac)
+        if rest:
+            raise InputError(f"Packed: a batch of {len(x)} cannot be packed in groups of {self.pac}")
+        return self.discriminator(x.reshape(packs, self.pac * x.shape[1], *x.shape[2:]))
