@@ -66,7 +66,7 @@ def worst_mismatches(f: Callable[..., Tensor], *inputs: Tensor, order: int = 1, 
     for number, t in enumerate(inputs):
         if t.dtype != np.float64:
             raise TypeError(f"input {number} is {t.dtype}: finite differences need float64")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1])  # not default_rng(seed), which may have drawn the inputs: v must not be x
     found = []
     for k in range(1, order + 1):
         found.append(_worst(f, inputs, rng, k))
@@ -131,7 +131,8 @@ def _derivative(f: Callable[..., Tensor], inputs: tuple[Tensor, ...], rng: np.ra
 
 def _leaf(t: Tensor) -> Tensor:
     """The same array, strides and all, as a leaf. Differences change it in place and put it back exactly as it was."""
-    return Tensor(t.data if t.data.flags.writeable else t.data.copy(), requires_grad=True)
+    writeable = getattr(t.data.flags, "writeable", True)  # CuPy's arrays all are, and have no such flag
+    return Tensor(t.data if writeable else t.data.copy(), requires_grad=True)
 
 
 def _random_like(t: Tensor, rng: np.random.Generator) -> Tensor:

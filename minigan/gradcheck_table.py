@@ -24,6 +24,7 @@ from .backend import ArrayBackend
 from .errors import InputError
 from .gradcheck import BOUNDS, Mismatch, worst_mismatches
 from .ops import conv2d, conv_transpose2d
+from .ops.translate import translate
 from .primitives import Op
 from .tensor import Tensor
 
@@ -124,6 +125,7 @@ def _many_channels(a: Tensor, b: Tensor, conv: Callable[..., Tensor], **options:
 
 ROWS = np.array([[2, 0], [0, 0]])  # an index that repeats: its gradients must add up
 COLUMNS = np.array([1, 3, 1])
+MOVES = np.array([[1, -1], [0, 2], [-4, 0]])  # the last one moves all of a picture out of sight
 DCGAN = {"stride": 2, "padding": 1}  # with a 4x4 kernel: halves or doubles the size
 
 CASES = [
@@ -237,13 +239,15 @@ CASES = [
     Case("batch_norm: not contiguous", ops.batch_norm, strided(2, 2, 2, 1), strided(2), (2,)),
     Case("batch_norm: eval", _batch_norm_eval, (2, 2, 2, 1), (2,), (2,)),
     Case("batch_norm: eval, slope 0.2", _batch_norm_eval, (3, 2), (2,), (2,), negative_slope=0.2),
-    # ---- pooling and upsampling
+    # ---- pooling, upsampling, moving
     Case("avg_pool2d", ops.avg_pool2d, (1, 2, 4, 2), kernel_size=2),
     Case("avg_pool2d: odd size", ops.avg_pool2d, (1, 1, 5, 3), kernel_size=2),
     Case("avg_pool2d: overlap, padding", ops.avg_pool2d, channels_last(1, 2, 4, 5), kernel_size=3, **DCGAN),
     Case("avg_pool2d: asymmetric", lambda x: ops.avg_pool2d(x, (1, 2), stride=(2, 1)) ** 2, strided(1, 2, 3, 3)),
     Case("upsample", ops.upsample, (1, 2, 2, 3), scale_factor=2),
     Case("upsample: asymmetric", lambda x: ops.upsample(x, (3, 1)) ** 2, transposed(2, 1, 2, 2)),
+    Case("translate", translate, (3, 2, 3, 4), offsets=MOVES),
+    Case("translate: strided", lambda x: translate(x, MOVES) ** 2, strided(3, 1, 3, 2)),
     # ---- shape
     Case("concat", lambda *t: ops.concat(t) ** 2, (2, 3), (1, 3), strided(2, 3)),
     Case("concat: last axis", lambda *t: ops.concat(t, axis=-1) ** 2, (2, 1), transposed(2, 3)),
