@@ -131,19 +131,22 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Copy ``state`` into the parameters and buffers. Refuses, unchanged, unless names and shapes all agree."""
         arrays: dict[str, Any] = dict(self.named_parameters()) | dict(self.named_buffers())
+        state = {name: np.asarray(array) for name, array in state.items()}
         problems = [f"missing {name}" for name in arrays if name not in state]
         problems += [f"unexpected {name}" for name in state if name not in arrays]
         for name in arrays.keys() & state.keys():
-            if tuple(state[name].shape) != arrays[name].shape:
-                problems.append(f"{name} is {tuple(state[name].shape)}, the model's is {arrays[name].shape}")
+            if state[name].shape != arrays[name].shape:
+                problems.append(f"{name} is {state[name].shape}, the model's is {arrays[name].shape}")
+            elif state[name].dtype.kind not in "biuf":
+                problems.append(f"{name} is {state[name].dtype}, not numbers")
         if problems:
             shown = "; ".join(sorted(problems)[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
             raise InputError(f"the state does not fit this {type(self).__name__}: {shown}")
         for name, target in arrays.items():
             if isinstance(target, Parameter):
-                target.assign(np.asarray(state[name]))
+                target.assign(state[name])
             else:
-                target[...] = backend_of(target).asarray(np.asarray(state[name]), target.dtype)
+                target[...] = backend_of(target).asarray(state[name], target.dtype)
 
     # -- display
 

@@ -91,7 +91,7 @@ class BatchNorm(Op):
             settings = self.mean, self.var, self.eps, self.negative_slope
             return backend.batch_norm_backward(g.data, x.data, y.data, weight.data, *settings)
 
-        return tuple(lambda i=i: Tensor(gradients()[i]) for i in range(3))
+        return tuple(lambda i=i: Tensor(g.backend.asarray(gradients()[i])) for i in range(3))
 
 
 def _with_running_statistics(x, weight, bias, running_mean, running_var, eps, negative_slope):

@@ -24,7 +24,7 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
     """
     settings = dict(architecture)
     name = settings.pop("model", None)
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
     try:
         return MODELS[name].networks(rng=rng, **settings)
