@@ -18,7 +18,7 @@ import numpy as np
 import minigan
 from minigan import backend, data, gan, optim
 from minigan.cli import user_errors
-from minigan.commands.arguments import natural, positive
+from minigan.commands.arguments import fixed_by, natural, positive
 from minigan.run import Run, free_folder
 
 
@@ -36,6 +36,8 @@ def main() -> int:
     parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the MNIST that comes along)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/mnist-gan, -2, -3, ...)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    parser.add_argument("--resume", action="store_true", help="go on with the training in --out, exactly")
+    parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
     parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return user_errors(train, parser.parse_args())
@@ -76,9 +78,21 @@ def train(args: argparse.Namespace) -> None:
         rng=noise,
     )
 
-    out = args.out or free_folder("out/mnist-gan")
-    with Run(out, trainer, architecture, rng=looks, epochs=args.epochs, steps=args.steps, quiet=args.quiet) as run:
-        for _ in run.steps(loader):
+    out = args.out or ("out/mnist-gan" if args.resume else free_folder("out/mnist-gan"))
+    with Run(
+        out,
+        trainer,
+        loader,
+        architecture,
+        rng=looks,
+        epochs=args.epochs,
+        steps=args.steps,
+        config=fixed_by(args),
+        resume=args.resume,
+        checkpoint_every=args.checkpoint_every,
+        quiet=args.quiet,
+    ) as run:
+        for _ in run.steps():
             pass  # a record of the step's losses and beliefs, for whoever wants to do more with it
     print(f"{trainer.step_count} steps; pictures and model in {run.out}")
 

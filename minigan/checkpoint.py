@@ -1,9 +1,15 @@
-"""Models on disk: safetensors files whose metadata says how to build the network again. No pickle anywhere."""
+"""Models and whole trainings on disk: safetensors files with JSON facts in the metadata. No pickle anywhere.
+
+A file is written beside its place, flushed to the disk and renamed, so a kill leaves the old one or the new one. A
+digest over everything in it is checked on load, so a damaged file is refused whole and never half-loaded.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +19,68 @@ from .errors import InputError
 from .files import write_atomically
 from .nn import Module
 
-FORMAT = "minigan-model-1"
+VERSION = 1
+Path_ = str | os.PathLike[str]
 
 
-def save_model(path: str | os.PathLike[str], generator: Module, architecture: dict[str, Any]) -> None:
-    """The generator's parameters and buffers, with the architecture that ``gan.build`` takes in the metadata."""
-    from safetensors.numpy import save
-
-    metadata = {"format": FORMAT, "architecture": json.dumps(architecture)}
-    write_atomically(path, save(generator.state_dict(), metadata=metadata))
+def save_model(path: Path_, generator: Module, architecture: dict[str, Any]) -> None:
+    """The generator's parameters and buffers, with the architecture that ``gan.build`` takes."""
+    save(path, "model", generator.state_dict(), {"architecture": architecture})
 
 
-def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The architecture and the arrays of a file that ``save_model`` wrote.
+def read_model(path: Path_) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The architecture and the arrays of a file that ``save_model`` wrote. Raises InputError for any other file."""
+    arrays, facts = read(path, "model")
+    if not isinstance(facts.get("architecture"), dict):
+        raise InputError(f"{path}: its metadata holds no architecture; train the model again")
+    return facts["architecture"], arrays
 
-    Raises InputError when the file is missing, is no safetensors file, or is not one of minigan's.
+
+def save(path: Path_, kind: str, arrays: Mapping[str, np.ndarray], facts: dict[str, Any]) -> None:
+    """Write ``arrays`` and ``facts`` (what JSON can hold) as one file of a ``kind``."""
+    from safetensors.numpy import save as serialize
+
+    text = json.dumps(facts)
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    header = {"kind": kind, "version": VERSION, "digest": _digest(arrays, text), "facts": text}
+    # One entry: safetensors writes several in a random order, and equal states are to give equal bytes.
+    write_atomically(path, serialize(arrays, metadata={"minigan": json.dumps(header)}))
+
+
+def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and facts of a file that ``save`` wrote.
+
+    Raises InputError when the file is missing, is of another kind, was written by a newer minigan, or is damaged.
     """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file; give the model.safetensors that a training wrote")
+        raise InputError(f"{path}: there is no such file; give a {kind} file that a training wrote")
     try:
         with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError) as error:
+            header = json.loads((file.metadata() or {}).get("minigan", "{}"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error}); give a {kind} a training wrote") from None
+    found = header.get("kind") if isinstance(header, dict) else None
+    if found != kind:
+        found = f"a {found}" if found else "no file of minigan's"
+        raise InputError(f"{path}: is {found}, not a {kind}; give a {kind} file that a training wrote")
+    if header.get("version") != VERSION:
         raise InputError(
-            f"{path}: not a readable safetensors file ({error}); give a model that a training wrote"
-        ) from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: its format is {metadata.get('format')!r}, not {FORMAT!r}: give the model.safetensors that "
-            "this version of minigan wrote"
+            f"{path}: has format version {header.get('version')}, this minigan reads {VERSION}: use the minigan that "
+            "wrote it, or a newer one"
         )
-    try:
-        return json.loads(metadata["architecture"]), state
-    except (KeyError, ValueError):
-        raise InputError(f"{path}: its metadata holds no architecture; train the model again") from None
+    text = header.get("facts", "")
+    if header.get("digest") != _digest(arrays, text):
+        raise InputError(f"{path}: is damaged, its content does not match its digest: use another copy or checkpoint")
+    return arrays, json.loads(text)
+
+
+def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(np.asarray(arrays[name], order="C").data)
+    return digest.hexdigest()

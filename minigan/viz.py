@@ -43,11 +43,13 @@ def save_png(path: str | os.PathLike[str], picture: np.ndarray) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def save_gif(path: str | os.PathLike[str], pictures: Sequence[np.ndarray], seconds: float = 6.0) -> None:
-    """Write uint8 pictures as an endless animation of about ``seconds``, resting on the last one."""
+def save_gif(
+    path: str | os.PathLike[str], pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0
+) -> None:
+    """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one."""
     from PIL import Image
 
-    frames = [Image.fromarray(picture) for picture in pictures]
+    frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
     each = max(40, round(1000 * seconds / len(frames)))  # milliseconds
     buffer = io.BytesIO()
     durations = [each] * (len(frames) - 1) + [2000]
@@ -83,12 +85,18 @@ def save_curves(path: str | os.PathLike[str], history: Mapping[str, Sequence[flo
 
 
 def smooth(values: Sequence[float], share: float = 0.02) -> np.ndarray:
-    """The mean over a window of ``share`` of the whole (at least one value), centred, shorter at the ends."""
+    """The mean over a window of ``share`` of the whole (at least one value), centred, shorter at the ends.
+
+    NaNs, such as G's loss before its first step, do not count; where there is nothing else the mean is NaN.
+    """
     half = int(len(values) * share / 2)
-    sums = np.concatenate([[0.0], np.cumsum(np.asarray(values, np.float64))])
+    known = np.isfinite(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
     index = np.arange(len(values))
     low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
-    return (sums[high] - sums[low]) / (high - low)
+    count = counts[high] - counts[low]
+    return np.where(count, sums[high] - sums[low], np.nan) / np.maximum(count, 1)
 
 
 def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,12 @@ def positive(text: str) -> int:
     return number
 
 
+def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
+    """The arguments that must be the same when a training is resumed: all but those of length, place and display."""
+    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data"}
+    return {name: value for name, value in vars(args).items() if name not in free}
+
+
 def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
 
@@ -46,8 +53,11 @@ class LoadedGenerator:
     def __init__(self, path: str, backend_name: str) -> None:
         place = backend.get(backend_name)
         architecture, state = read_model(path)
-        generator, _ = gan.build(architecture, np.random.default_rng(0))
-        generator.load_state_dict(state)
+        try:
+            generator, _ = gan.build(architecture, np.random.default_rng(0))
+            generator.load_state_dict(state)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
         self.generator: Module = generator.to(place)
         model = gan.MODELS[architecture["model"]]
         self.z_dim = architecture.get("z_dim", model.z_dim)

@@ -14,7 +14,7 @@ from .. import backend, data, gan
 from ..errors import InputError
 from ..optim import LinearDecay
 from ..run import Run, free_folder
-from .arguments import add_backend, natural, positive
+from .arguments import add_backend, fixed_by, natural, positive
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -34,6 +34,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_backend(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--resume", action="store_true", help="go on with the training in --out, exactly")
+    parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
     length = parser.add_argument_group("how long")
@@ -99,15 +101,19 @@ def run(args: argparse.Namespace) -> None:
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
 
     with Run(
-        args.out or free_folder(f"out/{args.model}"),
+        args.out or (f"out/{args.model}" if args.resume else free_folder(f"out/{args.model}")),
         trainer,
+        loader,
         architecture,
         rng=looks,
         epochs=args.epochs,
         steps=args.steps,
+        config=fixed_by(args),
+        resume=args.resume,
+        checkpoint_every=args.checkpoint_every,
         quiet=args.quiet,
     ) as folder:
-        for _ in folder.steps(loader):
+        for _ in folder.steps():
             pass
     print(f"{trainer.step_count} steps; pictures and model in {folder.out}")
 

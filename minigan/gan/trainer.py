@@ -37,7 +37,8 @@ class Record:
     images_per_second: float
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """What does not depend on how fast the machine is."""
+        return {name: value for name, value in asdict(self).items() if name not in ("seconds", "images_per_second")}
 
 
 class Round(NamedTuple):
@@ -206,6 +207,48 @@ class Trainer:
         for augment in self.augment:
             images = augment(images, self.rng, self.step_count)
         return images
+
+    # ---- what a checkpoint carries ---------------------------------------------------------------
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every parameter, buffer and optimizer moment by name, as copies on the host."""
+        holders = self._holders()
+        return {f"{name}/{key}": array for name, held in holders.items() for key, array in held.state_dict().items()}
+
+    def facts(self) -> dict[str, Any]:
+        """The rest of the state, as JSON can hold it: the step, the last g_loss and the random streams."""
+        streams = {name: rng.bit_generator.state for name, rng in self._streams().items()}
+        return {"step": self.step_count, "g_loss": self.g_loss, "streams": streams}
+
+    def load(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
+        """Go on exactly where ``arrays`` and ``facts`` were taken. Raises InputError when they are another model's."""
+        for name, held in self._holders().items():
+            part = {key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")}
+            held.load_state_dict(part)
+        streams = self._streams()
+        if streams.keys() != facts["streams"].keys():
+            raise InputError(f"the state has random streams {sorted(facts['streams'])}, this trainer {sorted(streams)}")
+        for name, rng in streams.items():
+            rng.bit_generator.state = facts["streams"][name]
+        self.step_count, self.g_loss = facts["step"], facts["g_loss"]
+
+    def _holders(self) -> dict[str, Any]:
+        holders: dict[str, Any] = {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "g_optimizer": self.g_optimizer,
+            "d_optimizer": self.d_optimizer,
+        }
+        return holders if self.ema is None else holders | {"ema": self.ema.generator}
+
+    def _streams(self) -> dict[str, np.random.Generator]:
+        """Its own generator and those of layers that draw, such as dropout."""
+        streams = {"trainer": self.rng}
+        for network, module in (("generator", self.generator), ("discriminator", self.discriminator)):
+            for name, layer in module.named_modules(network):
+                if isinstance(getattr(layer, "rng", None), np.random.Generator):
+                    streams[name] = layer.rng
+        return streams
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
