@@ -80,9 +80,7 @@ GEOMETRIES = [
     for stride in ((1, 1), (2, 2), (3, 2))
     for padding in ((0, 0), (1, 1), (2, 0))
     for dilation in ((1, 1), (2, 1))
-    if all(
-        i + 2 * p >= d * (k - 1) + 1 for i, k, p, d in zip(in_hw, kernel_hw, padding, dilation, strict=True)
-    )
+    if all(i + 2 * p >= d * (k - 1) + 1 for i, k, p, d in zip(in_hw, kernel_hw, padding, dilation, strict=True))
 ]
 ODD = [
     ConvGeometry((1, 1), (4, 4), (1, 1), (3, 3)),  # padding that reaches further than the image
@@ -190,7 +188,7 @@ def test_filters_of_toom_cook():
     """y = A [(G w) * (B x)] is the filter, for each tile length."""
     for taps in (2, 3):
         for m in range(1, 8 - taps + 1):
-            a, g, b = filtering.toom_cook(m, taps)
+            a, g, b = filtering.toom_cook(m, taps, filtering.POINTS[m + taps - 2] if m + taps > 2 else ())
             x, w = np.random.default_rng(m).standard_normal((2, m + taps - 1))
             y = a @ ((g @ w[:taps]) * (b @ x))
             np.testing.assert_allclose(y, np.convolve(x, w[:taps][::-1], "valid"), rtol=1e-11, atol=1e-11)

@@ -5,6 +5,7 @@ Convolutions arrive as (N, C, H, W) and are worked on as their contiguous (N, H,
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .base import Array, ArrayBackend, Shared
-from .cpu import elementwise, filtering, im2col, norm, optim
+from .cpu import elementwise, filtering, im2col, norm, optim, threads
 from .geometry import ConvGeometry
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
@@ -29,7 +30,7 @@ class NumpyBackend(ArrayBackend):
             return array
         return np.asarray(array, dtype=dtype)
 
-    # ---- convolution -----------------------------------------------------------------------------------------------------
+    # ---- convolution -------------------------------------------------------------------------------
 
     def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
         if not _has_kernels(x.dtype, w.dtype):
@@ -67,7 +68,7 @@ class NumpyBackend(ArrayBackend):
             im2col.conv2d_weight(x, g, w, geometry)
         return w.transpose(0, 3, 1, 2)
 
-    # ---- batch norm ------------------------------------------------------------------------------------------------------
+    # ---- batch norm --------------------------------------------------------------------------------
 
     def batch_norm(
         self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
@@ -90,7 +91,7 @@ class NumpyBackend(ArrayBackend):
         dweight, dbias = norm.backward(g, x, y, weight, mean, var, eps, negative_slope, _rows(self._nhwc(dx)))
         return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
 
-    # ---- element-wise, sums ----------------------------------------------------------------------------------------------
+    # ---- element-wise, sums ------------------------------------------------------------------------
 
     def leaky_relu(self, x: Array, negative_slope: float) -> Array:
         return self._elementwise(super().leaky_relu, elementwise.leaky_relu, (x,), negative_slope)
@@ -108,7 +109,7 @@ class NumpyBackend(ArrayBackend):
         return self._elementwise(super().sigmoid, elementwise.sigmoid, (x,))
 
     def _elementwise(self, plain: Callable, kernel: Callable, arrays: tuple[Array, ...], *settings: float) -> Array:
-        """``kernel(*arrays, out, *settings)`` in chunks; ``plain`` for what is too small to profit, or has no kernel."""
+        """``kernel(*arrays, out, *settings)`` in chunks; ``plain`` for what is too small to profit or has no kernel."""
         if arrays[0].size < SMALL or not _has_kernels(*(a.dtype for a in arrays)) or len({a.shape for a in arrays}) > 1:
             return plain(*arrays, *settings)
         out = self.empty(arrays[0].shape, arrays[0].dtype)
@@ -130,10 +131,13 @@ class NumpyBackend(ArrayBackend):
         if a.ndim != 2 or b.ndim != 2 or not _has_kernels(a.dtype, b.dtype) or not a.size or not b.size:
             return super().matmul(a, b)
         out = np.empty((len(a), b.shape[1]), a.dtype)
-        im2col.product(a, b, out)
+        if a.shape[1] == 1:  # an outer product is no work for BLAS
+            np.multiply(a, b, out=out)
+        else:
+            im2col.product(a, b, out)
         return out
 
-    # ---- optimizers ------------------------------------------------------------------------------------------------------
+    # ---- optimizers --------------------------------------------------------------------------------
 
     def adam(
         self,
@@ -162,7 +166,20 @@ class NumpyBackend(ArrayBackend):
                 groups.append(flat)
         optim.adam(groups, **settings)
 
-    # ---- layouts ---------------------------------------------------------------------------------------------------------
+    # ---- layouts -----------------------------------------------------------------------------------
+
+    def channels_last(self, array: Array) -> Array:
+        if array.ndim != 4 or array.size < SMALL or array.transpose(0, 2, 3, 1).flags.c_contiguous:
+            return super().channels_last(array)
+        copy = self.empty(array.shape, array.dtype)
+        step = max(1, elementwise.CHUNK // (array.size // len(array)))
+
+        def task(index: int) -> None:
+            n = slice(index * step, (index + 1) * step)
+            copy[n] = array[n]
+
+        threads.run(task, -(-len(array) // step), cost=8 * array.size)
+        return copy
 
     def _nhwc(self, array: Array) -> Array:
         return self.channels_last(array).transpose(0, 2, 3, 1)
@@ -210,10 +227,8 @@ def im2col_cost(geometry: ConvGeometry, samples: int, channels: int, filters: in
 
 def filtering_cost(geometry: ConvGeometry, samples: int, channels: int, filters: int, tile: int) -> float:
     plan = filtering.Plan.make(geometry, tile, np.dtype(np.float32))
-    points = plan.rows.points * plan.cols.points
-    kinds = len(plan.rows.groups) * len(plan.cols.groups)
-    phases = geometry.stride[0] * geometry.stride[1]
-    inside = channels * phases
+    points, kinds = math.prod(plan.points), math.prod(plan.kinds)
+    inside = channels * math.prod(plan.phases)
     products = points * samples * inside * filters / 100
     moved = points * samples * (inside + filters) + kinds * inside * filters
     return products + moved * 0.5

@@ -1,7 +1,8 @@
 """The BLAS that NumPy runs on, and its number of threads.
 
-BLAS threads and Python threads must not be mixed: OpenBLAS's workers keep spinning for a while after each product and
-take the processor from ours. So BLAS is held at one thread while the pool works and gets its own number back afterwards.
+BLAS threads and Python threads must not be mixed: OpenBLAS's workers keep spinning for a while after each product
+and take the processor from ours. So BLAS is held at one thread while the pool works, and then gets its own number
+back.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def libraries() -> list[Any]:
 
 @contextmanager
 def single_threaded():
-    """Hold BLAS at one thread. Callers may nest and overlap: the first saves its number of threads, the last restores it."""
+    """Hold BLAS at one thread. Callers may nest and overlap: the first saves the number, the last restores it."""
     global _holders, _saved
     handles = libraries()
     with _lock:

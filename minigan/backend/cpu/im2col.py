@@ -3,18 +3,19 @@
     y[n,i,j,f] = sum_{a,b,c} x[n, s i + d a - p, s j + d b - p, c] w[f,a,b,c]
 
 **Slow:** kh kw products, one a tap, each reading all of x and adding to all of y (the reference backend).
-**Better:** write the windows of x side by side, cols (N oh ow, kh kw C); then y = cols w^T is *one* product. Channels-last, a
-window's row is one run of kw C numbers, so the copy is quick. But cols is kh kw / s^2 times as large as x and travels to memory
-and back.
-**Here:** make the columns of a few samples, multiply while they are still in the core's cache, go on. Tiles are independent, so
-threads share them out.
+**Better:** write the windows of x side by side, cols (N oh ow, kh kw C); then y = cols w^T is *one* product. In
+channels-last memory a window's row is one run of kw C numbers, so the copy is quick. But cols is kh kw / s^2 times
+as large as x, and travels to memory and back.
+**Here:** make the columns of a few samples, multiply while they are still in the core's cache, go on. Tiles are
+independent, so threads share them out.
 
-The input gradient is a convolution too. Of stride s it usually adds overlapping windows (col2im: scattered writes). Look instead
-at the rows h of x with the same phase (h + p) mod s: they meet the same taps of w, always the same ones. So each of the s s'
-phases is a stride-1 convolution of g with its own part of w: gathered like the forward, nothing is added up in memory. Only
-with few channels (images) is col2im the cheaper: its columns are then small.
+The input gradient is a convolution too. Of stride s it usually adds up overlapping windows (col2im: scattered
+writes). Look instead at the rows h of x with the same phase (h + p) mod s: they meet the same taps of w, always the
+same ones. So each of the s s' phases is a stride-1 convolution of g with its own part of w: gathered like the
+forward, nothing is added up in memory. Only with few channels (images) is col2im the cheaper: its columns are then
+small.
 
-The weight gradient is cols^T g, summed over tiles: into a fixed number of partial sums, added in order.
+The weight gradient is g^T cols, summed over tiles: into a fixed number of partial sums, added in order.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     threads.run(task, len(blocks), cost=a.shape[1] * out.size / 8)
 
 
-# ---- windows -----------------------------------------------------------------------------------------------------------------
+# ---- windows ---------------------------------------------------------------------------------
 
 
 class Window:

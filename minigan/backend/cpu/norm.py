@@ -3,10 +3,12 @@
     y = leaky_relu(weight * (x - mean) / sqrt(var + eps) + bias)         mean and var over the rows of x (N H W, C)
 
 **Slow:** one NumPy call per operation of the formula, each through memory: a dozen passes.
-**Here:** one pass for the statistics, one for the result; within a pass a tile is read once and all its operations happen in cache.
+**Here:** one pass for the statistics, one for the result; within a pass a tile is read once and all its operations
+happen in cache.
 
-The variance is not E[x^2] - E[x]^2, which loses every digit when |mean| >> std. Each tile t is centred at c_t, the mean
-of its first eighth; so its mean is at most sqrt(8) of its own standard deviations away from c_t, and little cancels:
+The variance is not E[x^2] - E[x]^2, which loses every digit when |mean| >> std. Each tile t is centred at c_t, the
+mean of its first eighth; so its mean is at most sqrt(8) of its own standard deviations away from c_t, and little
+cancels:
 
     mean_t = c_t + sum (x - c_t) / n_t            M_t = sum (x - c_t)^2 - (sum (x - c_t))^2 / n_t
 
@@ -29,9 +31,8 @@ import math
 import numpy as np
 
 from . import scratch, threads
-from .elementwise import leaky_relu, leaky_relu_gate
+from .elementwise import CHUNK, leaky_relu, leaky_relu_gate, sum_rows
 
-TILE = 32768  # elements
 WIDE = 2048  # a ufunc that repeats a row of C numbers is fast when the row is long: several rows are seen as one
 
 
@@ -41,7 +42,7 @@ class Tiles:
     def __init__(self, x: np.ndarray) -> None:
         self.rows, self.channels = x.shape
         self.fold = math.gcd(self.rows, 1 << max(0, (WIDE // self.channels).bit_length() - 1))
-        self.step = self.fold * max(1, TILE // (self.fold * self.channels))
+        self.step = self.fold * max(1, CHUNK // (self.fold * self.channels))
         self.count = -(-self.rows // self.step)
         self.cost = 8 * x.size
 
@@ -54,11 +55,8 @@ class Tiles:
         return np.tile(row.astype(dtype), self.fold)
 
     def sums(self, part: np.ndarray, out: np.ndarray) -> None:
-        """out (C,) = the sum over a tile's narrow rows, as a product with ones"""
-        narrow = part.reshape(-1, self.channels)
-        ones = scratch.local("ones", (len(narrow),), part.dtype)
-        ones.fill(1)
-        np.matmul(ones, narrow, out=out)
+        """out (C,) = the sum over a tile's narrow rows"""
+        sum_rows(part.reshape(-1, self.channels), out)
 
 
 def forward(

@@ -1,10 +1,10 @@
 """Adam over every parameter at once, in place.
 
-    m <- b1 m + (1 - b1) g        v <- b2 v + (1 - b2) g^2        p <- p - lr (m / c1) / (sqrt(v / c2) + eps),  c = 1 - b^step
+    m <- b1 m + (1 - b1) g     v <- b2 v + (1 - b2) g^2     p <- p - lr (m / c1) / (sqrt(v / c2) + eps),  c = 1 - b^step
 
 **Slow:** the formula on whole arrays, a dozen passes over memory and as many temporaries for each parameter.
-**Here:** all parameters are one list of chunks; on a chunk, every operation happens in cache, so memory is read and written once.
-The two corrections are folded into the step size and eps, which saves two passes:
+**Here:** all parameters are one list of chunks; on a chunk, every operation happens in cache, so memory is read and
+written once. The two corrections are folded into the step size and eps, which saves two operations:
 
     p <- p - (lr sqrt(c2) / c1) m / (sqrt(v) + eps sqrt(c2))
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from . import scratch, threads
 
-CHUNK = 16384  # elements; a chunk has four arrays and a temporary
+CHUNK = 1 << 17  # elements; a chunk has four arrays and a temporary. See elementwise.py for the size
 
 
 def flat_views(arrays: Sequence[np.ndarray]) -> list[np.ndarray] | None:

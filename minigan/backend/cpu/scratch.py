@@ -1,8 +1,8 @@
 """Buffers that are used again.
 
-A large NumPy temporary is mapped afresh by the system and zeroed page by page on first touch, which costs more than many
-kernels do. So each thread keeps its tile buffers, and the few large buffers that a kernel needs for a moment are
-borrowed and handed back.
+A large NumPy temporary is mapped afresh by the system and zeroed page by page on first touch, which costs more than
+many kernels do. So each thread keeps its tile buffers, and the few large buffers that a kernel needs for a moment
+are borrowed and handed back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A pool of threads that hands out tiles.
 
-NumPy's copies, element-wise functions and matrix products let go of the interpreter lock, so plain Python threads keep
-several cores busy. The work of a kernel is cut into tiles that fit a core's cache; a shared counter is the ticket
-machine: whoever is free draws the next tile. The calling thread works too, so one thread needs no pool at all.
+NumPy's copies, element-wise functions and matrix products let go of the interpreter lock, so plain Python threads
+keep several cores busy. The work of a kernel is cut into tiles that fit a core's cache; a shared counter is the
+ticket machine: whoever is free draws the next tile. The calling thread works too, so one thread needs no pool at
+all.
 
 Results do not depend on the number of threads: tiles are cut by the shapes alone, each writes its own part of the
 output, and what must be added up across tiles is added in the order of the tiles afterwards.
@@ -25,7 +26,7 @@ _threads: int | None = None  # None: not asked for yet
 _queue: SimpleQueue[_Job] = SimpleQueue()
 _workers = 0
 _lock = threading.Lock()
-_inside = threading.local()  # .job is set while a thread works on a tile: a kernel called from a tile stays on its thread
+_inside = threading.local()  # .job is set in a thread that works on a tile: kernels called from there stay on it
 
 
 def get_num_threads() -> int:
