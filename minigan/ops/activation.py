@@ -1,9 +1,10 @@
-"""Activations: the leaky ReLU, whose backward is a gate whose backward is a gate; softmax and its logarithm."""
+"""Activations: the leaky ReLU, whose backward is a gate whose backward is a gate, and its kin; the maximum; softmax."""
 
 from __future__ import annotations
 
+from ..errors import InputError
 from ..tensor import Op, Tensor, apply
-from .elementwise import exp
+from .elementwise import exp, sigmoid
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -18,6 +19,47 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
 def relu(x: Tensor) -> Tensor:
     """max(x, 0): the leaky ReLU of slope 0."""
     return apply(LeakyReLU(0.0), x)
+
+
+def prelu(x: Tensor, weight: Tensor) -> Tensor:
+    """x where x > 0, else weight * x: a leaky ReLU that learns its slope (He et al. 2015).
+
+    x (N, C, ...), weight (1,) or, a slope per channel, (C,) -> y as x
+    """
+    if weight.ndim != 1 or weight.shape[0] not in (1, x.shape[1] if x.ndim > 1 else 1):
+        raise InputError(f"prelu: weight {weight.shape} must be (1,) or one slope for each channel of input {x.shape}")
+    positive = relu(x)
+    slope = weight if x.ndim < 2 else weight.reshape(-1, *(1,) * (x.ndim - 2))
+    return positive + slope * (x - positive)
+
+
+def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
+    """x where x > 0, else alpha (e^x - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
+    positive = relu(x)
+    return positive + (exp(x - positive) - 1) * alpha
+
+
+def silu(x: Tensor) -> Tensor:
+    """x sigmoid(x), also called swish (Elfwing, Uchibe & Doya 2018)."""
+    return x * sigmoid(x)
+
+
+def maxout(x: Tensor, pieces: int) -> Tensor:
+    """The largest of each ``pieces`` neighbouring channels (Goodfellow et al. 2013): with the layer before, a learned
+    convex function.
+
+    x (N, C, ...) -> y (N, C / pieces, ...)
+    """
+    if x.ndim < 2 or pieces < 1 or x.shape[1] % pieces:
+        raise InputError(f"maxout: the channels of input {x.shape} cannot be divided into groups of {pieces}")
+    samples, channels, *rest = x.shape
+    return amax(x.reshape(samples, channels // pieces, pieces, *rest), axis=2)
+
+
+def amax(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
+    """The largest number along ``axis``. The gradient goes to it; among equals, to the first."""
+    y = apply(Max(axis % x.ndim), x)
+    return y if keepdims else y.reshape(*y.shape[: axis % x.ndim], *y.shape[axis % x.ndim + 1 :])
 
 
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
@@ -54,6 +96,23 @@ class Gate(Op):
 
     def vjp(self, gg, y, g, x):
         return (lambda: apply(Gate(self.negative_slope), gg, x)), None
+
+
+class Max(Op):
+    """y = max x along an axis, which stays with size 1;  dx = g at the first maximum, 0 elsewhere"""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def forward(self, backend, x):
+        return x.max(self.axis, keepdims=True)
+
+    def vjp(self, g, y, x):
+        xp = g.backend.xp
+        places = xp.arange(x.shape[self.axis]).reshape(-1, *(1,) * (x.ndim - 1 - self.axis))
+        chosen = places == xp.expand_dims(xp.argmax(x.data, self.axis), self.axis)
+        # Which element is the largest is piecewise constant: its own derivative is 0.
+        return (lambda: g * Tensor(g.backend.asarray(chosen.astype(x.dtype))),)
 
 
 class Softmax(Op):

@@ -1,10 +1,13 @@
-"""Making pictures smaller and larger: average pooling and nearest upsampling, which are each other's adjoint.
+"""Making pictures smaller and larger: pooling, upsampling, resizing, and trading channels for pixels.
 
-Both stand on one pair of linear maps. SumPool adds up the window that meets each output; Spread hands each value back
-to every position of its window. They are a convolution with ones and its input gradient, channel by channel.
+Average pooling and nearest upsampling by whole factors stand on one pair of linear maps. SumPool adds up the window
+that meets each output; Spread hands each value back to every position of its window. They are a convolution with ones
+and its input gradient, channel by channel. Resizing to any size is a matrix along each side of the picture.
 """
 
 from __future__ import annotations
+
+import numpy as np
 
 from ..backend import ConvGeometry
 from ..errors import InputError
@@ -34,6 +37,74 @@ def upsample(x: Tensor, scale_factor: Size) -> Tensor:
         raise InputError(f"upsample: scale_factor {scale_factor} must be a whole number of at least 1")
     out_hw = x.shape[2] * scale[0], x.shape[3] * scale[1]
     return apply(Spread(ConvGeometry(out_hw, scale, scale)), x)
+
+
+def resize(x: Tensor, size: Size, *, mode: str = "nearest") -> Tensor:
+    """The picture with ``size`` = (height, width), by "nearest" or "bilinear" interpolation.
+
+    x (N, C, H, W) -> (N, C, *size), as ``torch.nn.functional.interpolate`` with align_corners=False: pixel i covers the
+    stretch from i to i + 1, and bilinear mixes the two pixels whose centres are next to the output pixel's. Making a
+    picture much smaller skips pixels; average it down first.
+    """
+    _check_4d("resize", x)
+    if mode not in WEIGHTS:
+        raise InputError(f"resize: mode {mode!r} must be one of {', '.join(WEIGHTS)}")
+    (n, c, height, width), (rows, columns) = x.shape, pair(size)
+    if min(rows, columns, height, width) < 1:
+        raise InputError(f"resize: from {height}x{width} to {rows}x{columns}: every side must be at least 1")
+    # On the channels-last view each side is one matrix product without a transpose.
+    y = x.transpose(0, 2, 3, 1)
+    if rows != height:
+        y = _matrix(mode, height, rows, x) @ y.reshape(n, height, width * c)
+    if columns != width:
+        y = _matrix(mode, width, columns, x) @ y.reshape(n * rows, width, c)
+    return y.reshape(n, rows, columns, c).transpose(0, 3, 1, 2)
+
+
+def _matrix(mode: str, size: int, out: int, like: Tensor) -> Tensor:
+    return Tensor(like.backend.asarray(WEIGHTS[mode](size, out).astype(like.dtype)))
+
+
+def _nearest(size: int, out: int) -> np.ndarray:
+    """(out, size): output i is input floor(i * size / out), in PyTorch's float32 arithmetic"""
+    source = np.floor(np.arange(out, dtype=np.float32) * np.float32(size / out)).astype(int)
+    return np.eye(size)[np.minimum(source, size - 1)]
+
+
+def _bilinear(size: int, out: int) -> np.ndarray:
+    """(out, size): output i lies at (i + 1/2) size / out - 1/2 between two inputs, and is their mixture"""
+    source = np.maximum((np.arange(out) + 0.5) * (size / out) - 0.5, 0)
+    below = np.floor(source).astype(int)
+    share = (source - below)[:, None]
+    return np.eye(size)[below] * (1 - share) + np.eye(size)[np.minimum(below + 1, size - 1)] * share
+
+
+WEIGHTS = {"nearest": _nearest, "bilinear": _bilinear}
+
+
+def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
+    """r*r channels become r x r pixels (Shi et al. 2016): y[n, c, r*i + a, r*j + b] = x[n, r*r*c + r*a + b, i, j]
+
+    x (N, C * r * r, H, W) -> y (N, C, H * r, W * r), r = ``upscale_factor``
+    """
+    _check_4d("pixel_shuffle", x)
+    r = upscale_factor
+    if r < 1 or x.shape[1] % (r * r):
+        raise InputError(f"pixel_shuffle: {x.shape[1]} channels cannot be divided into {r}x{r} pixels each")
+    n, channels, h, w = x.shape
+    c = channels // (r * r)
+    return x.reshape(n, c, r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c, h * r, w * r)
+
+
+def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
+    """The inverse of ``pixel_shuffle``: x (N, C, H * r, W * r) -> y (N, C * r * r, H, W), r = ``downscale_factor``"""
+    _check_4d("pixel_unshuffle", x)
+    r = downscale_factor
+    n, c, height, width = x.shape
+    if r < 1 or height % r or width % r:
+        raise InputError(f"pixel_unshuffle: {height}x{width} pixels cannot be divided into squares of {r}x{r}")
+    h, w = height // r, width // r
+    return x.reshape(n, c, h, r, w, r).transpose(0, 1, 3, 5, 2, 4).reshape(n, c * r * r, h, w)
 
 
 class SumPool(Op):

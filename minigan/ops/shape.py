@@ -36,6 +36,30 @@ def pad(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
     return x.put_item(index, shape)
 
 
+def reflection_pad(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
+    """``x`` mirrored at its borders, which are not repeated: (before, after) for each axis, as in ``numpy.pad``.
+
+    >>> reflection_pad(Tensor([1.0, 2.0, 3.0]), [(2, 1)])
+    Tensor([3., 2., 1., 2., 3., 2.], dtype=float32)
+    """
+    fits = len(padding) == x.ndim and all(
+        0 <= n < max(size, 1) for sides, size in zip(padding, x.shape, strict=True) for n in sides
+    )
+    if not fits:
+        raise InputError(
+            f"reflection_pad: {padding} must be pairs (before, after), one for each axis of {x.shape}, each at least 0 "
+            "and less than the size of its axis"
+        )
+    for axis, (before, after) in enumerate(padding):
+        if before or after:
+            along, size = (slice(None),) * axis, x.shape[axis]
+            mirrored = x[along + (slice(None, None, -1),)]
+            front = mirrored[along + (slice(size - 1 - before, size - 1),)]
+            back = mirrored[along + (slice(1, 1 + after),)]
+            x = concat([front, x, back], axis)
+    return x
+
+
 class Concat(Op):
     """y = the inputs one after the other along an axis. Adjoint: cut g at the seams."""
 

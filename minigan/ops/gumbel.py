@@ -1,0 +1,24 @@
+"""Drawing a class in a way that a gradient can flow through: for generators of discrete things."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..tensor import Tensor
+from .activation import softmax
+
+
+def gumbel_softmax(
+    logits: Tensor, tau: float = 1.0, *, rng: np.random.Generator, hard: bool = False, axis: int = -1
+) -> Tensor:
+    """softmax((logits + noise) / tau) along ``axis``, the noise -log(-log u), u ~ U(0, 1) (Jang, Gu & Poole 2017).
+
+    The largest entry is class k with the probability softmax(logits)[k]; the colder ``tau``, the nearer the others are
+    to 0. ``hard`` gives exactly that 0-or-1 draw, with the gradient of the soft one (straight-through).
+    """
+    noise = rng.gumbel(size=logits.shape).astype(logits.dtype)
+    soft = softmax((logits + Tensor(logits.backend.asarray(noise))) * (1 / tau), axis)
+    if not hard:
+        return soft
+    drawn = soft.data == soft.data.max(axis, keepdims=True)
+    return Tensor(drawn.astype(soft.dtype)) + (soft - soft.detach())  # the difference is 0; its gradient is not
