@@ -21,7 +21,7 @@ from .files import write_atomically
 from .gan.trainer import Record, Trainer, generate
 from .nn import Module
 
-FRAMES = 60  # about so many pictures in training.gif
+FRAMES = 60  # at most so many pictures in the training.gif of a run that is not resumed
 KEEP = 2  # checkpoints: should the newest be lost to the disk, there is one before it
 
 
@@ -81,8 +81,9 @@ class Run:
         trainer, loader = self.trainer, self.loader
         if trainer.step_count == 0:
             self.sample(0)
+            self.add_frame(0)
             self.save()
-        frame_every = max(1, self.total // FRAMES)
+        frame_every = -(-self.total // (FRAMES - 2))
         with tqdm(
             total=self.total, initial=trainer.step_count, unit="step", disable=self.quiet, dynamic_ncols=True
         ) as bar:
@@ -92,8 +93,8 @@ class Run:
                     self.log(record)
                     bar.set_postfix_str(describe(record), refresh=False)
                     bar.update()
-                    if record.step % frame_every == 0:
-                        viz.save_png(self.out / "frames" / f"step-{record.step:08d}.png", self.grid())
+                    if record.step % frame_every == 0 or record.step == self.total:
+                        self.add_frame(record.step)
                     yield record
                     over = record.step == self.total or self.stopped
                     if not over and self.checkpoint_every and record.step % self.checkpoint_every == 0:
@@ -122,6 +123,9 @@ class Run:
     def sample(self, epoch: int) -> None:
         viz.save_png(self.out / "samples" / f"epoch-{epoch:03d}.png", self.grid())
 
+    def add_frame(self, step: int) -> None:
+        viz.save_png(self.out / "frames" / f"step-{step:08d}.png", self.grid())
+
     # ---- leaving, wanted or not --------------------------------------------------------------------
 
     def __enter__(self) -> Run:
@@ -146,8 +150,9 @@ class Run:
             checkpoint.save_model(self.out / "model.safetensors", self.generator, self.architecture)
             viz.save_curves(self.out / "curves.png", self.history)
             viz.save_gif(self.out / "training.gif", sorted((self.out / "frames").glob("step-*.png")))
-            labels = None if self.labels is None else self.labels[:8]
-            viz.save_png(self.out / "interpolation.png", viz.walks(self.generator, self.z[:16], labels=labels))
+            z = self.z[:16]
+            labels = None if self.labels is None else self.labels[: len(z) // 2]
+            viz.save_png(self.out / "interpolation.png", viz.walks(self.generator, z, labels=labels))
 
     # ---- checkpoints -------------------------------------------------------------------------------
 

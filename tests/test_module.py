@@ -37,7 +37,8 @@ def test_names_are_paths(model):
     # A parameter knows its path too: error messages use it.
     assert [parameter.name for parameter in model.parameters()] == NAMES
     assert set(model.state_dict()) == {*NAMES, *BUFFERS}
-    assert [name for name, _ in model.named_modules()] == ["", "0", "0.body", "0.body.0", "0.body.1", "0.body.2", "0.norm", "1", "2"]  # fmt: skip
+    modules = ["", "0", "0.body", "0.body.0", "0.body.1", "0.body.2", "0.norm", "1", "2"]
+    assert [name for name, _ in model.named_modules()] == modules
 
 
 def test_replacing_an_attribute_replaces_it_in_the_model(model, rng):

@@ -47,7 +47,9 @@ def test_records_say_what_a_step_did():
     assert [record.step for record in records] == [1, 2, 3]
     for record in records:
         fields = record.as_dict()
-        assert {"step", "d_loss", "g_loss", "d_real", "d_fake", "seconds", "images_per_second"} <= set(fields)
+        # No times: equal trainings leave equal records.
+        assert {"step", "d_loss", "g_loss", "d_real", "d_fake"} <= set(fields)
+        assert not {"seconds", "images_per_second"} & set(fields)
         assert all(type(value) in (int, float) for value in fields.values())
         assert json.loads(json.dumps(fields)) == fields
         assert 0 < record.d_real < 1 and 0 < record.d_fake < 1

@@ -1,0 +1,153 @@
+"""Pictures: every pixel where it belongs, files that other programs open, curves and walks that are right."""
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minigan import InputError, nn, viz
+from minigan.gan import generate
+
+
+def constant(*values, channels=1, size=(2, 3)):
+    """One image of each value."""
+    return np.array([np.full((channels, *size), value) for value in values], np.float32)
+
+
+# ---- grids ----------------------------------------------------------------------------------------------------------
+
+
+def test_grid_places_images_row_by_row():
+    picture = viz.grid(constant(-1.0, 0.0, 1.0, 0.5, -0.5), columns=3, padding=1)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (2 * 3 + 1, 3 * 4 + 1)
+    cells = [[picture[1 + 3 * r : 3 + 3 * r, 1 + 4 * c : 4 + 4 * c] for c in range(3)] for r in range(2)]
+    # -1 is black, 1 is white; the sixth cell stays empty
+    for cell, value in zip(sum(cells, []), [0, 128, 255, 191, 64, 0], strict=True):
+        assert (cell == value).all()
+    padding = picture.copy()
+    for cell_row in range(2):
+        for column in range(3):
+            padding[1 + 3 * cell_row : 3 + 3 * cell_row, 1 + 4 * column : 4 + 4 * column] = 0
+    assert (padding == 0).all()
+
+
+def test_grid_keeps_orientation_and_colours(rng):
+    images = rng.uniform(-1, 1, (1, 3, 4, 5))
+    picture = viz.grid(images, padding=0)
+    np.testing.assert_array_equal(picture, np.rint(images[0].transpose(1, 2, 0) * 127.5 + 127.5))
+
+
+@pytest.mark.parametrize(("count", "shape"), [(1, (1, 1)), (2, (1, 2)), (4, (2, 2)), (5, (2, 3)), (64, (8, 8))])
+def test_grid_is_square_by_default(count, shape):
+    picture = viz.grid(constant(*[0.0] * count), padding=0)
+    assert picture.shape == (2 * shape[0], 3 * shape[1])
+
+
+def test_grid_clips_instead_of_wrapping_around():
+    assert set(np.unique(viz.grid(constant(1.5, -1.5), padding=0))) == {0, 255}
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_grid_refuses_other_channels(channels):
+    with pytest.raises(InputError, match=f"have {channels} channels; a picture has 1 or 3"):
+        viz.grid(constant(0.0, channels=channels))
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)], ids=["grey", "colour"])
+def test_png_holds_the_picture(tmp_path, rng, shape):
+    picture = rng.integers(0, 256, shape).astype(np.uint8)
+    viz.save_png(tmp_path / "a.png", picture)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(image), picture)
+
+
+@pytest.mark.parametrize(("count", "each"), [(1, None), (4, 1500), (300, 40)])
+def test_gif_plays_every_picture_and_rests_on_the_last(tmp_path, count, each):
+    # Different from each other, as PIL joins equal frames
+    pictures = [np.full((8, 8), number * 255 // max(count - 1, 1), np.uint8) for number in range(count)]
+    for number, picture in enumerate(pictures):
+        picture[number % 8, number // 8 % 8] ^= 128
+    viz.save_gif(tmp_path / "a.gif", pictures)
+    with Image.open(tmp_path / "a.gif") as image:
+        assert image.format == "GIF"
+        assert image.n_frames == count
+        durations = []
+        for number in range(count):
+            image.seek(number)
+            durations.append(image.info["duration"])
+            if number in (0, count - 1):
+                np.testing.assert_array_equal(np.asarray(image.convert("L")), pictures[number])
+        assert durations == [each] * (count - 1) + [2000]
+        assert count == 1 or image.info["loop"] == 0  # for ever
+
+
+@pytest.mark.parametrize("steps", [1, 2, 120])
+def test_curves_are_drawn_for_any_number_of_steps(tmp_path, rng, steps):
+    names = ("d_loss", "g_loss", "d_real", "d_fake")
+    history = {"step": list(range(1, steps + 1)), **{name: list(rng.random(steps)) for name in names}}
+    viz.save_curves(tmp_path / "a.png", history)
+    history["g_loss"][: steps // 2] = [float("nan")] * (steps // 2)  # a critic's head start
+    viz.save_curves(tmp_path / "b.png", history)
+    pixels = []
+    for name in ("a.png", "b.png"):
+        with Image.open(tmp_path / name) as image:
+            assert image.format == "PNG" and image.size == (1000, 360)
+            pixels.append(np.asarray(image))
+    assert len(np.unique(pixels[0])) > 10
+    assert steps == 1 or not np.array_equal(*pixels)  # the values decide what is drawn
+
+
+def test_smooth_is_the_mean_of_a_window():
+    values = np.random.default_rng(0).random(200)
+    expected = [values[max(0, i - 5) : i + 6].mean() for i in range(200)]
+    np.testing.assert_allclose(viz.smooth(values, share=0.05), expected)
+    np.testing.assert_array_equal(viz.smooth([3.0, 1.0, 2.0]), [3.0, 1.0, 2.0])  # a window of one
+
+
+def test_smooth_leaves_out_what_is_not_known():
+    nan = float("nan")
+    smoothed = viz.smooth([nan, nan, nan, 4.0, nan, 6.0], share=0.34)  # a window of three
+    np.testing.assert_allclose(smoothed, [nan, nan, 4, 4, 5, 6])
+
+
+# ---- walks ----------------------------------------------------------------------------------------------------------
+
+
+def test_interpolation_walks_on_the_great_circle(rng):
+    start, end = rng.standard_normal((2, 50))
+    end *= np.linalg.norm(start) / np.linalg.norm(end)
+    points = viz.interpolate(start, end, 7)
+    np.testing.assert_allclose(points[[0, -1]], [start, end], atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), np.linalg.norm(start))
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    np.testing.assert_allclose(steps, steps[0])  # at an even pace
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0, -1.0])
+def test_interpolation_on_one_line_is_straight(factor):
+    # No great circle, or no single one, leads from z to a multiple of it.
+    z = np.array([1.0, -2.0, 0.5])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        points = viz.interpolate(z, factor * z, 5)
+    np.testing.assert_allclose(points, np.linspace(1, factor, 5)[:, None] * z)
+
+
+def test_one_step_is_the_start():
+    np.testing.assert_array_equal(viz.interpolate(np.array([1.0, 0.0]), np.array([0.0, 1.0]), 1), [[1.0, 0.0]])
+
+
+def test_walks_begin_and_end_at_their_latents(rng):
+    generator = nn.Sequential(nn.Linear(4, 4 * 4, rng=rng), nn.Reshape(1, 4, 4), nn.Tanh())
+    z = rng.standard_normal((6, 4))
+    picture = viz.walks(generator, z, steps=5)
+    assert picture.shape == (3 * 6 + 2, 5 * 6 + 2)
+    ends = viz.grid(generate(generator, z), columns=2)
+    np.testing.assert_array_equal(picture[:, 2:6], ends[:, 2:6])  # z[0], z[2], z[4] down the left ...
+    np.testing.assert_array_equal(picture[:, -6:-2], ends[:, -6:-2])  # ... z[1], z[3], z[5] down the right
