@@ -478,10 +478,12 @@ def test_an_op_that_does_not_read_its_inputs_is_not_stale(f):
 
 def test_an_update_that_the_wanted_gradient_never_reads_still_lets_it_through():
     x, w = leaf([1.0]), leaf([2.0])
-    h = x * 2
-    y = (h + w * w).sum()
+    h = x * w  # its own backward would need w, but a gradient that ends at h does not
+    y = (h * 3 + w * w).sum()
     w.bump()
-    assert grad(y, [x])[0].item() == 2
+    assert grad(y, [h], retain_graph=True)[0].item() == 3
+    with pytest.raises(RuntimeError, match="has been updated since"):
+        grad(y, [x])
 
 
 # ---- memory --------------------------------------------------------------------------------------
