@@ -299,7 +299,7 @@ def vjps_run() -> Iterator[set[type[Op]]]:
         check_usable(node)
         seen.add(type(node.op))
 
-    engine.Node.check_usable = note  # type: ignore[method-assign]
+    engine.Node.check_usable = note  # type: ignore[assignment, method-assign]
     try:
         yield seen
     finally:
