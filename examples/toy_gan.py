@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> None:
             for seed in args.seeds:
                 bar.set_description(f"{name}, seed {seed}")
                 init, noise, points, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(4))
-                trainer = MODELS[name](init, noise, place)
+                # Learning rates fall to 0 over the second half, so that no run is judged in mid-swing.
+                trainer = MODELS[name](init, noise, place, optim.LinearDecay(start=args.steps // 2, end=args.steps + 1))
                 for _ in trainer.steps(DATA.batches(args.steps, args.batch_size, backend=place, rng=points)):
                     bar.update()
                 made = gan.generate(trainer.generator, looks.standard_normal((2500, Z_DIM)), batch_size=2500)
@@ -79,23 +80,23 @@ def networks(init: np.random.Generator, place, pac: int = 1):
     return generator, discriminator
 
 
-def plain(init, noise, place):
+def plain(init, noise, place, schedule):
     """The non-saturating GAN."""
     generator, discriminator = networks(init, place)
-    return trainer(generator, discriminator, noise)
+    return trainer(generator, discriminator, noise, schedule=schedule)
 
 
-def pacgan2(init, noise, place):
+def pacgan2(init, noise, place, schedule):
     """The same, but D judges two points at a time."""
     generator, discriminator = networks(init, place, pac=2)
-    return trainer(generator, gan.Packed(discriminator, 2), noise)
+    return trainer(generator, gan.Packed(discriminator, 2), noise, schedule=schedule)
 
 
-def wgan_gp(init, noise, place):
+def wgan_gp(init, noise, place, schedule):
     """A critic with a gradient penalty; five updates of it for one of G."""
     generator, discriminator = networks(init, place)
     settings = {"objective": gan.Wasserstein(), "penalties": [gan.GradientPenalty(weight=0.1)], "n_critic": 5}
-    return trainer(generator, discriminator, noise, betas=(0.5, 0.9), **settings)
+    return trainer(generator, discriminator, noise, betas=(0.5, 0.9), lr=1e-3, schedule=schedule, **settings)
 
 
 def trainer(generator, discriminator, noise, betas=(0.8, 0.999), lr=5e-4, **settings):

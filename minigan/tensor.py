@@ -169,6 +169,11 @@ class Tensor:
         self.base = other.owner if other.owner.node is None else None
         return self
 
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(f"a tensor of shape {self.shape} is neither true nor false: compare one element, or a sum")
+        return bool(self.item())
+
     def __len__(self) -> int:
         return len(self.data)
 
