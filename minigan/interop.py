@@ -25,25 +25,60 @@ def to_torch(module: nn.Module) -> Any:
 
 def _translate(m: nn.Module, torch: Any) -> Any:
     """``m`` in the namespace ``torch.nn``, not yet with its values."""
+    twin = _layer(m, torch)
+    if "parametrizations" in m.children():
+        norm: Any = m.children()["parametrizations"].children()["weight"].children()["0"]
+        settings = {"n_power_iterations": norm.n_power_iterations, "eps": norm.eps, "dim": norm.axis}
+        twin = torch.utils.parametrizations.spectral_norm(twin, **settings)
+    return twin
+
+
+def _layer(m: nn.Module, torch: Any) -> Any:
     bias = {"bias": getattr(m, "bias", None) is not None}
+    affine = {"affine": getattr(m, "weight", None) is not None}
     match m:
         case nn.Sequential():
             return torch.Sequential(*(_translate(child, torch) for child in m.children().values()))
         case nn.Linear():
             return torch.Linear(*m.weight.shape[::-1], **bias)
-        case nn.Conv2d():
+        case nn.Embedding():
+            return torch.Embedding(*m.weight.shape)
+        case nn.Conv1d() | nn.Conv2d():
             out, inputs, *kernel = m.weight.shape
-            return torch.Conv2d(inputs, out, kernel, m.stride, m.padding, m.dilation, **bias)
-        case nn.ConvTranspose2d():
+            return getattr(torch, f"Conv{len(kernel)}d")(inputs, out, kernel, m.stride, m.padding, m.dilation, **bias)
+        case nn.ConvTranspose1d() | nn.ConvTranspose2d():
             inputs, out, *kernel = m.weight.shape
             where = {"stride": m.stride, "padding": m.padding, "dilation": m.dilation}
-            return torch.ConvTranspose2d(inputs, out, kernel, output_padding=m.output_padding, **where, **bias)
+            kind = getattr(torch, f"ConvTranspose{len(kernel)}d")
+            return kind(inputs, out, kernel, output_padding=m.output_padding, **where, **bias)
         case nn.BatchNorm2d():
             return torch.BatchNorm2d(m.weight.shape[0], eps=m.eps, momentum=m.momentum)
+        case nn.LayerNorm():
+            return torch.LayerNorm(m.normalized_shape, m.eps, elementwise_affine=affine["affine"], **bias)
+        case nn.GroupNorm():
+            return torch.GroupNorm(m.num_groups, m.num_channels, m.eps, **affine)
+        case nn.InstanceNorm2d():
+            return torch.InstanceNorm2d(m.num_features, m.eps, **affine)
         case nn.LeakyReLU():
             return torch.LeakyReLU(m.negative_slope)
+        case nn.PReLU():
+            return torch.PReLU(m.weight.shape[0])
+        case nn.ELU():
+            return torch.ELU(m.alpha)
+        case nn.GELU():
+            return torch.GELU(m.approximate)
         case nn.Reshape():
             return torch.Unflatten(1, m.shape)
-        case nn.ReLU() | nn.Tanh() | nn.Sigmoid() | nn.Flatten():
+        case nn.Upsample():
+            return torch.Upsample(scale_factor=m.scale_factor, mode=m.mode)
+        case nn.Resize():
+            return torch.Upsample(size=m.size, mode=m.mode)
+        case nn.PixelShuffle():
+            return torch.PixelShuffle(m.upscale_factor)
+        case nn.PixelUnshuffle():
+            return torch.PixelUnshuffle(m.downscale_factor)
+        case nn.ReflectionPad2d():
+            return torch.ReflectionPad2d(m.padding)
+        case nn.ReLU() | nn.SiLU() | nn.Tanh() | nn.Sigmoid() | nn.Flatten():
             return getattr(torch, type(m).__name__)()
     raise InputError(f"{type(m).__name__} has no PyTorch twin: add it to minigan/interop.py")

@@ -1,39 +1,52 @@
 """Networks: modules that hold parameters, with PyTorch's names, layouts and defaults."""
 
 from . import init
-from .layers import (
-    BatchNorm2d,
-    Conv2d,
-    ConvTranspose2d,
-    Dropout,
-    Embedding,
-    Flatten,
-    LeakyReLU,
-    Linear,
-    ReLU,
-    Reshape,
-    Sigmoid,
-    Tanh,
-    Upsample,
-)
+from .activation import ELU, GELU, LeakyReLU, Maxout, PReLU, ReLU, Sigmoid, SiLU, Tanh
+from .attention import SelfAttention2d
+from .conditional import ConditionalBatchNorm2d, ProjectionHead
+from .conv1d import Conv1d, ConvTranspose1d
+from .group_norm import GroupNorm, InstanceNorm2d, LayerNorm
+from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten, Linear, Reshape
+from .minibatch_std import MinibatchStd
 from .module import Module, Parameter, Sequential
+from .resample import PixelShuffle, PixelUnshuffle, ReflectionPad2d, Resize, Upsample
+from .spectral_norm import spectral_norm
 
 __all__ = [
     "BatchNorm2d",
+    "ConditionalBatchNorm2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "Dropout",
+    "ELU",
     "Embedding",
     "Flatten",
+    "GELU",
+    "GroupNorm",
+    "InstanceNorm2d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "Maxout",
+    "MinibatchStd",
     "Module",
+    "PReLU",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "ProjectionHead",
     "ReLU",
+    "ReflectionPad2d",
     "Reshape",
+    "Resize",
+    "SelfAttention2d",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Tanh",
     "Upsample",
     "init",
+    "spectral_norm",
 ]

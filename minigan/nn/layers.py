@@ -1,4 +1,5 @@
-"""The layers. Each holds the parameters of one op; defaults and initial distributions are PyTorch's.
+"""The layers most networks are made of. Each holds the parameters of one op; defaults and initial distributions are
+PyTorch's.
 
 Parameters start on the NumPy backend in float32, drawn from ``rng`` (a fresh generator when none is given); a model
 moves as a whole with ``model.to(backend, dtype)``.
@@ -21,7 +22,7 @@ from .module import Module, Parameter
 Rng = np.random.Generator | None
 
 
-class _Affine(Module):
+class Affine(Module):
     """A weight and a bias, both drawn from U(-b, b), b = 1 / sqrt(fan_in)."""
 
     def __init__(self, shape: tuple[int, ...], outputs: int, fan_in: int, bias: bool, rng: Rng) -> None:
@@ -30,15 +31,15 @@ class _Affine(Module):
                 f"{type(self).__name__}: a weight of shape {shape} has no elements: every size must be >= 1"
             )
         rng = rng or np.random.default_rng()
-        self.weight = _parameter(shape)
+        self.weight = new_parameter(shape)
         bound = 1 / math.sqrt(fan_in)
         init.uniform_(self.weight, rng, low=-bound, high=bound)
-        self.bias = _parameter((outputs,)) if bias else None
+        self.bias = new_parameter((outputs,)) if bias else None
         if self.bias is not None:
             init.uniform_(self.bias, rng, low=-bound, high=bound)
 
 
-class Linear(_Affine):
+class Linear(Affine):
     """y = x W^T + b;  weight (out, in), x (..., in) -> y (..., out)"""
 
     def __init__(self, in_features: int, out_features: int, *, bias: bool = True, rng: Rng = None) -> None:
@@ -52,7 +53,7 @@ class Linear(_Affine):
         return f"{in_features}, {out_features}, bias={self.bias is not None}"
 
 
-class Conv2d(_Affine):
+class Conv2d(Affine):
     """Convolution, see ``ops.conv2d``;  weight (out, in, kh, kw)"""
 
     def __init__(
@@ -82,7 +83,7 @@ class Conv2d(_Affine):
         return f"{inputs}, {outputs}, kernel_size={tuple(kernel)}, stride={self.stride}, padding={self.padding}"
 
 
-class ConvTranspose2d(_Affine):
+class ConvTranspose2d(Affine):
     """Transposed convolution, see ``ops.conv_transpose2d``;  weight (in, out, kh, kw)"""
 
     def __init__(
@@ -123,7 +124,7 @@ class BatchNorm2d(Module):
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
         self.eps, self.momentum = eps, momentum
-        self.weight, self.bias = _parameter((num_features,), 1), _parameter((num_features,), 0)
+        self.weight, self.bias = new_parameter((num_features,), 1), new_parameter((num_features,), 0)
         self.running_mean, self.running_var = np.zeros(num_features, np.float32), np.ones(num_features, np.float32)
         self.num_batches_tracked = np.zeros((), np.int64)  # unused here; PyTorch's files carry it
 
@@ -144,42 +145,6 @@ class BatchNorm2d(Module):
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape[0]}, eps={self.eps}, momentum={self.momentum}"
-
-
-class LeakyReLU(Module):
-    """x where x > 0, else negative_slope * x"""
-
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        self.negative_slope = negative_slope
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.leaky_relu(x, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"{self.negative_slope}"
-
-
-class ReLU(Module):
-    """max(x, 0)"""
-
-    negative_slope = 0.0
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.relu(x)
-
-
-class Tanh(Module):
-    """tanh x, in (-1, 1)"""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.tanh(x)
-
-
-class Sigmoid(Module):
-    """1 / (1 + e^-x), in (0, 1)"""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.sigmoid(x)
 
 
 class Flatten(Module):
@@ -215,24 +180,11 @@ class Dropout(Module):
         return f"{self.p}"
 
 
-class Upsample(Module):
-    """Nearest-neighbour enlargement by a whole factor."""
-
-    def __init__(self, scale_factor: Size = 2) -> None:
-        self.scale_factor = pair(scale_factor)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return ops.upsample(x, self.scale_factor)
-
-    def extra_repr(self) -> str:
-        return f"{self.scale_factor}"
-
-
 class Embedding(Module):
     """A table of vectors looked up by number;  index (...) -> (..., dim). Entries start as N(0, 1)."""
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None) -> None:
-        self.weight = _parameter((num_embeddings, embedding_dim))
+        self.weight = new_parameter((num_embeddings, embedding_dim))
         init.normal_(self.weight, rng or np.random.default_rng())
 
     def forward(self, index: np.ndarray) -> Tensor:
@@ -242,7 +194,8 @@ class Embedding(Module):
         return "{}, {}".format(*self.weight.shape)
 
 
-def _parameter(shape: tuple[int, ...], value: float = 0.0) -> Parameter:
+def new_parameter(shape: tuple[int, ...], value: float = 0.0) -> Parameter:
+    """A parameter filled with ``value``, where all of them start: on the NumPy backend, in float32."""
     data = get("numpy").empty(shape, np.float32)
     data[...] = value
     return Parameter(data)

@@ -1,0 +1,110 @@
+"""Activations as layers. All but PReLU are without parameters."""
+
+from __future__ import annotations
+
+from .. import ops
+from ..errors import InputError
+from ..tensor import Tensor
+from .layers import new_parameter
+from .module import Module
+
+
+class LeakyReLU(Module):
+    """x where x > 0, else negative_slope * x"""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.leaky_relu(x, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"{self.negative_slope}"
+
+
+class ReLU(Module):
+    """max(x, 0)"""
+
+    negative_slope = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.relu(x)
+
+
+class Tanh(Module):
+    """tanh x, in (-1, 1)"""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.tanh(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + e^-x), in (0, 1)"""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.sigmoid(x)
+
+
+class PReLU(Module):
+    """A leaky ReLU that learns its slope: one, or with ``num_parameters`` one per channel;  weight (num_parameters,)"""
+
+    def __init__(self, num_parameters: int = 1, *, init: float = 0.25) -> None:
+        if num_parameters < 1:
+            raise InputError(f"PReLU: num_parameters = {num_parameters} must be 1 or the number of channels")
+        self.weight = new_parameter((num_parameters,), init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.prelu(x, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"{self.weight.shape[0]}"
+
+
+class ELU(Module):
+    """x where x > 0, else alpha (e^x - 1)"""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.elu(x, self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"{self.alpha}"
+
+
+class GELU(Module):
+    """x Phi(x), see ``ops.gelu``"""
+
+    def __init__(self, approximate: str = "none") -> None:
+        if approximate not in ("none", "tanh"):
+            raise InputError(f'GELU: approximate {approximate!r} must be "none" or "tanh"')
+        self.approximate = approximate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.gelu(x, self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class SiLU(Module):
+    """x sigmoid(x)"""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.silu(x)
+
+
+class Maxout(Module):
+    """The largest of each ``pieces`` neighbouring channels: (N, C, ...) -> (N, C / pieces, ...)"""
+
+    def __init__(self, pieces: int) -> None:
+        if pieces < 1:
+            raise InputError(f"Maxout: pieces = {pieces} must be at least 1")
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.maxout(x, self.pieces)
+
+    def extra_repr(self) -> str:
+        return f"{self.pieces}"

@@ -1,0 +1,77 @@
+"""Layer, group and instance norm as layers: the same in training and in evaluation, no state beside the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import ops
+from ..errors import InputError
+from ..tensor import Tensor
+from .layers import new_parameter
+from .module import Module
+
+
+class LayerNorm(Module):
+    """Normalisation over the trailing axes, see ``ops.layer_norm``;  weight and bias (*normalized_shape)"""
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        *,
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+    ) -> None:
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        if not shape or min(shape) < 1:
+            raise InputError(f"LayerNorm: normalized_shape {shape} must have one size or more, each at least 1")
+        self.normalized_shape, self.eps = shape, eps
+        self.weight = new_parameter(shape, 1) if elementwise_affine else None
+        self.bias = new_parameter(shape, 0) if elementwise_affine and bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.layer_norm(x, self.normalized_shape, self.weight, self.bias, eps=self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+
+
+class GroupNorm(Module):
+    """Normalisation over groups of channels, see ``ops.group_norm``;  weight and bias (C,)"""
+
+    def __init__(self, num_groups: int, num_channels: int, *, eps: float = 1e-5, affine: bool = True) -> None:
+        if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
+            raise InputError(f"GroupNorm: {num_channels} channels cannot be divided into {num_groups} groups")
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.weight = new_parameter((num_channels,), 1) if affine else None
+        self.bias = new_parameter((num_channels,), 0) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        _check_channels(self, x, self.num_channels)
+        return ops.group_norm(x, self.num_groups, self.weight, self.bias, eps=self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.weight is not None}"
+
+
+class InstanceNorm2d(Module):
+    """Normalisation of each channel of each sample, see ``ops.instance_norm``;  weight and bias (C,) if ``affine``"""
+
+    def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = False) -> None:
+        if num_features < 1:
+            raise InputError(f"InstanceNorm2d: num_features = {num_features} must be at least 1")
+        self.num_features, self.eps = num_features, eps
+        self.weight = new_parameter((num_features,), 1) if affine else None
+        self.bias = new_parameter((num_features,), 0) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        _check_channels(self, x, self.num_features)
+        return ops.instance_norm(x, self.weight, self.bias, eps=self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, affine={self.weight is not None}"
+
+
+def _check_channels(layer: Module, x: Tensor, channels: int) -> None:
+    if x.ndim < 2 or x.shape[1] != channels:
+        raise InputError(f"{type(layer).__name__}: input {x.shape} does not have the layer's {channels} channels")

@@ -1,0 +1,96 @@
+"""Layers without parameters that change a picture's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import ops
+from ..errors import InputError
+from ..ops.conv import Size, pair
+from ..ops.resample import WEIGHTS
+from ..tensor import Tensor
+from .module import Module
+
+
+class Upsample(Module):
+    """Enlargement by a whole factor, ``mode`` "nearest" or "bilinear"."""
+
+    def __init__(self, scale_factor: Size = 2, *, mode: str = "nearest") -> None:
+        _check_mode("Upsample", mode)
+        self.scale_factor, self.mode = pair(scale_factor), mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.mode == "nearest":
+            return ops.upsample(x, self.scale_factor)
+        size = [side * scale for side, scale in zip(x.shape[2:], self.scale_factor, strict=True)]
+        return ops.resize(x, size, mode=self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.scale_factor}, mode={self.mode!r}"
+
+
+class Resize(Module):
+    """To ``size`` = (height, width) from any other, ``mode`` "nearest" or "bilinear"."""
+
+    def __init__(self, size: Size, *, mode: str = "nearest") -> None:
+        _check_mode("Resize", mode)
+        self.size, self.mode = pair(size), mode
+        if min(self.size) < 1:
+            raise InputError(f"Resize: size {self.size} must be at least 1 in both directions")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.resize(x, self.size, mode=self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, mode={self.mode!r}"
+
+
+class PixelShuffle(Module):
+    """(N, C * r * r, H, W) -> (N, C, H * r, W * r), r = ``upscale_factor``"""
+
+    def __init__(self, upscale_factor: int) -> None:
+        if upscale_factor < 1:
+            raise InputError(f"PixelShuffle: upscale_factor = {upscale_factor} must be at least 1")
+        self.upscale_factor = upscale_factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.pixel_shuffle(x, self.upscale_factor)
+
+    def extra_repr(self) -> str:
+        return f"{self.upscale_factor}"
+
+
+class PixelUnshuffle(Module):
+    """(N, C, H * r, W * r) -> (N, C * r * r, H, W), r = ``downscale_factor``"""
+
+    def __init__(self, downscale_factor: int) -> None:
+        if downscale_factor < 1:
+            raise InputError(f"PixelUnshuffle: downscale_factor = {downscale_factor} must be at least 1")
+        self.downscale_factor = downscale_factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.pixel_unshuffle(x, self.downscale_factor)
+
+    def extra_repr(self) -> str:
+        return f"{self.downscale_factor}"
+
+
+class ReflectionPad2d(Module):
+    """The picture mirrored at its borders; ``padding`` for all sides, or (left, right, top, bottom) as in PyTorch."""
+
+    def __init__(self, padding: int | Sequence[int]) -> None:
+        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+        if len(self.padding) != 4 or min(self.padding) < 0:
+            raise InputError(f"ReflectionPad2d: padding {padding} must be one number or four, each at least 0")
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right, top, bottom = self.padding
+        return ops.reflection_pad(x, [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)])
+
+    def extra_repr(self) -> str:
+        return f"{self.padding}"
+
+
+def _check_mode(name: str, mode: str) -> None:
+    if mode not in WEIGHTS:
+        raise InputError(f"{name}: mode {mode!r} must be one of {', '.join(WEIGHTS)}")

@@ -1,0 +1,119 @@
+"""Spectral normalisation (Miyato et al. 2018, arXiv:1802.05957): no layer of D stretches anything by more than 1.
+
+The weight W, as a matrix with one row per output, is divided by its largest singular value sigma. Power iteration finds
+it: u and v, kept from step to step, turn towards the singular vectors, and sigma = u^T W v. In the gradient u and v are
+constants: d sigma / dW = u v^T, which at the singular vectors is exact.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..backend import Array, backend_of
+from ..errors import InputError
+from ..tensor import Tensor
+from .conv1d import ConvTranspose1d
+from .layers import ConvTranspose2d, Rng
+from .module import Module, Parameter
+
+Layer = TypeVar("Layer", bound=Module)
+
+
+def spectral_norm(layer: Layer, *, n_power_iterations: int = 1, eps: float = 1e-12, rng: Rng = None) -> Layer:
+    """``layer`` itself, its weight divided by its largest singular value from now on.
+
+    For Linear, Conv1d, Conv2d, Embedding and the transposed convolutions. Each forward in training turns u and v by
+    ``n_power_iterations``; in evaluation they stay. The state has PyTorch's names (of
+    ``torch.nn.utils.parametrizations.spectral_norm``): parametrizations.weight.original, .0._u and .0._v.
+    """
+    weight = getattr(layer, "weight", None)
+    if not isinstance(weight, Parameter) or weight.ndim < 2:
+        raise InputError(f"spectral_norm: {layer} has no weight matrix to normalise, or it is normalised already")
+    if n_power_iterations < 1:
+        raise InputError(f"spectral_norm: n_power_iterations = {n_power_iterations} must be at least 1")
+    axis = 1 if isinstance(layer, (ConvTranspose1d, ConvTranspose2d)) else 0
+    norm = SpectralNorm(weight, axis, n_power_iterations, eps, rng or np.random.default_rng())
+    parametrizations = Module()
+    parametrizations.weight = Normalised(weight, norm)  # type: ignore[attr-defined]
+    del layer.weight  # type: ignore[attr-defined]
+    layer.parametrizations = parametrizations  # type: ignore[attr-defined]
+    layer.__class__ = _with_normalised_weight(type(layer))  # type: ignore[assignment, arg-type]
+    return layer
+
+
+@cache
+def _with_normalised_weight(kind: type[Module]) -> type[Module]:
+    """The layer ``kind`` with a weight that is worked out when it is read."""
+
+    class SpectrallyNormalised(kind):  # type: ignore[misc, valid-type]
+        @property
+        def weight(self) -> Tensor:
+            return self.parametrizations.weight()
+
+        def forward(self, *inputs: Any) -> Any:
+            if self.training:
+                parametrization = self.parametrizations.weight
+                parametrization.norm.turn(parametrization.original)
+            return super().forward(*inputs)
+
+        def __repr__(self) -> str:
+            return f"spectral_norm({kind.__name__}({self.extra_repr()}))"
+
+    SpectrallyNormalised.__name__ = f"SpectrallyNormalised{kind.__name__}"
+    return SpectrallyNormalised
+
+
+class SpectralNorm(Module):
+    """The estimate of the largest singular value of a weight: singular vectors u (outputs,) and v (everything else)."""
+
+    buffer_names = ("_u", "_v")
+
+    def __init__(
+        self, weight: Tensor, axis: int, n_power_iterations: int, eps: float, rng: np.random.Generator
+    ) -> None:
+        self.axis, self.n_power_iterations, self.eps = axis, n_power_iterations, eps
+        rows = self.matrix(weight)
+        self._u, self._v = (
+            _unit(weight.backend.asarray(rng.standard_normal(size).astype(weight.dtype)), eps) for size in rows.shape
+        )
+        self.turn(weight, 15)  # a good start, as in PyTorch
+
+    def matrix(self, weight: Tensor) -> Tensor:
+        """The weight with its output axis first, the others as one."""
+        others = [a for a in range(weight.ndim) if a != self.axis]
+        return weight.transpose(self.axis, *others).reshape(weight.shape[self.axis], -1)
+
+    def turn(self, weight: Tensor, times: int | None = None) -> None:
+        """Power iteration, ``times`` (default: n_power_iterations): u <- W v / |W v|,  v <- W^T u / |W^T u|"""
+        w = self.matrix(weight.detach()).data
+        for _ in range(self.n_power_iterations if times is None else times):
+            self._u[...] = _unit(w @ self._v, self.eps)
+            self._v[...] = _unit(w.T @ self._u, self.eps)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """W / sigma, sigma = u^T W v"""
+        u, v = Tensor(self._u.copy()), Tensor(self._v.copy())  # the next forward in training changes them in place
+        sigma = u.reshape(1, -1) @ self.matrix(weight) @ v.reshape(-1, 1)
+        return weight / sigma.reshape(())
+
+
+class Normalised(Module):
+    """A layer's own weight, ``original``, and the norm it is divided by, under the names that PyTorch gives them."""
+
+    def __init__(self, weight: Parameter, norm: SpectralNorm) -> None:
+        self.original = weight
+        setattr(self, "0", norm)
+
+    @property
+    def norm(self) -> SpectralNorm:
+        return vars(self)["0"]
+
+    def forward(self) -> Tensor:
+        return self.norm(self.original)
+
+
+def _unit(x: Array, eps: float) -> Array:
+    return x / backend_of(x).xp.maximum((x * x).sum() ** 0.5, eps)
