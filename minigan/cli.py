@@ -33,4 +33,6 @@ def user_errors(run: Callable[..., int | None], *args: object) -> int:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
         print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+    except MemoryError:
+        print("error: out of memory: use a smaller batch size, width or number of images", file=sys.stderr)
     return 2

@@ -22,15 +22,13 @@ def test_grid_places_images_row_by_row():
     picture = viz.grid(constant(-1.0, 0.0, 1.0, 0.5, -0.5), columns=3, padding=1)
     assert picture.dtype == np.uint8
     assert picture.shape == (2 * 3 + 1, 3 * 4 + 1)
-    cells = [[picture[1 + 3 * r : 3 + 3 * r, 1 + 4 * c : 4 + 4 * c] for c in range(3)] for r in range(2)]
+    cells = [picture[1 + 3 * r : 3 + 3 * r, 1 + 4 * c : 4 + 4 * c] for r in range(2) for c in range(3)]
     # -1 is black, 1 is white; the sixth cell stays empty
-    for cell, value in zip(sum(cells, []), [0, 128, 255, 191, 64, 0], strict=True):
+    for cell, value in zip(cells, [0, 128, 255, 191, 64, 0], strict=True):
         assert (cell == value).all()
-    padding = picture.copy()
-    for cell_row in range(2):
-        for column in range(3):
-            padding[1 + 3 * cell_row : 3 + 3 * cell_row, 1 + 4 * column : 4 + 4 * column] = 0
-    assert (padding == 0).all()
+    for cell in cells:  # views: what is left of the picture is the padding
+        cell[...] = 0
+    assert (picture == 0).all()
 
 
 def test_grid_keeps_orientation_and_colours(rng):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,9 @@ def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
 class LoadedGenerator:
     """A generator from a file, ready to be asked for images."""
 
-    def __init__(self, path: str, backend_name: str) -> None:
+    def __init__(self, path: str, backend_name: str, out: str) -> None:
+        if Path(out).resolve() == Path(path).resolve():
+            raise InputError(f"--out {out} would overwrite the model: choose another name")
         place = backend.get(backend_name)
         architecture, state = read_model(path)
         try:

@@ -19,7 +19,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    loaded = LoadedGenerator(args.model, args.backend)
+    loaded = LoadedGenerator(args.model, args.backend, args.out)
     z = np.random.default_rng(args.seed).standard_normal((2 * args.rows, loaded.z_dim))
     viz.save_png(args.out, viz.walks(loaded.generator, z, args.steps, loaded.labels(args.rows, args.label)))
     print(f"{args.rows} walks of {args.steps} images in {args.out}")

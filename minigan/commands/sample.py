@@ -18,7 +18,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    loaded = LoadedGenerator(args.model, args.backend)
+    loaded = LoadedGenerator(args.model, args.backend, args.out)
     z = np.random.default_rng(args.seed).standard_normal((args.n, loaded.z_dim))
     images = gan.generate(loaded.generator, z, loaded.labels(args.n, args.label))
     columns = loaded.classes if loaded.classes and args.label is None else None

@@ -1,0 +1,103 @@
+"""python -m minigan: what the commands write, and that they write the same again."""
+
+import numpy as np
+import pytest
+from commands import ROOT, contents, python
+from PIL import Image
+
+from minigan import __version__, cli, gan
+from minigan.checkpoint import save_model
+
+ARCHITECTURE = {"model": "dcgan", "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A model file in the current folder, which is empty otherwise."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "model.safetensors"
+    save_model(path, gan.build(ARCHITECTURE, np.random.default_rng(0))[0], ARCHITECTURE)
+    return path
+
+
+def run(*argv):
+    return cli.main([str(arg) for arg in argv])
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("argv", "out", "shape"),
+    [
+        (["sample"], "samples.png", (8, 8)),
+        (["sample", "-n", "5", "--out", "five.png"], "five.png", (2, 3)),
+        (["interpolate"], "interpolation.png", (8, 10)),
+        (["interpolate", "--rows", "2", "--steps", "3"], "interpolation.png", (2, 3)),
+    ],
+)
+def test_pictures_from_the_model_file_alone(model, capsys, argv, out, shape):
+    assert run(argv[0], model, *argv[1:]) == 0
+    assert pixels(out).shape == (shape[0] * 30 + 2, shape[1] * 30 + 2)
+    shown = capsys.readouterr()
+    assert out in shown.out and shown.err == ""
+    assert {path.name for path in contents(".")} == {out, model.name}
+
+
+@pytest.mark.parametrize("command", ["sample", "interpolate"])
+def test_the_seed_decides(model, command):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        run(command, model, "--seed", seed, "--out", name)
+    assert (model.parent / "a").read_bytes() == (model.parent / "b").read_bytes()
+    assert not np.array_equal(pixels("a"), pixels("c"))
+
+
+def test_samples_are_the_generators(model):
+    run("sample", model, "-n", "4", "--seed", "9")
+    generator, _ = gan.build(ARCHITECTURE, np.random.default_rng(0))
+    images = gan.generate(generator, np.random.default_rng(9).standard_normal((4, 6)))
+    expected = np.rint(images[2, 0] * 127.5 + 127.5)  # the third stands first in the second row
+    np.testing.assert_array_equal(pixels("samples.png")[32:60, 2:30], expected)
+
+
+def test_backends_agree(model, backend):
+    run("sample", model, "-n", "4", "--backend", backend.name, "--out", "here.png")
+    run("sample", model, "-n", "4", "--backend", "reference", "--out", "there.png")
+    assert np.abs(pixels("here.png") - pixels("there.png")).max() <= 1
+
+
+def test_gradcheck_tells_by_its_exit_code(capsys, monkeypatch):
+    assert run("gradcheck", "--only", "tanh") == 0
+    assert "tanh" in capsys.readouterr().out
+    from minigan.ops.elementwise import Tanh
+
+    monkeypatch.setattr(Tanh, "vjp", lambda self, g, y, x: (lambda: g * (1 - y),))
+    assert run("gradcheck", "--only", "tanh") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "shown"),
+    [(["--version"], 0, f"minigan {__version__}"), (["--help"], 0, "interpolate"), (["sample", "--help"], 0, "MODEL")],
+)
+def test_information(capsys, argv, code, shown):
+    with pytest.raises(SystemExit) as caught:
+        run(*argv)
+    assert caught.value.code == code
+    assert shown in capsys.readouterr().out
+
+
+def test_models_are_listed(capsys):
+    assert run("models") == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in gan.MODELS)
+
+
+def test_python_m_minigan_hands_on_the_exit_code(tmp_path):
+    done = python("-m", "minigan", "--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, f"minigan {__version__}")
+    done = python("-m", "minigan", "sample", "none", cwd=tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("error: none:")
+    assert (ROOT / "minigan" / "__main__.py").exists()

@@ -1,0 +1,106 @@
+"""The example as a person runs it: a process of its own, and a folder full of pictures afterwards."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from commands import ENVIRONMENT, EXAMPLE, python, write_digits
+from PIL import Image
+
+from minigan.checkpoint import read_model
+
+SMALL = ["--quiet", "--width", "4", "--z-dim", "8", "--batch-size", "8", "--data", "digits"]
+
+
+def read_metrics(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_complete(out):
+    """Every file is there and can be opened by what it is for."""
+    for name in ("curves.png", "interpolation.png", "samples/epoch-000.png"):
+        with Image.open(out / name) as image:
+            image.load()
+            assert image.format == "PNG"
+    with Image.open(out / "training.gif") as image:
+        assert image.format == "GIF"
+        image.seek(image.n_frames - 1)
+    architecture, state = read_model(out / "model.safetensors")
+    assert architecture["model"] == "dcgan"
+    assert all(np.isfinite(array).all() for array in state.values())
+    steps = [record["step"] for record in read_metrics(out)]
+    assert steps == list(range(1, len(steps) + 1)) and steps
+
+
+def run_example(cwd, *argv):
+    done = python(EXAMPLE, *argv, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr and "Error" not in done.stderr
+    return done
+
+
+def test_dry_run_on_the_mnist_that_comes_along(tmp_path):
+    done = run_example(tmp_path, "--dry-run")
+    out = tmp_path / "out" / "mnist-gan"
+    assert_complete(out)
+    assert len(read_metrics(out)) == 2
+    assert "2 steps; pictures and model in out/mnist-gan" in done.stdout
+    assert "2/2" in done.stderr  # the progress bar
+
+    # The model file is all that sampling needs.
+    (out / "model.safetensors").rename(tmp_path / "alone")
+    for command, size in (("sample", (242, 242)), ("interpolate", (302, 242))):
+        done = python("-m", "minigan", command, "alone", "--out", f"{command}.png", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        with Image.open(tmp_path / f"{command}.png") as image:
+            assert image.size == size
+
+
+def test_other_digits_and_a_number_of_steps(tmp_path):
+    write_digits(tmp_path / "digits", count=48)
+    run_example(tmp_path, *SMALL, "--steps", "7", "--out", "here")
+    assert_complete(tmp_path / "here")
+    assert len(read_metrics(tmp_path / "here")) == 7
+    # 48 images are 6 steps of 8: the seventh is the second epoch's first
+    assert sorted(path.name for path in (tmp_path / "here" / "samples").iterdir())[-1] == "epoch-002.png"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(tmp_path, number):
+    write_digits(tmp_path / "digits")
+    command = [sys.executable, EXAMPLE, *SMALL, "--epochs", "100000", "--out", "here"]
+    with subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            metrics = tmp_path / "here" / "metrics.jsonl"
+            deadline = time.monotonic() + 60
+            while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
+                assert process.poll() is None, process.stderr.read()
+                assert time.monotonic() < deadline, "no third step within a minute"
+                time.sleep(0.02)
+            process.send_signal(number)
+            _, shown = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in shown
+    assert_complete(tmp_path / "here")
+
+
+def test_the_seed_decides_everything_and_threads_nothing(tmp_path):
+    write_digits(tmp_path / "digits")
+    settings = {
+        "one": ["--seed", "3", "--threads", "1"],
+        "again": ["--seed", "3", "--threads", "3"],
+        "other": ["--seed", "4", "--threads", "1"],
+    }
+    for name, argv in settings.items():
+        # Wide enough that a second thread is given something to do
+        run_example(tmp_path, *SMALL, "--width", "32", "--batch-size", "16", "--steps", "3", "--out", name, *argv)
+    for file in ("metrics.jsonl", "model.safetensors", "samples/epoch-001.png", "training.gif"):
+        one, again, other = ((tmp_path / name / file).read_bytes() for name in settings)
+        assert one == again, f"{file} differs between two runs of one seed"
+        assert one != other, f"{file} does not depend on the seed"
