@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .base import Array, ArrayBackend, Shared
-from .cpu import elementwise, filtering, im2col, norm, optim, threads
+from .cpu import elementwise, filtering, im2col, norm, optim, scratch, threads
 from .geometry import ConvGeometry
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
@@ -24,6 +24,9 @@ SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
 class NumpyBackend(ArrayBackend):
     name = "numpy"
     array_type = np.ndarray
+
+    def __init__(self) -> None:
+        scratch.keep_freed_memory()
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         if type(array) is np.ndarray and dtype is None:
@@ -222,7 +225,7 @@ def choose(geometry: ConvGeometry, samples: int, channels: int, filters: int) ->
 def im2col_cost(geometry: ConvGeometry, samples: int, channels: int, filters: int) -> float:
     taps = geometry.kernel_hw[0] * geometry.kernel_hw[1]
     rows = samples * geometry.out_hw[0] * geometry.out_hw[1]
-    return rows * taps * channels * (filters / 100 + 0.5)
+    return rows * taps * channels * (filters / 100 + 0.6)
 
 
 def filtering_cost(geometry: ConvGeometry, samples: int, channels: int, filters: int, tile: int) -> float:
@@ -231,4 +234,4 @@ def filtering_cost(geometry: ConvGeometry, samples: int, channels: int, filters:
     inside = channels * math.prod(plan.phases)
     products = points * samples * inside * filters / 100
     moved = points * samples * (inside + filters) + kinds * inside * filters
-    return products + moved * 0.5
+    return products + moved * 0.6
