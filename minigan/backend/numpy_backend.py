@@ -234,4 +234,4 @@ def filtering_cost(geometry: ConvGeometry, samples: int, channels: int, filters:
     inside = channels * math.prod(plan.phases)
     products = points * samples * inside * filters / 100
     moved = points * samples * (inside + filters) + kinds * inside * filters
-    return products + moved * 0.6
+    return products + moved * 0.7

@@ -6,8 +6,8 @@
 **Better:** write the windows of x side by side, cols (N oh ow, kh kw C); then y = cols w^T is *one* product. In
 channels-last memory a window's row is one run of kw C numbers, so the copy is quick. But cols is kh kw / s^2 times
 as large as x, and travels to memory and back.
-**Here:** make the columns of a few samples, multiply while they are still in the core's cache, go on. Tiles are
-independent, so threads share them out.
+**Here:** make the columns of a few samples, multiply while they are still in cache, go on. Tiles are independent,
+so threads share them out.
 
 The input gradient is a convolution too. Of stride s it usually adds up overlapping windows (col2im: scattered
 writes). Look instead at the rows h of x with the same phase (h + p) mod s: they meet the same taps of w, always the
@@ -28,7 +28,8 @@ from numpy.lib.stride_tricks import as_strided
 from ..geometry import ConvGeometry, Pair
 from . import scratch, threads
 
-TILE_BYTES = 600_000  # of columns at a time
+TILE_BYTES = 1_200_000  # of columns at a time, but
+TILE_ROWS = 512  # at least, so that w, which BLAS reads anew for every tile, is worth reading
 PARTIALS = 8  # partial sums of a weight gradient, so at most so many threads work on it
 THIN = 4  # channels up to which the input gradient goes by col2im
 
@@ -80,7 +81,7 @@ def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeo
     direct = is_product(geometry)
     window = Window.forward(geometry)
     row_bytes = x.itemsize * matrix.shape[1]
-    tiles = _tiles(len(x), geometry.out_hw, row_bytes, least_rows=256)
+    tiles = _tiles(len(x), geometry.out_hw, row_bytes)
     chunks = [tiles[len(tiles) * c // PARTIALS : len(tiles) * (c + 1) // PARTIALS] for c in range(PARTIALS)]
     chunks = [chunk for chunk in chunks if chunk]
 
@@ -196,10 +197,11 @@ def _overlap(start: int, span: int, size: int) -> tuple[slice, slice]:
     return slice(low - start, high - start), slice(low, high)
 
 
-def _tiles(samples: int, out: Pair, row_bytes: int, least_rows: int = 1) -> list[tuple[slice, slice]]:
+def _tiles(samples: int, out: Pair, row_bytes: int) -> list[tuple[slice, slice]]:
     """Slices of samples and of output rows whose columns fit the cache. They depend on the shapes alone."""
     oh, ow = out
-    rows = max(least_rows, TILE_BYTES // max(row_bytes, 1))
+    share = samples * oh * ow // 4  # some tiles for every thread
+    rows = max(TILE_BYTES // row_bytes, min(TILE_ROWS, max(share, 128)))
     if rows >= oh * ow:
         n = rows // (oh * ow)
         n = math.ceil(samples / math.ceil(samples / n))  # even tiles

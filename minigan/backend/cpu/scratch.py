@@ -14,8 +14,8 @@ import os
 import platform
 import threading
 from contextlib import contextmanager
-from weakref import WeakSet
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
