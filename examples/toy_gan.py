@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), help="default: all")
     parser.add_argument("--seeds", nargs="+", type=natural, default=[0, 1, 2], help="default: 0 1 2")
     parser.add_argument("--steps", type=positive, default=20000, help="steps a run (default: 20000)")
-    parser.add_argument("--batch-size", type=positive, default=100, help="points a step (default: 100)")
+    parser.add_argument("--batch-size", type=positive, default=200, help="points a step (default: 200)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/toy-gan, -2, -3, ...)")
     parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -96,10 +96,10 @@ def wgan_gp(init, noise, place, schedule):
     """A critic with a gradient penalty; five updates of it for one of G."""
     generator, discriminator = networks(init, place)
     settings = {"objective": gan.Wasserstein(), "penalties": [gan.GradientPenalty(weight=0.1)], "n_critic": 5}
-    return trainer(generator, discriminator, noise, betas=(0.5, 0.9), lr=1e-3, schedule=schedule, **settings)
+    return trainer(generator, discriminator, noise, betas=(0.5, 0.9), schedule=schedule, **settings)
 
 
-def trainer(generator, discriminator, noise, betas=(0.8, 0.999), lr=5e-4, **settings):
+def trainer(generator, discriminator, noise, betas=(0.5, 0.999), lr=1e-3, **settings):
     adams = [optim.Adam(network.parameters(), lr=lr, betas=betas) for network in (generator, discriminator)]
     settings |= {"g_optimizer": adams[0], "d_optimizer": adams[1]}
     return gan.Trainer(generator, discriminator, z_dim=Z_DIM, rng=noise, **settings)
