@@ -74,11 +74,11 @@ def save_curves(path: str | os.PathLike[str], history: Mapping[str, Sequence[flo
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     losses.set_title("losses")
-    losses.legend()
+    losses.legend(loc="upper right")  # "best" would search all points, and warn of taking long
     beliefs.set_title("what D believes of real and of generated images")
     beliefs.axhline(0.5, color="grey", linestyle="--", linewidth=1, label="cannot tell")
     beliefs.set_ylim(0, 1)
-    beliefs.legend()
+    beliefs.legend(loc="upper right")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     write_atomically(path, buffer.getvalue())
