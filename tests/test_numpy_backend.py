@@ -202,6 +202,16 @@ def test_choice_depends_on_size():
     assert numpy_backend.choose(ConvGeometry((14, 14), (5, 5), (2, 2), (2, 2)), 128, 128, 256) == 0
 
 
+def test_verbose_prints_each_choice_once(monkeypatch, capsys):
+    monkeypatch.setenv("MINIGAN_VERBOSE", "1")
+    numpy_backend.choose.cache_clear()
+    for _ in range(2):
+        numpy_backend.choose(ConvGeometry((8, 8), (4, 4), (2, 2), (1, 1)), 64, 32, 64)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "N=64 C=32 F=64" in lines[0] and "filtering" in lines[0]
+
+
 def test_other_dtypes_are_inherited(rng):
     geometry = ConvGeometry((4, 4), (3, 3), (1, 1), (1, 1))
     x, w, g = conv_arrays(rng, geometry, 2, 3, 4, np.float16)
@@ -252,6 +262,13 @@ def test_batch_norm_with_a_mean_far_from_zero(rng):
     assert relative_error(dx, exact[0]) < 1e-4
     assert np.abs(dweight - exact[1]).max() < 1e-4 * np.sqrt(x.size / 8) * 10
     assert np.abs(dbias - exact[2]).max() < 1e-4 * np.sqrt(x.size / 8)
+
+
+def test_batch_norm_of_a_constant():
+    x = np.full((4, 3, 5, 5), 7.1, np.float32)
+    y, mean, var = numpy.batch_norm(x, np.ones(3, np.float32), np.zeros(3, np.float32), 1e-5)
+    np.testing.assert_allclose(mean, 7.1, rtol=1e-6)
+    assert (var >= 0).all() and var.max() < 1e-10 and np.abs(y).max() < 1e-3
 
 
 # ---- element-wise --------------------------------------------------------------------------------------------------

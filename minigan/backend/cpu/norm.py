@@ -83,18 +83,15 @@ def forward(
     counts[-1] = tiles.rows - (tiles.count - 1) * tiles.step
     means = centres + sums / counts
     mean = (counts * means).sum(0) / tiles.rows
-    within = squares - sums.astype(np.float64) ** 2 / counts
+    within = np.maximum(squares - sums.astype(np.float64) ** 2 / counts, 0)
     var = (within + counts * (means - mean) ** 2).sum(0) / tiles.rows
 
     scale = weight / np.sqrt(var + eps)
-    rounded = mean.astype(x.dtype)  # what rounding cuts off the mean goes into the bias
-    wide_mean, wide_scale = tiles.wide(rounded, x.dtype), tiles.wide(scale, x.dtype)
-    wide_bias = tiles.wide(bias - (mean - rounded) * scale, x.dtype)
+    wide_scale, wide_bias = tiles.wide(scale, x.dtype), tiles.wide(bias - mean * scale, x.dtype)
 
     def result(index: int) -> None:
         out = tiles(y, index)
-        np.subtract(tiles(x, index), wide_mean, out=out)
-        out *= wide_scale
+        np.multiply(tiles(x, index), wide_scale, out=out)
         out += wide_bias
         if negative_slope != 1:
             leaky_relu(out, out, negative_slope)
@@ -135,18 +132,17 @@ def backward(
     dbias = sums_u.sum(0, dtype=np.float64)
     dweight = sums_ux.sum(0, dtype=np.float64) * r
 
-    of_u = tiles.wide(weight * r, x.dtype)
-    of_x = tiles.wide(-weight * r * r * dweight / tiles.rows, x.dtype)
-    constant = tiles.wide(-weight * r * dbias / tiles.rows, x.dtype)
+    of_x = -weight * r * r * dweight / tiles.rows
+    constant = -weight * r * dbias / tiles.rows - of_x * mean
+    wide_u, wide_x, wide_1 = (tiles.wide(factor, x.dtype) for factor in (weight * r, of_x, constant))
 
     def result(index: int) -> None:
         out = tiles(dx, index)
-        centred = scratch.local("centred", out.shape, x.dtype)
-        np.subtract(tiles(x, index), wide_mean, out=centred)
-        centred *= of_x
-        centred += constant
-        np.multiply(tiles(u, index), of_u, out=out)
-        out += centred
+        scaled = scratch.local("scaled", out.shape, x.dtype)
+        np.multiply(tiles(x, index), wide_x, out=scaled)
+        scaled += wide_1
+        np.multiply(tiles(u, index), wide_u, out=out)
+        out += scaled
 
     threads.run(result, tiles.count, tiles.cost)
     return dweight, dbias

@@ -52,11 +52,7 @@ def run(task: Callable[[int], None], tiles: int, cost: float = float("inf")) -> 
     thread. The first exception of a tile is raised here, once every tile that had begun has ended.
     """
     helpers = min(get_num_threads(), tiles) - 1
-    if getattr(_inside, "job", None) is not None:  # called from a tile
-        for i in range(tiles):
-            task(i)
-        return
-    if not blas.libraries():
+    if getattr(_inside, "job", None) is not None or not blas.libraries():  # called from a tile, or no pool at all
         for i in range(tiles):
             task(i)
         return
@@ -69,7 +65,10 @@ def run(task: Callable[[int], None], tiles: int, cost: float = float("inf")) -> 
         job.work()
         job.finished.acquire()
     if job.error is not None:
-        raise job.error
+        try:
+            raise job.error
+        finally:
+            del job  # the error's traceback leads here: without this, a cycle would keep the tile's arrays alive
 
 
 class _Job:
