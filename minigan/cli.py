@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from . import __version__
 from .commands import gradcheck, interpolate, models, sample, train
@@ -24,15 +26,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def user_errors(run: Callable[..., int | None], *args: object) -> int:
-    """Call ``run``; on bad input show one clear line instead of a traceback, and return 2."""
+    """Call ``run``; on bad input, or when the machine fails, show one clear line instead of a traceback; return 2."""
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+            warnings.showwarning = lambda message, *_: complain(f"warning: {message}")
             return run(*args) or 0
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
+    except BrokenPipeError:  # whoever read our output has gone, as in "... | head"
+        with suppress(OSError, ValueError):  # or the interpreter would try to write there once more as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        named = f"{error.filename}: " if error.filename else ""
+        complain(f"error: {named}{error.strerror or error}")
     except MemoryError:
-        print("error: out of memory: use a smaller batch size, width or number of images", file=sys.stderr)
+        complain("error: out of memory: use a smaller batch size, width or number of images")
+    except KeyboardInterrupt:
+        complain("stopped")
+        return 130
     return 2
+
+
+def complain(line: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(line, file=sys.stderr)

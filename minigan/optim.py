@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +24,8 @@ class Optimizer:
         self.params = list(params)
         if not self.params:
             raise InputError(f"{type(self).__name__} got no parameters")
-        if not lr >= 0:
-            raise InputError(f"{type(self).__name__}: lr = {lr} must be at least 0")
+        if not 0 <= lr < math.inf:
+            raise InputError(f"{type(self).__name__}: lr = {lr} must be at least 0, and finite")
         self.lr = lr
         self.step_count = 0
         self.state: dict[str, list[Array]] = {
@@ -38,6 +39,8 @@ class Optimizer:
             if missing:
                 raise RuntimeError(f"no gradient for {', '.join(missing[:5])}: call backward() before step()")
             gradients = [p.grad for p in self.params if p.grad is not None]
+        if len(gradients) != len(self.params):
+            raise ValueError(f"step got {len(gradients)} gradients for {len(self.params)} parameters")
         self.step_count += 1
         self.update(self.params[0].backend, [p.data for p in self.params], [g.data for g in gradients])
         for p in self.params:
