@@ -37,11 +37,11 @@ def xavier_uniform_(parameter: Parameter, rng: np.random.Generator, *, gain: flo
 
 
 def dcgan_(model: Module, rng: np.random.Generator) -> None:
-    """DCGAN's (Radford et al. 2016): weights N(0, 0.02^2), normalisation scales N(1, 0.02^2), biases 0."""
-    for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            constant_(parameter, 0)
-        elif parameter.ndim == 1:
-            normal_(parameter, rng, mean=1, std=0.02)
-        else:
-            normal_(parameter, rng, std=0.02)
+    """DCGAN's (Radford et al. 2016): convolutions and linear maps N(0, 0.02^2), norms N(1, 0.02^2), their biases 0."""
+    for module in model.modules():
+        kind, weight, bias = type(module).__name__, getattr(module, "weight", None), getattr(module, "bias", None)
+        if not isinstance(weight, Parameter) or not ("Norm" in kind or kind.startswith(("Conv", "Linear"))):
+            continue
+        normal_(weight, rng, mean=1.0 if "Norm" in kind else 0.0, std=0.02)
+        if bias is not None:
+            constant_(bias, 0)
