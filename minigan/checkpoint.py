@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,3 +85,30 @@ def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         digest.update(np.asarray(arrays[name], order="C").data)
     return digest.hexdigest()
+
+
+class Checkpoints:
+    """The checkpoints of a training, in a folder: the newest ``keep`` of them, since a disk may lose one."""
+
+    def __init__(self, folder: Path_, keep: int = 2) -> None:
+        self.folder, self.keep = Path(folder), keep
+
+    def paths(self) -> list[Path]:
+        """From the oldest to the newest."""
+        return sorted(self.folder.glob("step-*.safetensors"))
+
+    def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: dict[str, Any]) -> Path:
+        path = self.folder / f"step-{step:08d}.safetensors"
+        save(path, "checkpoint", arrays, facts)
+        for old in self.paths()[: -self.keep]:
+            old.unlink()
+        return path
+
+    def newest(self) -> tuple[Path | None, dict[str, np.ndarray], dict[str, Any]]:
+        """The newest one that is whole, with a warning for each that is not; no path when there is none."""
+        for path in reversed(self.paths()):
+            try:
+                return path, *read(path, "checkpoint")
+            except InputError as error:
+                print(f"warning: {error}; trying the one before", file=sys.stderr)
+        return None, {}, {}

@@ -23,3 +23,9 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def remove_temporaries(folder: str | os.PathLike[str]) -> None:
+    """Remove what a killed ``write_atomically`` left below ``folder``."""
+    for path in Path(folder).rglob(".*.tmp"):
+        path.unlink(missing_ok=True)

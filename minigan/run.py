@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ import numpy as np
 from . import checkpoint, viz
 from .data import Loader
 from .errors import InputError
-from .files import write_atomically
+from .files import remove_temporaries
+from .gan.health import DivergenceError, Health
 from .gan.trainer import Record, Trainer, generate
+from .journal import Journal
 from .nn import Module
+from .resume import Keeper
 
-FRAMES = 60  # at most so many pictures in the training.gif of a run that is not resumed
-KEEP = 2  # checkpoints: should the newest be lost to the disk, there is one before it
+FRAMES = 60  # at most so many pictures in training.gif
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, the terminal is gone
 
 
 class Run:
@@ -32,14 +35,15 @@ class Run:
         training.gif            the same grid through time, from frames/
         curves.png              losses; D(x) and D(G(z))
         interpolation.png       walks between two latents, a row each
-        metrics.jsonl           what each step did, a line of JSON each
+        metrics.jsonl           what each step did, a line of JSON each, with the alarms that it raised
         model.safetensors       the generator
         checkpoints/            the whole state, at each epoch's end and every ``checkpoint_every`` steps
 
     ``with Run(...) as run: for record in run.steps(): ...`` ends after ``epochs`` or ``steps``; on Ctrl-C or SIGTERM it
     ends after the step that is under way. With ``resume`` it goes on from the newest good checkpoint, and what follows
     is bit for bit what would have followed. ``config`` is what must be the same for that: resuming with another one
-    raises InputError and says what differs.
+    raises InputError and says what differs. A training that comes to NaN goes back to the step before, keeps that
+    and raises DivergenceError.
     """
 
     def __init__(
@@ -60,17 +64,20 @@ class Run:
         self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
         self.total = epochs * len(loader) if steps is None else steps
         self.checkpoint_every = checkpoint_every
-        self.config = {**(config or {}), "data": f"{loader.dataset.name} {loader.dataset.fingerprint()}"}
         # A conditional model's grid has a column for each class.
         self.columns = architecture.get("classes", 8)
         count = 8 * self.columns
         self.z = rng.standard_normal((count, trainer.z_dim))
         self.labels = np.arange(count) % self.columns if "classes" in architecture else None
-        self.history: dict[str, list[float]] = {}
         self.stopped = ""  # the signal that ended it early
         self.out = claim_folder(out, resume)
+        self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.objective, trainer.n_critic))
+        data = f"{loader.dataset.name} {loader.dataset.fingerprint()}"
+        self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, {**(config or {}), "data": data})
         if resume:
-            self._resume()
+            remove_temporaries(self.out)
+            self.keeper.resume()
+            self.thin_frames(trainer.step_count)
 
     # ---- the loop --------------------------------------------------------------------------------
 
@@ -82,35 +89,32 @@ class Run:
         if trainer.step_count == 0:
             self.sample(0)
             self.add_frame(0)
-            self.save()
-        frame_every = -(-self.total // (FRAMES - 2))
-        with tqdm(
-            total=self.total, initial=trainer.step_count, unit="step", disable=self.quiet, dynamic_ncols=True
-        ) as bar:
+            self.keeper.save()
+        no_bar = self.quiet or sys.stderr is None
+        with tqdm(total=self.total, initial=trainer.step_count, unit="step", disable=no_bar, dynamic_ncols=True) as bar:
             while trainer.step_count < self.total and not self.stopped:
                 bar.set_description(f"epoch {loader.epoch + 1}")
                 for record in trainer.steps(loader):
-                    self.log(record)
-                    bar.set_postfix_str(describe(record), refresh=False)
+                    alarms = self.journal.write(record)
+                    for alarm in alarms:
+                        tell(bar.write, f"alarm at {alarm}")
+                    if alarms and alarms[0].kind == "not_finite":
+                        self.keeper.back_to_before(alarms[0])
+                    bar.set_postfix_str(describe(record, self.journal.health.active), refresh=False)
                     bar.update()
-                    if record.step % frame_every == 0 or record.step == self.total:
+                    if record.step % frame_interval(record.step) == 0 or record.step == self.total:
                         self.add_frame(record.step)
                     yield record
-                    over = record.step == self.total or self.stopped
-                    if not over and self.checkpoint_every and record.step % self.checkpoint_every == 0:
-                        self.save()
-                    if over:
+                    if record.step == self.total or self.stopped:
                         break
+                    if self.checkpoint_every and record.step % self.checkpoint_every == 0:
+                        self.keeper.save()
+                    else:
+                        self.keeper.hold_now_and_then()
                 whole_epoch = trainer.step_count % len(loader) == 0
                 if whole_epoch or trainer.step_count == self.total:
                     self.sample(math.ceil(trainer.step_count / len(loader)))
-                self.save()
-
-    def log(self, record: Record) -> None:
-        values = record.as_dict()
-        self.metrics.write(json.dumps({k: None if v != v else v for k, v in values.items()}) + "\n")
-        for name, value in values.items():
-            self.history.setdefault(name, []).append(value)
+                self.keeper.save()
 
     @property
     def generator(self) -> Module:
@@ -124,100 +128,75 @@ class Run:
         viz.save_png(self.out / "samples" / f"epoch-{epoch:03d}.png", self.grid())
 
     def add_frame(self, step: int) -> None:
+        self.thin_frames(step)
         viz.save_png(self.out / "frames" / f"step-{step:08d}.png", self.grid())
+
+    def thin_frames(self, step: int) -> None:
+        """Keep the frames that a training has which has come to ``step`` and goes on: evenly spaced ones."""
+        for frame in self.frames():
+            number = int(frame.stem.removeprefix("step-"))
+            if number > step or number % frame_interval(step):
+                frame.unlink()
+
+    def frames(self) -> list[Path]:
+        return sorted((self.out / "frames").glob("step-*.png"))
 
     # ---- leaving, wanted or not --------------------------------------------------------------------
 
     def __enter__(self) -> Run:
-        self.metrics = open(self.out / "metrics.jsonl", "a", buffering=1)  # a line at a time
-        self._handlers = {}
+        self._handlers: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self._stop)
+            for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
+                if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                    self._handlers[number] = signal.signal(number, self._stop)
         return self
 
     def _stop(self, number: int, _: Any) -> None:
         if self.stopped:
             raise KeyboardInterrupt
         self.stopped = signal.Signals(number).name
-        print(f"\n{self.stopped}: finishing this step and writing everything; once more stops at once", file=sys.stderr)
+        tell(print, f"\n{self.stopped}: finishing this step and writing everything; once more stops at once")
 
     def __exit__(self, kind: type | None, *_: Any) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        self.metrics.close()
-        if kind is None and self.history:
+        self.journal.close()
+        if (kind is None or kind is DivergenceError) and self.journal.history:
             checkpoint.save_model(self.out / "model.safetensors", self.generator, self.architecture)
-            viz.save_curves(self.out / "curves.png", self.history)
-            viz.save_gif(self.out / "training.gif", sorted((self.out / "frames").glob("step-*.png")))
+            viz.save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)
+            viz.save_gif(self.out / "training.gif", self.frames())
             z = self.z[:16]
             labels = None if self.labels is None else self.labels[: len(z) // 2]
             viz.save_png(self.out / "interpolation.png", viz.walks(self.generator, z, labels=labels))
 
-    # ---- checkpoints -------------------------------------------------------------------------------
 
-    def save(self) -> None:
-        """Write a checkpoint, and let go of all but the newest ones."""
-        if hasattr(self, "metrics"):
-            self.metrics.flush()
-            os.fsync(self.metrics.fileno())
-        facts = {"trainer": self.trainer.facts(), "loader": self.loader.state_dict(), "config": self.config}
-        name = f"step-{self.trainer.step_count:08d}.safetensors"
-        checkpoint.save(self.out / "checkpoints" / name, "checkpoint", self.trainer.arrays(), facts)
-        for old in self.checkpoints()[:-KEEP]:
-            old.unlink()
+def frame_interval(step: int) -> int:
+    """Steps between two frames of a training that has come to ``step``: doubled each time that they become too many.
 
-    def checkpoints(self) -> list[Path]:
-        return sorted((self.out / "checkpoints").glob("step-*.safetensors"))
+    It does not depend on how long the training is to be, so that one which is prolonged has the same frames.
 
-    def _resume(self) -> None:
-        """Load the newest checkpoint that is whole, and forget what was written after it."""
-        arrays, facts = self._newest_checkpoint()
-        if facts is None:
-            step = 0  # killed before the first checkpoint was whole: start anew
-        else:
-            self._compare(facts["config"])
-            self.trainer.load(arrays, facts["trainer"])
-            self.loader.load_state_dict(facts["loader"])
-            step = self.trainer.step_count
-        kept = []
-        for line in _lines(self.out / "metrics.jsonl")[:step]:
-            kept.append(line)
-            for name, value in json.loads(line).items():
-                self.history.setdefault(name, []).append(math.nan if value is None else value)
-        if len(kept) < step:
-            raise InputError(f"{self.out / 'metrics.jsonl'} has {len(kept)} lines, the checkpoint is at step {step}")
-        write_atomically(self.out / "metrics.jsonl", "".join(kept).encode())
-        for frame in (self.out / "frames").glob("step-*.png"):
-            if int(frame.stem.removeprefix("step-")) > step:
-                frame.unlink()
-
-    def _newest_checkpoint(self) -> tuple[dict[str, np.ndarray], dict[str, Any] | None]:
-        for path in reversed(self.checkpoints()):
-            try:
-                return checkpoint.read(path, "checkpoint")
-            except InputError as error:
-                print(f"warning: {error}; trying the one before", file=sys.stderr)
-        return {}, None
-
-    def _compare(self, before: dict[str, Any]) -> None:
-        differing = [
-            f"{name} was {before.get(name)}, now {self.config.get(name)}"
-            for name in sorted(before.keys() | self.config.keys())
-            if before.get(name) != self.config.get(name)
-        ]
-        if differing:
-            raise InputError(
-                f"{self.out} was trained otherwise: {'; '.join(differing)}. Resume with the former settings, "
-                "or start a new training with another --out"
-            )
+    >>> [frame_interval(step) for step in (1, 58, 59, 117, 118, 2340)]
+    [1, 1, 2, 2, 4, 64]
+    """
+    interval = 1
+    while step // interval > FRAMES - 2:
+        interval *= 2
+    return interval
 
 
-def describe(record: Record) -> str:
+def tell(write: Any, text: str) -> None:
+    """Show a line on the terminal if there is one."""
+    if sys.stderr is not None:
+        with suppress(OSError, RuntimeError, ValueError):  # closed, or interrupted by a signal while it writes
+            write(text, file=sys.stderr)
+
+
+def describe(record: Record, alarms: list[str]) -> str:
     """The record in one short line, for a progress bar."""
     return (
         f"d_loss {record.d_loss:.3f}  g_loss {record.g_loss:.3f}  D(x) {record.d_real:.2f}  "
         f"D(G(z)) {record.d_fake:.2f}  {record.images_per_second:.0f} images/s"
+        + "".join(f"  [{kind}]" for kind in alarms)
     )
 
 
@@ -247,10 +226,3 @@ def free_folder(base: str) -> str:
         number += 1
         name = f"{base}-{number}"
     return name
-
-
-def _lines(path: Path) -> list[str]:
-    """The whole lines of a text file; one that a kill cut short is dropped."""
-    if not path.exists():
-        return []
-    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]

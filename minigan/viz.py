@@ -12,6 +12,7 @@ import numpy as np
 from .errors import InputError
 from .files import write_atomically
 from .gan import generate
+from .gan.health import Alarm
 from .nn import Module
 
 
@@ -57,10 +58,12 @@ def save_gif(
     write_atomically(path, buffer.getvalue())
 
 
-def save_curves(path: str | os.PathLike[str], history: Mapping[str, Sequence[float]]) -> None:
+def save_curves(
+    path: str | os.PathLike[str], history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm] = ()
+) -> None:
     """Draw the losses, and D(x) and D(G(z)) around the 0.5 that a perfect forger would force on D.
 
-    ``history`` has equally long lists under "step", "d_loss", "g_loss", "d_real", "d_fake".
+    ``history`` has equally long lists under "step", "d_loss", "g_loss", "d_real", "d_fake". Each alarm becomes a mark.
     """
     from matplotlib.figure import Figure
 
@@ -71,17 +74,27 @@ def save_curves(path: str | os.PathLike[str], history: Mapping[str, Sequence[flo
         for name, colour in zip(names, ("tab:blue", "tab:orange"), strict=True):
             axes.plot(history["step"], history[name], color=colour, alpha=0.2, linewidth=0.8)
             axes.plot(history["step"], smooth(history[name]), color=colour, label=labels[name])
+        for alarm in alarms:
+            axes.axvline(alarm.step, color="tab:red", linewidth=1, alpha=0.7)
+            place = {"xy": (alarm.step, 0.02), "xycoords": ("data", "axes fraction")}
+            axes.annotate(alarm.kind, **place, rotation=90, fontsize=7, color="tab:red", ha="right", va="bottom")
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     losses.set_title("losses")
     losses.legend(loc="upper right")  # "best" would search all points, and warn of taking long
     beliefs.set_title("what D believes of real and of generated images")
-    beliefs.axhline(0.5, color="grey", linestyle="--", linewidth=1, label="cannot tell")
-    beliefs.set_ylim(0, 1)
+    if are_probabilities(history):
+        beliefs.axhline(0.5, color="grey", linestyle="--", linewidth=1, label="cannot tell")
+        beliefs.set_ylim(0, 1)
     beliefs.legend(loc="upper right")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     write_atomically(path, buffer.getvalue())
+
+
+def are_probabilities(history: Mapping[str, Sequence[float]]) -> bool:
+    """Whether D's outputs lie between 0 and 1; those of a critic are scores of any size."""
+    return not any(value < 0 or value > 1 for name in ("d_real", "d_fake") for value in history[name])
 
 
 def smooth(values: Sequence[float], share: float = 0.02) -> np.ndarray:

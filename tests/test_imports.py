@@ -28,7 +28,10 @@ FLOORS = {
     "gan": 4,
     "": 5,  # minigan/__init__.py itself
     "viz": 5,
+    "journal": 5,
+    "resume": 5,
     "run": 5,
+    "report": 5,
     "commands": 5,
     "cli": 5,
     "__main__": 5,

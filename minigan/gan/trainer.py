@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,12 +20,17 @@ from .ema import EMA
 from .objectives import NonSaturating, Objective
 from .penalties import Penalty
 
+MEASURE_EVERY = 10  # updates, see Record
+
 
 @dataclass(frozen=True)
 class Record:
     """What one step did. ``d_real`` and ``d_fake`` are D's mean belief (or score) of real and of generated images.
 
-    ``g_loss`` is that of the last generator update, NaN before the first.
+    ``g_loss`` is that of the last generator update, NaN before the first. ``d_grad`` and ``g_grad`` are the Euclidean
+    norms of the networks' gradients, and ``spread`` says how much generated images differ from each other, as a share
+    of how much real ones do. These three are measured at a network's first update and at each tenth after it, so that
+    they cost nothing to speak of; in between they are the last measured ones.
     """
 
     step: int
@@ -33,6 +39,9 @@ class Record:
     d_real: float
     d_fake: float
     penalty: float
+    d_grad: float
+    g_grad: float
+    spread: float
     seconds: float
     images_per_second: float
 
@@ -109,7 +118,7 @@ class Trainer:
         self.base_lrs = self.g_optimizer.lr, self.d_optimizer.lr
         self.ema = None if ema is None else EMA(generator, ema)
         self.step_count = 0
-        self.g_loss = float("nan")
+        self.last = {"g_loss": math.nan, "d_grad": math.nan, "g_grad": math.nan, "spread": math.nan}  # as in Record
         for penalty in self.penalties:
             penalty.check(discriminator)
 
@@ -118,12 +127,12 @@ class Trainer:
         for batch in batches:
             real, *given = batch if isinstance(batch, tuple) else (batch,)
             start = time.perf_counter()
-            losses = self.step(Tensor(real), *given)
+            found = self.step(Tensor(real), *given)
             seconds = time.perf_counter() - start
-            yield Record(self.step_count, *losses, seconds=seconds, images_per_second=len(real) / seconds)
+            yield Record(self.step_count, **found, seconds=seconds, images_per_second=len(real) / seconds)
 
-    def step(self, real: Tensor, *given: Array) -> tuple[float, float, float, float, float]:
-        """The discriminator's update, then the generator's; d_loss, g_loss, d_real, d_fake, penalty."""
+    def step(self, real: Tensor, *given: Array) -> dict[str, float]:
+        """The discriminator's update, then the generator's; what a Record says of them."""
         self.generator.train()
         self.discriminator.train()
         self.step_count += 1
@@ -133,18 +142,20 @@ class Trainer:
         g_learns = self.step_count % self.n_critic == 0
         with enable_grad() if g_learns else no_grad():
             rounds = self._play(real, given)
+        if self.step_count % MEASURE_EVERY == 1:
+            self.last["spread"] = relative_spread(rounds[0].fake, rounds[0].real)
 
         # D learns to tell them apart. Cutting the fakes off their graph keeps G out of it, and G's graph for later.
-        d_loss, d_real, d_fake, penalty = self._learn(self.d_optimizer, self._d_loss, rounds)
+        d_loss, d_real, d_fake, penalty = self._learn("d_grad", self.d_optimizer, self._d_loss, rounds)
         if self.clip_weights is not None:
             clip_parameters(self.discriminator, self.clip_weights)
 
         # G learns what would have fooled the D that has just learned. D's weight gradients are never computed.
         if g_learns:
-            (self.g_loss,) = self._learn(self.g_optimizer, self._g_loss, rounds)
+            (self.last["g_loss"],) = self._learn("g_grad", self.g_optimizer, self._g_loss, rounds)
             if self.ema is not None:
                 self.ema.update()
-        return d_loss, self.g_loss, d_real, d_fake, penalty
+        return {"d_loss": d_loss, "d_real": d_real, "d_fake": d_fake, "penalty": penalty, **self.last}
 
     def _play(self, real: Tensor, given: tuple[Array, ...]) -> list[Round]:
         """Deal the batch into rounds, and let G answer each real image with a fake one."""
@@ -187,7 +198,7 @@ class Trainer:
         return loss, loss
 
     def _learn(
-        self, optimizer: Optimizer, loss: Callable[[Round], tuple[Tensor, ...]], rounds: list[Round]
+        self, norm: str, optimizer: Optimizer, loss: Callable[[Round], tuple[Tensor, ...]], rounds: list[Round]
     ) -> list[float]:
         """Update by the gradient of the mean loss over the rounds; the means of what ``loss`` reports beside it."""
         gradients: list[Tensor] = []
@@ -197,6 +208,8 @@ class Trainer:
             found = grad(value * (1 / len(rounds)), optimizer.params)
             gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
             reports.append([t.item() for t in report])
+        if optimizer.step_count % MEASURE_EVERY == 0:
+            self.last[norm] = euclidean_norm(gradients)
         if self.clip_grad_norm is not None:
             gradients = clip_grad_norm(gradients, self.clip_grad_norm)
         optimizer.step(gradients)
@@ -216,12 +229,23 @@ class Trainer:
         return {f"{name}/{key}": array for name, held in holders.items() for key, array in held.state_dict().items()}
 
     def facts(self) -> dict[str, Any]:
-        """The rest of the state, as JSON can hold it: the step, the last g_loss and the random streams."""
+        """The rest of the state, as JSON can hold it: the step, what was last measured and the random streams."""
         streams = {name: rng.bit_generator.state for name, rng in self._streams().items()}
-        return {"step": self.step_count, "g_loss": self.g_loss, "streams": streams}
+        return {"step": self.step_count, "last": dict(self.last), "streams": streams}
 
     def load(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-        """Go on exactly where ``arrays`` and ``facts`` were taken. Raises InputError when they are another model's."""
+        """Go on exactly where ``arrays`` and ``facts`` were taken.
+
+        Raises InputError when they are another model's, and then leaves everything as it was.
+        """
+        before = self.arrays(), self.facts()
+        try:
+            self._load(arrays, facts)
+        except Exception:
+            self._load(*before)
+            raise
+
+    def _load(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
         for name, held in self._holders().items():
             part = {key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")}
             held.load_state_dict(part)
@@ -230,7 +254,11 @@ class Trainer:
             raise InputError(f"the state has random streams {sorted(facts['streams'])}, this trainer {sorted(streams)}")
         for name, rng in streams.items():
             rng.bit_generator.state = facts["streams"][name]
-        self.step_count, self.g_loss = facts["step"], facts["g_loss"]
+        if facts["last"].keys() != self.last.keys():
+            raise InputError(
+                f"the state has the measurements {sorted(facts['last'])}, this trainer {sorted(self.last)}"
+            )
+        self.step_count, self.last = int(facts["step"]), {name: float(value) for name, value in facts["last"].items()}
 
     def _holders(self) -> dict[str, Any]:
         holders: dict[str, Any] = {
@@ -246,13 +274,29 @@ class Trainer:
         streams = {"trainer": self.rng}
         for network, module in (("generator", self.generator), ("discriminator", self.discriminator)):
             for name, layer in module.named_modules(network):
-                if isinstance(getattr(layer, "rng", None), np.random.Generator):
-                    streams[name] = layer.rng
+                rng = getattr(layer, "rng", None)
+                if isinstance(rng, np.random.Generator):
+                    streams[name] = rng
         return streams
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
         return _latent(self.generator, self.rng.standard_normal((count, self.z_dim)))
+
+
+def euclidean_norm(gradients: Sequence[Tensor]) -> float:
+    """sqrt(sum of all squares)"""
+    with np.errstate(over="ignore"):  # then it is infinite, as it should be
+        return math.sqrt(float(sum((g.data * g.data).sum() for g in gradients)))
+
+
+def relative_spread(fake: Tensor, real: Tensor) -> float:
+    """The mean over the pixels of the standard deviation over the images, as a share of the real images'.
+
+    NaN where there is nothing to compare with: one image, or real ones that are all the same.
+    """
+    of_fake, of_real = (float(images.data.std(axis=0).mean()) for images in (fake, real))
+    return of_fake / of_real if len(real) > 1 and of_real > 0 else math.nan
 
 
 def clip_parameters(module: Module, limit: float) -> None:

@@ -1,0 +1,157 @@
+"""How a training is doing, told from its records alone: alarms for what goes wrong in GANs, a note when all is well.
+
+    not_finite      a loss or a gradient is NaN or infinite: nothing good can follow
+    d_overpowers    D tells real from generated nearly without error, or G's gradient has vanished: G learns no more
+    g_overpowers    D takes generated images for the more real ones: it teaches G nothing
+    mode_collapse   generated images hardly differ from each other
+    oscillation     now D is far ahead, now G, in turns
+    equilibrium     D cannot tell real from generated: what the theory promises, or a D that is too weak
+
+Each but the first is judged by means over the last ``WINDOW`` steps, so a bad step is not yet a bad training, and none
+is raised before there are so many. An alarm is raised once and stays active until its cause is gone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import InputError
+from .objectives import AuxiliaryClassifier, Hinge, Minimax, Objective, RelativisticAverage, Wasserstein
+
+WINDOW = 100  # steps
+COLLAPSED = 0.1  # spread of generated images, as a share of the real ones'
+SWINGS = 4  # changes of the leader within SWING_STEPS
+SWING_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """``kind`` is one of those above, ``text`` says what was seen and what may help."""
+
+    step: int
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"step {self.step}: {self.kind}: {self.text}"
+
+
+class Health:
+    """Looks at one record after the other and raises alarms. Equal records give equal alarms.
+
+    >>> from minigan.gan import NonSaturating
+    >>> health = Health(NonSaturating())
+    >>> losing = {"d_loss": 0.01, "g_loss": 9.0, "d_real": 0.995, "d_fake": 0.005, "spread": 0.8, "g_grad": 1.0}
+    >>> [str(alarm)[:59] for step in range(1, 200) for alarm in health.look({"step": step, **losing})]
+    ['step 100: d_overpowers: D(x) was 1.00 and D(G(z)) 0.01 over']
+    >>> health.active
+    ['d_overpowers']
+    """
+
+    def __init__(self, objective: Objective, n_critic: int = 1) -> None:
+        self.n_critic = n_critic  # G's loss and gradient are unknown before its first update
+        self.objective = objective.base if isinstance(objective, AuxiliaryClassifier) else objective
+        self._active: dict[str, str] = {}
+        # The last WINDOW values of: D's lead, D(x), D(G(z)), the norm of G's gradient, the spread
+        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(5)]
+        self._largest_grad = 0.0
+        self._leader = ""
+        self._swings: deque[int] = deque(maxlen=SWINGS)  # the steps at which the leader changed
+        self._quick_lead = math.nan
+
+    @property
+    def active(self) -> list[str]:
+        return list(self._active)
+
+    def look(self, record: Mapping[str, float]) -> list[Alarm]:
+        """The alarms that this record raises. Records are to be shown without a gap, from step 1 on."""
+        step = int(record["step"])
+        known = ["d_loss", "d_real", "d_fake", "penalty", "d_grad"]
+        known += ["g_loss", "g_grad"] if step >= self.n_critic else []
+        bad = [f"{name} is {record[name]}" for name in known if name in record and not math.isfinite(record[name])]
+        if bad:
+            return [Alarm(step, "not_finite", ", ".join(bad))]
+
+        found = self._judge(step, record)
+        raised = [Alarm(step, kind, text) for kind, text in found.items() if text and kind not in self._active]
+        self._active = {kind: text for kind, text in found.items() if text}
+        return raised
+
+    def lead(self, record: Mapping[str, float]) -> float:
+        """How far D is ahead: 1 when it makes no mistake, 0 when it guesses, below 0 when fooled; NaN: unknown."""
+        if isinstance(self.objective, Wasserstein):
+            return math.nan  # scores without a scale
+        if isinstance(self.objective, Hinge):  # these two judge differences or margins: D's loss tells, not its beliefs
+            return 1 - record["d_loss"] / 2
+        if isinstance(self.objective, RelativisticAverage):
+            return 1 - record["d_loss"] / (2 * math.log(2))
+        most = 1 - self.objective.label_smoothing if isinstance(self.objective, Minimax) else 1
+        return (record["d_real"] - record["d_fake"]) / most
+
+    def _judge(self, step: int, record: Mapping[str, float]) -> dict[str, str]:
+        """What is to be said of each kind: "" for nothing."""
+        lead = self.lead(record)
+        self._follow_swings(step, lead)
+        values = (lead, record["d_real"], record["d_fake"], record["g_grad"], record["spread"])
+        for last, value in zip(self._last, values, strict=True):
+            last.append(value)
+        if step < WINDOW:
+            return {}
+        lead, d_real, d_fake, grad, spread = (sum(last) / WINDOW for last in self._last)
+        if grad > self._largest_grad:
+            self._largest_grad = grad
+
+        was = f"over {WINDOW} steps"
+        beliefs = f"D(x) was {d_real:.2f} and D(G(z)) {d_fake:.2f} {was}"
+        found = dict.fromkeys(("d_overpowers", "g_overpowers", "mode_collapse", "oscillation", "equilibrium"), "")
+        # An active alarm needs a little more to go silent than it took to be raised: it does not flicker.
+        if lead > self._limit("d_overpowers", 0.97, 0.93):
+            found["d_overpowers"] = (
+                f"{beliefs}, G has little left to learn from: lower D's learning rate, or restrain D with a gradient "
+                "penalty (--penalty r1), --instance-noise or --diffaugment"
+            )
+        elif grad < self._largest_grad * self._limit("d_overpowers", 1e-3, 1e-2):
+            found["d_overpowers"] = (
+                f"the norm of G's gradient was {grad:.2g} {was}, once {self._largest_grad:.2g}: G learns nothing more; "
+                "use the non-saturating or the Wasserstein loss, or lower D's learning rate"
+            )
+        if lead < self._limit("g_overpowers", -0.1, -0.05):
+            found["g_overpowers"] = (
+                f"{beliefs}, D takes generated images for the more real ones: raise D's learning rate, or lower G's"
+            )
+        if spread < self._limit("mode_collapse", COLLAPSED, 1.5 * COLLAPSED):
+            found["mode_collapse"] = (
+                f"generated images differed {100 * spread:.2g} % as much as real ones {was}: lower both learning "
+                "rates, add a gradient penalty, or let D judge several images at a time (gan.Packed)"
+            )
+        if len(self._swings) == SWINGS and step - self._swings[0] < SWING_STEPS:
+            found["oscillation"] = (
+                f"the lead changed between D and G {SWINGS} times in {step - self._swings[0] + 1} steps: lower both "
+                "learning rates or beta1, and sample from an average of G (--ema)"
+            )
+        if abs(lead) < self._limit("equilibrium", 0.05, 0.1):
+            found["equilibrium"] = (
+                f"{beliefs}, D cannot tell real from generated: judge by the pictures whether G has learned that much "
+                "or D too little"
+            )
+        return found
+
+    def _limit(self, kind: str, to_raise: float, to_keep: float) -> float:
+        return to_keep if kind in self._active else to_raise
+
+    def _follow_swings(self, step: int, lead: float) -> None:
+        """Note when the lead, averaged over some ten steps, changes from clearly D's to G's or back."""
+        before = lead if math.isnan(self._quick_lead) else self._quick_lead
+        self._quick_lead = before + 0.1 * (lead - before)
+        leader = "D" if self._quick_lead > 0.5 else "G" if self._quick_lead < 0 else self._leader
+        if leader != self._leader:
+            if self._leader:
+                self._swings.append(step)
+            self._leader = leader
+
+
+class DivergenceError(InputError):
+    """The training has come to NaN or infinity. The message says where it began and where the state before is."""

@@ -1,0 +1,108 @@
+"""What a training wrote down: metrics.jsonl, a line of JSON for each step, and what follows from it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from .errors import InputError
+from .files import write_atomically
+from .gan.health import Alarm, Health
+from .gan.trainer import Record
+
+
+class Journal:
+    """Writes a line for each record, and keeps in memory what is drawn: the history of each value, and the alarms.
+
+    Both follow from the lines alone, so going on from step N with the first N lines is as if there had been no break.
+    """
+
+    def __init__(self, path: Path, health: Health) -> None:
+        self.path, self.health = path, health
+        self.history: dict[str, list[float]] = {}
+        self.alarms: list[Alarm] = []
+        self._file: IO[str] | None = None
+
+    def go_back(self, step: int) -> None:
+        """Read the first ``step`` lines and forget the others. To be called before anything is written."""
+        lines = whole_lines(self.path)[:step]
+        if len(lines) < step:
+            raise InputError(
+                f"{self.path} has {len(lines)} lines, the checkpoint is at step {step}: restore the file, or start a "
+                "new training with another --out"
+            )
+        for number, line in enumerate(lines, start=1):
+            try:
+                values = {k: math.nan if v is None else float(v) for k, v in json.loads(line).items() if k != "alarms"}
+                if values["step"] != number:
+                    raise ValueError(f"step {values['step']}")
+                self._take(values)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                raise InputError(
+                    f"{self.path}: line {number} is not the record of step {number}: restore the file, or start a new "
+                    "training with another --out"
+                ) from None
+        write_atomically(self.path, "".join(lines).encode())
+
+    def write(self, record: Record) -> list[Alarm]:
+        """Write the record down; the alarms that it raised, which are part of its line."""
+        values = record.as_dict()
+        raised = self._take(values)
+        line = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        if raised:
+            line["alarms"] = [{"kind": alarm.kind, "text": alarm.text} for alarm in raised]
+        if self._file is None:
+            self._file = open(self.path, "a", buffering=1)  # noqa: SIM115 (a line at a time)
+        try:
+            self._file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
+        return raised
+
+    def _take(self, values: dict[str, float]) -> list[Alarm]:
+        raised = self.health.look(values)
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)
+        self.alarms += raised
+        return raised
+
+    def sync(self) -> None:
+        """See to it that every line is on the disk."""
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):  # a full disk has been told of by write already
+                self._file.close()
+            self._file = None
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a text file; one that a kill cut short is dropped."""
+    if not path.exists():
+        return []
+    text = path.read_text(errors="replace")
+    return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def read_journal(path: Path) -> tuple[dict[str, list[float]], list[Alarm]]:
+    """The history and the alarms that metrics.jsonl tells of, for whoever looks at a training afterwards."""
+    history: dict[str, list[float]] = {}
+    alarms = []
+    for number, line in enumerate(whole_lines(path), start=1):
+        try:
+            values = json.loads(line)
+            found = values.pop("alarms", [])
+            alarms += [Alarm(int(values["step"]), alarm["kind"], alarm["text"]) for alarm in found]
+            for name, value in values.items():
+                history.setdefault(name, []).append(math.nan if value is None else float(value))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise InputError(f"{path}: line {number} is not the record of a step: is it a training's?") from None
+    return history, alarms

@@ -1,0 +1,146 @@
+"""Going on exactly: what the checkpoints of a run hold, and the ways back to a state of it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .checkpoint import Checkpoints
+from .data import Loader
+from .errors import InputError
+from .gan.diagnosis import NotFiniteError, watch
+from .gan.health import Alarm, DivergenceError
+from .gan.trainer import Record, Trainer
+from .journal import Journal
+
+HOLD_EVERY = 100  # steps: so often the state is held in memory, to get back to a step without going far
+
+State = tuple[dict[str, np.ndarray], dict[str, Any]]
+
+
+class Keeper:
+    """Keeps the state of a training, on the disk and in memory, and goes back to it.
+
+    ``config`` is what must be the same for a training to be resumed.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        trainer: Trainer,
+        loader: Loader,
+        journal: Journal,
+        architecture: dict[str, Any],
+        config: dict[str, Any],
+    ) -> None:
+        self.out, self.trainer, self.loader, self.journal = out, trainer, loader, journal
+        self.architecture, self.config = architecture, config
+        self.checkpoints = Checkpoints(out / "checkpoints")
+        self._held: State | None = None
+
+    # ---- keeping -----------------------------------------------------------------------------------
+
+    def save(self) -> Path:
+        """Write a checkpoint."""
+        self.hold()
+        assert self._held is not None
+        self.journal.sync()  # the checkpoint counts on these lines
+        return self.checkpoints.save(self.trainer.step_count, *self._held)
+
+    def hold(self) -> None:
+        """Take the state into memory. One that is not finite is not taken: that ends the training."""
+        arrays = self.trainer.arrays()
+        bad = next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
+        if bad:
+            self.back_to_before(Alarm(self.trainer.step_count, "not_finite", f"{bad} is not finite"))
+        facts = {
+            "trainer": self.trainer.facts(),
+            "loader": self.loader.state_dict(),
+            "config": self.config,
+            "architecture": self.architecture,
+            "versions": versions(),
+        }
+        self._held = arrays, facts
+
+    def hold_now_and_then(self) -> None:
+        if self.trainer.step_count % HOLD_EVERY == 0:
+            self.hold()
+
+    # ---- going back --------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Load the newest checkpoint that is whole, and forget what was written after it."""
+        path, arrays, facts = self.checkpoints.newest()
+        if path is not None:  # else it was killed before the first checkpoint was whole: start anew
+            try:
+                self._compare(facts["config"])
+                self._load((arrays, facts))
+            except (KeyError, TypeError, AttributeError, OverflowError) as error:
+                raise InputError(f"{path}: is not a checkpoint of such a training ({error!r})") from None
+            self._held = arrays, facts
+            before, now = facts.get("versions"), versions()
+            if before != now:
+                print(
+                    f"warning: {path} was written by {before}, this is {now}: what follows may differ in the last bits",
+                    file=sys.stderr,
+                )
+        self.journal.go_back(self.trainer.step_count)
+
+    def _compare(self, before: dict[str, Any]) -> None:
+        now = self.config
+        differing = [
+            f"{name} was {before.get(name)}, now {now.get(name)}"
+            for name in sorted(before.keys() | now.keys())
+            if before.get(name) != now.get(name)
+        ]
+        if differing:
+            raise InputError(
+                f"{self.out} was trained otherwise: {'; '.join(differing)}. Resume with the former settings, "
+                "or start a new training with another --out"
+            )
+
+    def back_to_before(self, alarm: Alarm) -> NoReturn:
+        """Find where it began, go back to the state just before that step, write it, and raise DivergenceError."""
+        if self._held is None:
+            raise DivergenceError(f"{alarm.text} before the first step: start from finite parameters")
+        first = alarm.text
+        self._load(self._held)
+        try:
+            with watch(self.trainer):
+                self._go_to(alarm.step)
+        except NotFiniteError as found:
+            first = f"{first}; first of all, {found}"
+        step = self.trainer.step_count
+        self._load(self._held)
+        self._go_to(step - 1)
+        path = self.save()
+        raise DivergenceError(
+            f"step {step}: {first}. The state just before is in {path}. If the data are good, train with lower "
+            "learning rates or with --clip-grad-norm, in another --out"
+        )
+
+    def _load(self, state: State) -> None:
+        arrays, facts = state
+        self.trainer.load(arrays, facts["trainer"])
+        self.loader.load_state_dict(facts["loader"])
+
+    def _go_to(self, step: int) -> None:
+        records = self._records()
+        while self.trainer.step_count < step:
+            next(records)
+
+    def _records(self) -> Iterator[Record]:
+        while True:
+            yield from self.trainer.steps(self.loader)
+
+
+def versions() -> dict[str, str]:
+    """What a result may depend on in its last bits."""
+    from . import __version__
+
+    return {"minigan": __version__, "numpy": np.__version__, "python": platform.python_version()}
