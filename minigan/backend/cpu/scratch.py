@@ -19,7 +19,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-LIMIT = 256 << 20  # bytes of idle large buffers that are kept at most
+LIMIT = 64 << 20  # bytes of idle large buffers that are kept at most
 
 _local = threading.local()
 _lock = threading.Lock()
