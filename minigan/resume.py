@@ -26,7 +26,7 @@ State = tuple[dict[str, np.ndarray], dict[str, Any]]
 class Keeper:
     """Keeps the state of a training, on the disk and in memory, and goes back to it.
 
-    ``config`` is what must be the same for a training to be resumed.
+    ``architecture`` and ``config`` are what must be the same for a training to be resumed.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Keeper:
         config: dict[str, Any],
     ) -> None:
         self.out, self.trainer, self.loader, self.journal = out, trainer, loader, journal
-        self.architecture, self.config = architecture, config
+        self.architecture, self.config = architecture, {**architecture, **config}
         self.checkpoints = Checkpoints(out / "checkpoints")
         self._held: State | None = None
 

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> None:
         rng=looks,
         epochs=args.epochs,
         steps=args.steps,
-        config=fixed_by(args),
+        config=fixed_by(args) | ({"steps": steps} if fades(args) else {}),
         resume=args.resume,
         checkpoint_every=args.checkpoint_every,
         quiet=args.quiet,
@@ -147,6 +147,11 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     if args.decay_from is not None:
         asked["schedule"] = LinearDecay(start=args.decay_from, end=steps + 1)
     return asked
+
+
+def fades(args: argparse.Namespace) -> bool:
+    """Whether something reaches its end with the training: then how long that is must be the same when resumed."""
+    return args.decay_from is not None or args.instance_noise is not None
 
 
 def objective(args: argparse.Namespace) -> gan.Objective:

@@ -1,0 +1,200 @@
+"""Going on is exact: N steps, a break, and N steps leave the same folder, byte for byte, as 2 N steps at once."""
+
+import json
+import signal
+
+import numpy as np
+import pytest
+from commands import contents
+
+from minigan import InputError, backend, data, gan, optim
+from minigan.run import Run
+
+CLASSES = 3
+
+
+def make_loader(model, batch_size=4, seed=1, count=26):
+    """``count`` pictures of noise with labels; the last two of an epoch are left over."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (count, 1, 28, 28)).astype(np.uint8)
+    dataset = data.Dataset(pixels, rng.integers(0, CLASSES, count), tuple("abc"), "noise")
+    place = backend.get("numpy")
+    return data.Loader(dataset, batch_size, backend=place, rng=np.random.default_rng(2), labels=model.conditional)
+
+
+def make_run(out, name, *, width=4, loader=None, changes=None, **settings):
+    model = gan.MODELS[name]
+    architecture = {"model": name, "channels": 1, "image_size": 28, "z_dim": 6, "width": width}
+    if model.conditional:
+        architecture["classes"] = CLASSES
+    networks = gan.build(architecture, np.random.default_rng(3))
+    trainer = model.trainer(*networks, z_dim=6, rng=np.random.default_rng(4), **(changes or {}))
+    settings = {"quiet": True, "config": {"width": width}, "rng": np.random.default_rng(5), **settings}
+    return Run(out, trainer, loader or make_loader(model), architecture, **settings)
+
+
+def go(run, stop_after=None):
+    with run:
+        for record in run.steps():
+            if record.step == stop_after:
+                signal.raise_signal(signal.SIGTERM)
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix(): content for path, content in contents(folder).items()}
+
+
+def assert_same(one, other):
+    one, other = files(one), files(other)
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+# Everything that a state can hold: averages, lazy penalties, streams of noise, schedules, parts of a batch, clipping.
+SETTINGS = {
+    "dcgan": {
+        "ema": 0.9,
+        "penalties": (gan.R1(every=3),),
+        "augment": (gan.InstanceNoise(0.1, 10), gan.DiffAugment("color,translation,cutout")),
+        "schedule": optim.LinearDecay(start=2, end=20),
+    },
+    "wgan_gp": {"n_critic": 2, "clip_grad_norm": 1.0},
+    "cgan": {"ema": 0.5, "accumulate": 2, "objective": gan.RelativisticAverage()},
+}
+
+
+@pytest.mark.parametrize("name", gan.MODELS)
+def test_half_and_half_is_the_whole(tmp_path, name, capsys):
+    settings = {"changes": SETTINGS.get(name), "width": 2 if name == "sngan" else 4, "checkpoint_every": 2}
+    go(make_run(tmp_path / "whole", name, steps=14, **settings))
+    go(make_run(tmp_path / "halves", name, steps=7, **settings))
+    go(make_run(tmp_path / "halves", name, steps=14, resume=True, **settings))
+    assert_same(tmp_path / "whole", tmp_path / "halves")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_signal_in_the_middle_of_an_epoch_changes_nothing(tmp_path):
+    settings = {"epochs": 3, "changes": {"ema": 0.9, "schedule": optim.LinearDecay(start=0, end=19)}}
+    go(make_run(tmp_path / "whole", "gan", **settings))
+    go(make_run(tmp_path / "broken", "gan", **settings), stop_after=2)
+    go(make_run(tmp_path / "broken", "gan", resume=True, **settings), stop_after=9)
+    go(make_run(tmp_path / "broken", "gan", resume=True, **settings))
+    assert_same(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_what_a_kill_left_behind_is_cleared_away(tmp_path):
+    go(make_run(tmp_path / "whole", "gan", steps=18))
+    out = tmp_path / "killed"
+    go(make_run(out, "gan", steps=18))
+    # As if it had been killed while it wrote the last checkpoint: more lines, pictures and halves of files than states.
+    newest = sorted((out / "checkpoints").iterdir())[-1]
+    half = newest.read_bytes()[:1000]
+    newest.unlink()
+    (out / "checkpoints" / f".{newest.name}.4711.tmp").write_bytes(half)
+    (out / "frames" / ".step-00000099.png.4711.tmp").touch()
+    with (out / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"step": 19, "d_lo')
+    go(make_run(out, "gan", steps=18, resume=True))
+    assert_same(tmp_path / "whole", out)
+
+
+def test_killed_before_the_first_checkpoint_it_starts_anew(tmp_path):
+    go(make_run(tmp_path / "whole", "gan", steps=3))
+    go(make_run(tmp_path / "killed", "gan", steps=3))
+    for path in (tmp_path / "killed" / "checkpoints").iterdir():
+        path.unlink()
+    go(make_run(tmp_path / "killed", "gan", steps=3, resume=True))
+    checkpoints = ["checkpoints/step-00000000.safetensors", "checkpoints/step-00000003.safetensors"]
+    assert_same(tmp_path / "whole", tmp_path / "killed")
+    assert [name for name in files(tmp_path / "killed") if name.startswith("checkpoints/")] == checkpoints
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys, damage):
+    go(make_run(tmp_path / "whole", "gan", steps=12))
+    out = tmp_path / "damaged"
+    go(make_run(out, "gan", steps=12))
+    newest = sorted((out / "checkpoints").iterdir())[-1]
+    content = bytearray(newest.read_bytes())
+    content[-100] ^= 1
+    damaged = {"truncated": content[:-1], "flipped": content, "empty": b"", "foreign": b"\x89PNG\r\n\x1a\n" * 9}[damage]
+    newest.write_bytes(damaged)
+    go(make_run(out, "gan", steps=12, resume=True))
+    assert_same(tmp_path / "whole", out)
+    told = capsys.readouterr().err
+    assert told.startswith(f"warning: {newest}: ") and told.endswith("; trying the one before\n")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "difference"),
+    [
+        ({"width": 8}, "width was 4, now 8"),
+        ({"name": "dcgan"}, "model was gan, now dcgan"),
+        ({"config": {"width": 4, "seed": 1}}, "seed was None, now 1"),
+        ({"batch_size": 8}, "batch_size 4, but this loader has 8"),
+        ({"seed": 9}, "data was noise [0-9a-f]{8}, now noise [0-9a-f]{8}"),
+        ({"count": 30}, "data was noise [0-9a-f]{8}, now noise [0-9a-f]{8}"),
+        ({"changes": {"ema": 0.5}}, "the state does not fit"),
+    ],
+)
+def test_other_settings_are_named_and_nothing_is_touched(tmp_path, changed, difference):
+    go(make_run(tmp_path, "gan", steps=2))
+    before = files(tmp_path)
+    name = changed.pop("name", "gan")
+    if loader := {key: changed.pop(key) for key in ("batch_size", "seed", "count") if key in changed}:
+        changed["loader"] = make_loader(gan.MODELS[name], **loader)
+    with pytest.raises(InputError, match=difference):
+        make_run(tmp_path, name, resume=True, steps=4, **changed)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "content"),
+    [(2, "{"), (2, "[]"), (2, "7"), (2, '{"step": 3}'), (2, '{"step": 2, "d_loss": []}'), (1, ""), (2, "[" * 5000)],
+)
+def test_a_damaged_journal_is_told_of(tmp_path, line, content):
+    go(make_run(tmp_path, "gan", steps=3))
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    lines[line - 1] = content
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=f"metrics.jsonl: line {line} is not the record of step {line}: restore"):
+        make_run(tmp_path, "gan", steps=4, resume=True)
+
+
+def test_a_journal_with_lines_missing_is_told_of(tmp_path):
+    go(make_run(tmp_path, "gan", steps=3))
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(InputError, match=r"metrics\.jsonl has 0 lines, the checkpoint is at step 3: restore the file"):
+        make_run(tmp_path, "gan", steps=4, resume=True)
+
+
+def test_another_version_is_warned_of(tmp_path, monkeypatch, capsys):
+    go(make_run(tmp_path, "gan", steps=2))
+    monkeypatch.setattr(np, "__version__", "99.9")
+    make_run(tmp_path, "gan", steps=4, resume=True)
+    told = capsys.readouterr().err
+    assert "step-00000002.safetensors was written by" in told and "'numpy': '99.9'" in told
+    assert told.endswith("what follows may differ in the last bits\n")
+
+
+def test_a_refused_state_leaves_the_trainer_as_it_was(tmp_path):
+    trainer = make_run(tmp_path, "gan").trainer
+    before = trainer.arrays()
+    arrays, facts = trainer.arrays(), trainer.facts()
+    arrays = {name: array + 1 for name, array in arrays.items()}
+    for wrong in ({**facts, "streams": {}}, {**facts, "last": {}}, {"step": 3}, {**facts, "step": None}):
+        with pytest.raises((InputError, KeyError, TypeError)):
+            trainer.load(arrays, wrong)
+        assert all(np.array_equal(array, before[name]) for name, array in trainer.arrays().items())
+    del arrays["d_optimizer/step"]
+    with pytest.raises(InputError, match="the state does not fit this"):
+        trainer.load(arrays, facts)
+    assert all(np.array_equal(array, before[name]) for name, array in trainer.arrays().items())
+
+
+def test_no_step_is_missing_or_written_twice(tmp_path):
+    go(make_run(tmp_path, "gan", epochs=9), stop_after=5)
+    go(make_run(tmp_path, "gan", epochs=9, resume=True), stop_after=10)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 11))
