@@ -156,7 +156,7 @@ class NumpyBackend(ArrayBackend):
         l2: float = 0.0,
         decay: float = 0.0,
     ) -> None:
-        settings = {"lr": lr, "betas": betas, "eps": eps, "step": step, "l2": l2, "decay": decay}
+        settings: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps, "step": step, "l2": l2, "decay": decay}
         groups = []
         for p, g, m, v in zip(params, grads, first, second, strict=True):
             if g.strides != p.strides:  # a gradient of another layout is brought into the parameter's
@@ -206,16 +206,12 @@ def choose(geometry: ConvGeometry, samples: int, channels: int, filters: int) ->
     """The convolution algorithm: 0 for im2col, m for minimal filtering with tiles of m outputs.
 
     Filtering costs products over fewer points, and three transforms that are bound by memory. The time of each, in
-    nanoseconds on one core of a current machine, decides; only the ratio of the two constants matters.
+    nanoseconds on one core of a current machine, decides. Fitted to the layers of ``benchmarks/kernels.py``.
     """
-    best, tile = 0, 0
+    costs = {0: im2col_cost(geometry, samples, channels, filters)}
     if filtering.applies(geometry) and channels >= 16 and filters >= 16:
-        for m in (2, 3, 4):
-            cost = filtering_cost(geometry, samples, channels, filters, m)
-            if tile == 0 or cost < best:
-                best, tile = cost, m
-        if im2col_cost(geometry, samples, channels, filters) < best:
-            tile = 0
+        costs |= {m: filtering_cost(geometry, samples, channels, filters, m) for m in (2, 3, 4)}
+    tile = min(costs, key=lambda m: costs[m])
     if os.environ.get("MINIGAN_VERBOSE") == "1":
         name = f"filtering, tiles of {tile}" if tile else "im2col"
         print(f"minigan: conv {geometry} N={samples} C={channels} F={filters}: {name}", file=sys.stderr)
