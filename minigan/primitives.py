@@ -5,6 +5,7 @@ Every other op of minigan is written like these: the forward in arrays with its 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ class Add(Op):
     reads_inputs = False
 
     def forward(self, backend, a, b):
-        return a + b
+        return backend.elementwise(operator.add, a, b)
 
     def vjp(self, g, y, a, b):
         return lambda: g, lambda: g
@@ -91,7 +92,7 @@ class Sub(Op):
     reads_inputs = False
 
     def forward(self, backend, a, b):
-        return a - b
+        return backend.elementwise(operator.sub, a, b)
 
     def vjp(self, g, y, a, b):
         return lambda: g, lambda: -g
@@ -103,7 +104,7 @@ class Neg(Op):
     reads_inputs = False
 
     def forward(self, backend, x):
-        return -x
+        return backend.elementwise(operator.neg, x)
 
     def vjp(self, g, y, x):
         return (lambda: -g,)
@@ -113,7 +114,7 @@ class Mul(Op):
     """y = a b;  da = g b, db = g a"""
 
     def forward(self, backend, a, b):
-        return a * b
+        return backend.elementwise(operator.mul, a, b)
 
     def vjp(self, g, y, a, b):
         return lambda: g * b, lambda: g * a
@@ -123,7 +124,7 @@ class Div(Op):
     """y = a / b;  da = g / b, db = -g y / b"""
 
     def forward(self, backend, a, b):
-        return a / b
+        return backend.elementwise(operator.truediv, a, b)
 
     def vjp(self, g, y, a, b):
         return lambda: g / b, lambda: -(g * y) / b
@@ -136,7 +137,7 @@ class Pow(Op):
         self.exponent = float(exponent)
 
     def forward(self, backend, x):
-        return x * x if self.exponent == 2 else x**self.exponent
+        return backend.elementwise(lambda x: x * x if self.exponent == 2 else x**self.exponent, x)
 
     def vjp(self, g, y, x):
         p = self.exponent
@@ -208,7 +209,7 @@ class GetItem(Op):
         self.index = index
 
     def forward(self, backend, x):
-        return x[self.index]
+        return backend.get_item(x, self.index)
 
     def vjp(self, g, y, x):
         return (lambda: g.put_item(self.index, x.shape),)

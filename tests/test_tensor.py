@@ -110,7 +110,7 @@ def test_a_number_never_changes_the_dtype(op, number, shape, dtype, tensor):
     for left, right in ((x, number), (number, x)):
         y = op(left, right)
         assert isinstance(y, Tensor) and y.dtype == dtype and y.shape == shape
-        expected = op(np.float64(getattr(left, "data", left)), np.float64(getattr(right, "data", right)))
+        expected = op(*(side.numpy().astype(np.float64) if side is x else np.float64(side) for side in (left, right)))
         np.testing.assert_allclose(y.numpy(), expected, rtol=1e-6)
 
 

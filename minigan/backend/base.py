@@ -10,7 +10,7 @@ fast kernel is one matrix product away from its data. Kernels accept any strides
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,10 @@ class ArrayBackend:
 
     def sum(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
         return self.xp.sum(x, axis=axes, keepdims=keepdims)
+
+    def get_item(self, x: Array, index: Any) -> Array:
+        """x[index]; an array in ``index`` may be on the host or on this backend."""
+        return x[index]
 
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         """Zeros of ``shape`` with ``g`` added at ``index``; where an index repeats, the values add up."""
@@ -174,6 +178,10 @@ class ArrayBackend:
         return self.channels_last(centred * (weight * scale)[:, None, None]), dweight, dbias
 
     # ---- element-wise ----------------------------------------------------------------------------
+
+    def elementwise(self, f: Callable[..., Array], *arrays: Array) -> Array:
+        """f(*arrays) for arrays of one shape, such as ``operator.add``. The result lies in memory as they do."""
+        return f(*arrays)
 
     def leaky_relu(self, x: Array, negative_slope: float) -> Array:
         """x where x > 0, else negative_slope * x"""

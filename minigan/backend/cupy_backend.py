@@ -1,26 +1,413 @@
-"""The CuPy backend. Until its kernels land, asking for it gives the one clear reason why it cannot be used."""
+"""The CuPy backend: compiles the CUDA kernels of minigan/backend/cuda and launches them.
+
+CuPy is the array module for what needs no kernel of ours (a + b, concatenate, indexing) and holds the memory; matrix
+products go through it to cuBLAS. Pictures come as (N, C, H, W); the kernels see their contiguous (N, H, W, C) views.
+How the kernels work, and how they are tested without a GPU: docs/cuda.md.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
 from ..errors import InputError
-from .base import ArrayBackend
+from .base import Array, ArrayBackend, Shared
+from .cuda.launch import C_NAMES, THREADS, Kernels, ceil_div, import_cupy
+from .geometry import ConvGeometry
+
+TILE, NARROW, SLICE = 64, 16, 16  # BM, the two BN and BK of conv.cu
+SLOTS = 64  # parameters that one launch of an optimizer updates, as in optim.cu
+ENOUGH_BLOCKS = 512  # to keep any GPU busy; a constant, so that results do not depend on the GPU
+MOST_ROWS = 2**31 - 1024  # rows are counted in 32 bits
+PIXELS_A_THREAD = 8  # of im2col, as in conv.cu
+WIDE, MOST_WINDOWS, MOST_PHASES = 32, 2**26, 1024  # see choose()
+
+CONV_FIELDS = ("N", "H", "W", "C", "F", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "splits")
+CONV = np.dtype([(name, np.int32) for name in CONV_FIELDS])
+SLOT = np.dtype([(name, np.int64) for name in ("p", "g", "a", "b", "size")])
 
 
 class CupyBackend(ArrayBackend):
+    """``tf32`` lets cuBLAS round the factors of float32 products to 10 bits on the tensor cores: faster, less exact."""
+
     name = "cupy"
+    array_type: Any = None  # cupy.ndarray, once it is imported
 
     def __init__(self) -> None:
-        try:
-            import cupy
-        except ImportError as error:
-            raise InputError(
-                'backend "cupy" needs CuPy, which is not installed: pip install "minigan[cuda13]" '
-                '(CUDA 13) or "minigan[cuda12]" (CUDA 12), or use --backend numpy'
-            ) from error
-        try:
-            count = cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise InputError(f'backend "cupy" found no usable NVIDIA GPU ({error}): use --backend numpy') from error
-        if count == 0:
-            raise InputError('backend "cupy" found no NVIDIA GPU: use --backend numpy')
-        raise InputError('backend "cupy" has no kernels in this version of minigan: use --backend numpy')
+        self.xp = import_cupy()
+        self.array_type = self.xp.ndarray
+        kernels = Kernels(self.xp)
+        self._launch, self._for_each = kernels.launch, kernels.for_each
+
+    @property
+    def tf32(self) -> bool:
+        return self.xp._core.get_compute_type(np.float32) == self.xp._core._routines_linalg.COMPUTE_TYPE_TF32
+
+    @tf32.setter
+    def tf32(self, on: bool) -> None:
+        kinds = self.xp._core._routines_linalg
+        kind = kinds.COMPUTE_TYPE_TF32 if on else kinds.COMPUTE_TYPE_DEFAULT
+        self.xp._core.set_compute_type(np.float32, kind)
+
+    # ---- arrays ------------------------------------------------------------------------------------------------------
+
+    def asarray(self, array: Any, dtype: Any = None) -> Array:
+        if isinstance(array, self.array_type):
+            return array if dtype is None or array.dtype == dtype else array.astype(dtype)
+        host = np.asarray(array, dtype=dtype)
+        if host.ndim == 4:
+            return self.xp.asarray(np.ascontiguousarray(host.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
+        return self.xp.asarray(host)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        return self.xp.asnumpy(array)
+
+    def synchronize(self) -> None:
+        self.xp.cuda.get_current_stream().synchronize()
+
+    def _dense(self, array: Array) -> Array:
+        """``array`` without gaps: channels-last with four axes, else in C order."""
+        return self.channels_last(array) if array.ndim == 4 else self.xp.ascontiguousarray(array)
+
+    # ---- indexing ----------------------------------------------------------------------------------------------------
+
+    def get_item(self, x: Array, index: Any) -> Array:
+        return x[self._on_device(index)]
+
+    def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
+        """Values for the same place are brought together by sorting, and added up in order: no atomics."""
+        xp, index = self.xp, self._on_device(index)
+        x = xp.zeros(shape, g.dtype)
+        if not any(isinstance(part, self.array_type) for part in index):
+            x[index] = g  # slices and integers never repeat
+        elif not has_kernels(g):
+            xp.add.at(x, index, g)
+        elif g.size:
+            place = xp.arange(x.size, dtype=np.int64).reshape(shape)[index].ravel()
+            source = xp.argsort(place)  # stable
+            arrays = xp.ascontiguousarray(g), place[source], source, x
+            grid = (ceil_div(g.size, THREADS),)
+            self._launch("reduce.add_at_sorted", g.dtype, grid, (THREADS,), *arrays, np.int64(g.size))
+        return self.channels_last(x)
+
+    def _on_device(self, index: Any) -> tuple[Any, ...]:
+        parts = index if isinstance(index, tuple) else (index,)
+        return tuple(self.asarray(part) if isinstance(part, list | np.ndarray) else part for part in parts)
+
+    # ---- sums --------------------------------------------------------------------------------------------------------
+
+    def sum(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+        """Over all pixels of each channel, all rows of a matrix, or everything: the column sums of a matrix."""
+        over_everything, over_rows = len(axes) == x.ndim, sorted(axes) == ([0, 2, 3] if x.ndim == 4 else [0])
+        columns = 1 if over_everything else x.shape[1] if over_rows and x.ndim in (2, 4) else 0
+        if not has_kernels(x) or not x.size or not columns or x.size // columns > MOST_ROWS:
+            return super().sum(x, axes, keepdims)
+        dense = x if over_everything and x.flags.c_contiguous else self._dense(x)
+        grid, block = self._by_column(x.size // columns, columns)
+        partial = self.xp.empty((grid[1], columns), x.dtype)
+        self._launch("reduce.column_sums", x.dtype, grid, block, dense, partial, x.size // columns, columns)
+        shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes)
+        return self._add_parts(partial).reshape(shape)
+
+    def _by_column(self, rows: int, columns: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Grid and block of the kernels that go down the columns of a matrix, see common.cuh."""
+        if rows > MOST_ROWS:
+            raise InputError(f"{rows} pixels are more than the CUDA kernels can count: use a smaller batch")
+        width = min(32, 1 << (columns - 1).bit_length())
+        lanes, wide = THREADS // width, ceil_div(columns, width)
+        parts = max(1, min(rows // (16 * lanes), ENOUGH_BLOCKS // wide))
+        return (wide, parts), (width, lanes)
+
+    def _add_parts(self, partial: Array) -> Array:
+        """partial (parts, ...) -> (...)"""
+        if len(partial) == 1:
+            return partial[0]
+        out = self.xp.empty(partial.shape[1:], partial.dtype)
+        return self._for_each(out, "reduce.add_parts", partial, out, np.int64(out.size), len(partial))
+
+    # ---- convolution -------------------------------------------------------------------------------------------------
+    #
+    # x (N, H, W, C), w (F, kh, kw, C) and y or g (N, oh, ow, F), all contiguous. Three ways, see choose():
+    #   product    where every window is a row of x as it lies: y = x w^T, x = g w, w = g^T x
+    #   im2col     the same with the windows copied to rows first
+    #   implicit   conv.cu's own matrix product, which reads the windows from x itself
+
+    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        if not has_kernels(x, w):
+            return super().conv2d(x, w, geometry, shared)
+        x, w = self._nhwc(x), self._nhwc(w)
+        samples, filters, (oh, ow) = len(x), len(w), geometry.out_hw
+        p = conv_sizes(geometry, samples, x.shape[-1], filters)
+        way = self.choose(geometry, samples, x.shape[-1], filters)
+        if way == "implicit":
+            out = self._implicit("conv2d", (samples, oh, ow, filters), x, w, p, samples * oh * ow, filters, w[0].size)
+        else:
+            windows = self._im2col(x, p, samples * oh * ow, w[0].size) if way == "im2col" else x
+            out = self.matmul(windows.reshape(samples * oh * ow, -1), w.reshape(filters, -1).T)
+        return self._nchw(out.reshape(samples, oh, ow, filters))
+
+    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        if not has_kernels(g, w):
+            return super().conv2d_input(g, w, geometry, shared)
+        g, w = self._nhwc(g), self._nhwc(w)
+        samples, filters, channels, (h, wid) = len(g), len(w), w.shape[-1], geometry.in_hw
+        p = conv_sizes(geometry, samples, channels, filters)
+        way = self.choose(geometry, samples, channels, filters)
+        if way == "implicit":
+            (sh, sw), (kh, kw) = geometry.stride, geometry.kernel_hw
+            phases, pixels = min(sh, h) * min(sw, wid), samples * ceil_div(h, sh) * ceil_div(wid, sw)
+            depth = ceil_div(kh, sh) * ceil_div(kw, sw) * filters
+            out = self._implicit("conv2d_input", (samples, h, wid, channels), g, w, p, pixels, channels, depth, phases)
+        else:
+            out = self.matmul(g.reshape(-1, filters), w.reshape(filters, -1))
+            if way == "im2col":
+                windows, out = out, self.xp.empty((samples, h, wid, channels), g.dtype)
+                self._for_each(out, "conv.col2im", windows, out, p)
+        return self._nchw(out.reshape(samples, h, wid, channels))
+
+    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+        if not has_kernels(x, g):
+            return super().conv2d_weight(x, g, geometry, shared)
+        x, g = self._nhwc(x), self._nhwc(g)
+        samples, filters, channels, (kh, kw) = len(x), g.shape[-1], x.shape[-1], geometry.kernel_hw
+        p = conv_sizes(geometry, samples, channels, filters)
+        way = self.choose(geometry, samples, channels, filters)
+        pixels = samples * prod(geometry.out_hw)
+        depth = kh * kw * channels
+        if way == "implicit":
+            out = self._implicit("conv2d_weight", (filters, kh, kw, channels), x, g, p, filters, depth, pixels)
+        else:
+            windows = self._im2col(x, p, pixels, depth) if way == "im2col" else x
+            out = self.matmul(g.reshape(pixels, filters).T, windows.reshape(pixels, -1))
+        return self._nchw(out.reshape(filters, kh, kw, channels))
+
+    def choose(self, geometry: ConvGeometry, samples: int, channels: int, filters: int) -> str:
+        """How to convolve: "product", "im2col" or "implicit".
+
+        With many channels on both sides cuBLAS's product is worth writing the windows to memory, if they fit. The
+        bounds are an estimate: ``python -m benchmarks.gpu_suite`` times both ways layer by layer.
+        """
+        whole_image = geometry.kernel_hw == geometry.in_hw and geometry.padding == (0, 0)
+        one_by_one = geometry.kernel_hw == geometry.stride == (1, 1) and geometry.padding == (0, 0)
+        if one_by_one or (whole_image and geometry.out_hw == (1, 1)):
+            return "product"
+        windows = samples * prod(geometry.out_hw) * prod(geometry.kernel_hw) * channels
+        phases = prod(min(s, size) for s, size in zip(geometry.stride, geometry.in_hw, strict=True))
+        wide = min(channels, filters) >= WIDE and windows <= MOST_WINDOWS
+        return "im2col" if wide or phases > MOST_PHASES else "implicit"
+
+    def _implicit(
+        self,
+        kernel: str,
+        shape: tuple[int, ...],
+        a: Array,
+        b: Array,
+        p: np.ndarray,
+        rows: int,
+        columns: int,
+        depth: int,
+        phases: int = 1,
+    ) -> Array:
+        """A product of (rows, depth) and (depth, columns) by conv.cu. A long depth is split, so as to fill the GPU."""
+        narrow = columns <= NARROW
+        tiles = ceil_div(rows, TILE), ceil_div(columns, NARROW if narrow else TILE)
+        p["splits"] = splits = max(1, min(depth // (8 * SLICE), ENOUGH_BLOCKS // (prod(tiles) * phases)))
+        partial = self.xp.empty((splits, *shape), a.dtype)
+        if partial.size:
+            grid = (*tiles, splits * phases)
+            self._launch(f"conv.{kernel}{'_narrow' * narrow}", a.dtype, grid, (THREADS,), a, b, partial, p)
+        return self._add_parts(partial)
+
+    def _im2col(self, x: Array, p: np.ndarray, pixels: int, depth: int) -> Array:
+        windows = self.xp.empty((pixels, depth), x.dtype)
+        if windows.size:
+            grid = ceil_div(pixels, PIXELS_A_THREAD), ceil_div(depth, THREADS)
+            self._launch("conv.im2col", x.dtype, grid, (THREADS,), x, windows, p)
+        return windows
+
+    # ---- pooling -----------------------------------------------------------------------------------------------------
+
+    def sum_pool(self, x: Array, geometry: ConvGeometry) -> Array:
+        if not has_kernels(x):
+            return super().sum_pool(x, geometry)
+        y = self.empty((*x.shape[:2], *geometry.out_hw), x.dtype)
+        return self._for_each(y, "resample.sum_pool", self._dense(x), y, conv_sizes(geometry, *x.shape[:2]))
+
+    def spread(self, g: Array, geometry: ConvGeometry) -> Array:
+        if not has_kernels(g):
+            return super().spread(g, geometry)
+        x = self.empty((*g.shape[:2], *geometry.in_hw), g.dtype)
+        return self._for_each(x, "resample.spread", self._dense(g), x, conv_sizes(geometry, *g.shape[:2]))
+
+    # ---- batch norm --------------------------------------------------------------------------------------------------
+
+    def batch_norm(
+        self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
+    ) -> tuple[Array, Array, Array]:
+        if not has_kernels(x, weight, bias) or not x.size:
+            return super().batch_norm(x, weight, bias, eps, negative_slope)
+        x, weight, bias = map(self._dense, (x, weight, bias))
+        channels, size = x.shape[1], (x.size // x.shape[1], x.shape[1])
+        grid, block = self._by_column(*size)
+        sums, squares = self.xp.empty((2, grid[1], channels), x.dtype)
+        mean, var = self.xp.empty((2, channels), x.dtype)
+        y = self.empty(x.shape, x.dtype)
+        settings = float(eps), float(negative_slope), *size
+        self._launch("norm.batch_norm_sum", x.dtype, grid, block, x, sums, *size)
+        self._launch("norm.batch_norm_squares", x.dtype, grid, block, x, sums, mean, squares, *size)
+        self._launch("norm.batch_norm_apply", x.dtype, grid, block, x, mean, squares, weight, bias, var, y, *settings)
+        return y, mean, var
+
+    def batch_norm_backward(
+        self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
+    ) -> tuple[Array, Array, Array]:
+        if not has_kernels(g, x, y, weight, mean, var) or not x.size:
+            return super().batch_norm_backward(g, x, y, weight, mean, var, eps, negative_slope)
+        g, x, y, weight, mean, var = map(self._dense, (g, x, y, weight, mean, var))
+        channels, size = x.shape[1], (x.size // x.shape[1], x.shape[1])
+        grid, block = self._by_column(*size)
+        sums = self.xp.empty((grid[1], channels, 2), x.dtype)
+        dx, (dweight, dbias) = self.empty(x.shape, x.dtype), self.xp.empty((2, channels), x.dtype)
+        arrays, settings = (g, x, y, mean, var), (float(eps), float(negative_slope), *size)
+        self._launch("norm.batch_norm_backward_sums", x.dtype, grid, block, *arrays, sums, *settings)
+        results = weight, sums, dx, dweight, dbias
+        self._launch("norm.batch_norm_backward_apply", x.dtype, grid, block, *arrays, *results, *settings)
+        return dx, dweight, dbias
+
+    # ---- element-wise ------------------------------------------------------------------------------------------------
+
+    def elementwise(self, f: Callable[..., Array], *arrays: Array) -> Array:
+        """CuPy's results lie in C order, so it is handed the arrays with their axes in the order of memory."""
+        lead = next((a for a in arrays if 0 not in a.strides), arrays[0])  # one that is not a broadcast view
+        if lead.flags.c_contiguous:
+            return f(*arrays)
+        order = sorted(range(lead.ndim), key=lambda axis: -abs(lead.strides[axis]))
+        return f(*(a.transpose(order) for a in arrays)).transpose(np.argsort(order).tolist())
+
+    def leaky_relu(self, x: Array, negative_slope: float) -> Array:
+        if not has_kernels(x):
+            return super().leaky_relu(x, negative_slope)
+        return self._activation("leaky_relu", x, slope=negative_slope)
+
+    def leaky_relu_gate(self, g: Array, x: Array, negative_slope: float) -> Array:
+        if not has_kernels(g, x) or g.shape != x.shape:
+            return super().leaky_relu_gate(g, x, negative_slope)
+        return self._activation("leaky_relu_gate", g, x, slope=negative_slope)
+
+    def tanh(self, x: Array) -> Array:
+        return self._activation("hyperbolic_tangent", x) if has_kernels(x) else super().tanh(x)
+
+    def softplus(self, x: Array) -> Array:
+        return self._activation("softplus", x) if has_kernels(x) else super().softplus(x)
+
+    def sigmoid(self, x: Array) -> Array:
+        return self._activation("sigmoid", x) if has_kernels(x) else super().sigmoid(x)
+
+    def _activation(self, name: str, *arrays: Array, **settings: float) -> Array:
+        y = self.empty(arrays[0].shape, arrays[0].dtype)
+        numbers = map(float, settings.values())
+        return self._for_each(y, f"elementwise.{name}", *map(self._dense, arrays), y, *numbers, np.int64(y.size))
+
+    # ---- optimizers --------------------------------------------------------------------------------------------------
+
+    def adam(
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        first: Sequence[Array],
+        second: Sequence[Array],
+        *,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        step: int,
+        l2: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        b1, b2 = betas
+        shrink, rate, root = 1 - lr * decay, lr / (1 - b1**step), (1 - b2**step) ** 0.5
+        numbers = shrink, l2, 1 - b1, b2, 1 - b2, rate, root, eps
+        for p, g, m, v in self._update("adam", numbers, params, grads, first, second):
+            super().adam(p, g, m, v, lr=lr, betas=betas, eps=eps, step=step, l2=l2, decay=decay)
+
+    def sgd(
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        buffers: Sequence[Array],
+        *,
+        lr: float,
+        momentum: float,
+        l2: float = 0.0,
+    ) -> None:
+        for p, g, b in self._update("sgd", (lr, momentum, l2), params, grads, buffers):
+            super().sgd(p, g, b, lr=lr, momentum=momentum, l2=l2)
+
+    def rmsprop(
+        self,
+        params: Sequence[Array],
+        grads: Sequence[Array],
+        squares: Sequence[Array],
+        *,
+        lr: float,
+        alpha: float,
+        eps: float,
+    ) -> None:
+        for p, g, v in self._update("rmsprop", (lr, alpha, 1 - alpha, eps), params, grads, squares):
+            super().rmsprop(p, g, v, lr=lr, alpha=alpha, eps=eps)
+
+    def _update(
+        self, kernel: str, numbers: Sequence[float], *arrays: Sequence[Array]
+    ) -> Iterator[tuple[list[Array], ...]]:
+        """Launch ``kernel`` on (params, grads, states...), SLOTS at a time; what it cannot do is left to the caller."""
+        by_dtype: dict[np.dtype, list[tuple[Array, ...]]] = {}
+        for p, g, *states in zip(*arrays, strict=True):
+            layout = dense_layout(p)
+            if has_kernels(p, g, *states) and layout and all(dense_layout(s) == layout for s in states):
+                g = self.channels_last(g) if layout == "NHWC" else self.xp.ascontiguousarray(g)
+                by_dtype.setdefault(p.dtype, []).append((p, g, *states))
+            else:
+                yield tuple([array] for array in (p, g, *states))
+        for dtype, group in by_dtype.items():
+            for start in range(0, len(group), SLOTS):
+                some = group[start : start + SLOTS]
+                table = np.zeros(SLOTS, SLOT)
+                for row, arrays_of_one in enumerate(some):
+                    pointers = [array.data.ptr for array in arrays_of_one]
+                    table[row] = (*pointers, *[0] * (4 - len(pointers)), arrays_of_one[0].size)
+                blocks = min(ceil_div(max(p.size for p, *_ in some), THREADS), ENOUGH_BLOCKS)
+                slots = table.view(np.dtype((np.void, table.nbytes)))
+                self._launch(f"optim.{kernel}", dtype, (blocks, len(some)), (THREADS,), slots, *map(float, numbers))
+
+    # ---- layouts -----------------------------------------------------------------------------------------------------
+
+    def _nhwc(self, array: Array) -> Array:
+        return self.channels_last(array).transpose(0, 2, 3, 1)
+
+    def _nchw(self, array: Array) -> Array:
+        return array.transpose(0, 3, 1, 2)
+
+
+def conv_sizes(geometry: ConvGeometry, samples: int, channels: int, filters: int = 0) -> np.ndarray:
+    """The struct Conv of common.cuh. A structured array of one element goes to a kernel by value."""
+    fields = *geometry.stride, *geometry.padding, *geometry.dilation
+    values = samples, *geometry.in_hw, channels, filters, *geometry.out_hw, *geometry.kernel_hw, *fields, 1
+    pixels, depth = max(prod(geometry.in_hw), prod(geometry.out_hw)), prod(geometry.kernel_hw)
+    if max(samples * pixels, depth * channels, depth * filters) > MOST_ROWS:
+        raise InputError(f"{samples} images of {geometry.in_hw} are too many for one convolution: use a smaller batch")
+    return np.array([values], CONV)
+
+
+def has_kernels(*arrays: Array) -> bool:
+    """The kernels are for one dtype, float32 or float64; the inherited ones take anything else."""
+    return arrays[0].dtype in C_NAMES and all(array.dtype == arrays[0].dtype for array in arrays)
+
+
+def dense_layout(array: Array) -> str:
+    """How an array without gaps lies: "NHWC", "C" for row by row, or "" for another way."""
+    if array.ndim == 4 and array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        return "NHWC"
+    return "C" if array.flags.c_contiguous else ""

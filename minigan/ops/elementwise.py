@@ -50,7 +50,7 @@ class Exp(Op):
     reads_inputs = False
 
     def forward(self, backend, x):
-        return backend.xp.exp(x)
+        return backend.elementwise(backend.xp.exp, x)
 
     def vjp(self, g, y, x):
         return (lambda: g * y,)
@@ -60,7 +60,7 @@ class Log(Op):
     """y = log x;  dx = g / x"""
 
     def forward(self, backend, x):
-        return backend.xp.log(x)
+        return backend.elementwise(backend.xp.log, x)
 
     def vjp(self, g, y, x):
         return (lambda: g / x,)
@@ -72,7 +72,7 @@ class Sqrt(Op):
     reads_inputs = False
 
     def forward(self, backend, x):
-        return backend.xp.sqrt(x)
+        return backend.elementwise(backend.xp.sqrt, x)
 
     def vjp(self, g, y, x):
         return (lambda: g * 0.5 / y,)
@@ -82,7 +82,7 @@ class Abs(Op):
     """y = |x|;  dx = g sign(x)"""
 
     def forward(self, backend, x):
-        return backend.xp.abs(x)
+        return backend.elementwise(backend.xp.abs, x)
 
     def vjp(self, g, y, x):
         return (lambda: g * Tensor(g.backend.xp.sign(x.data)),)  # piecewise constant: its own derivative is 0

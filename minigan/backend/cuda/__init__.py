@@ -1,0 +1,1 @@
+"""CUDA kernels (*.cu), and how they are compiled and launched (launch.py)."""

@@ -1,0 +1,131 @@
+"""Finding CuPy and a GPU, and compiling and launching the kernels of this folder. What goes wrong is an InputError."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ..base import Array
+
+THREADS = 256  # of a block, as in common.cuh
+C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+REINSTALL = 'pip install --force-reinstall "minigan[cuda13]" (CUDA 13) or "minigan[cuda12]" (CUDA 12)'
+
+
+class DeviceMemoryError(InputError, MemoryError):
+    """An array did not fit into the GPU's memory."""
+
+
+class Kernels:
+    """The kernels, compiled when they are first asked for. CuPy keeps what it compiled in a cache on disk."""
+
+    def __init__(self, cupy: Any) -> None:
+        self.cupy = cupy
+        self.module, self.kernel = cache(self._compile), cache(self._find)
+        self.module("elementwise", np.dtype(np.float32))  # what is wrong shows now, not in mid-training
+        self._explain_full_memory()
+
+    def launch(self, kernel: str, dtype: np.dtype, grid: tuple[int, ...], block: tuple[int, ...], *args: Any) -> None:
+        """Start "file.kernel". A Python float goes as ``dtype``, an int as an int; a count of elements is np.int64."""
+        file, name = kernel.split(".")
+        convert = {float: dtype.type, int: np.int32}
+        self.kernel(file, name, dtype)(grid, block, tuple(convert.get(type(a), _itself)(a) for a in args))
+
+    def for_each(self, out: Array, kernel: str, *args: Any) -> Array:
+        """One thread for each element of ``out``, which is returned."""
+        if out.size:
+            self.launch(kernel, out.dtype, (ceil_div(out.size, THREADS),), (THREADS,), *args)
+        return out
+
+    def _find(self, file: str, name: str, dtype: np.dtype) -> Callable[..., None]:
+        return self.module(file, dtype).get_function(name)
+
+    def _compile(self, file: str, dtype: np.dtype) -> Any:
+        """``file``.cu with REAL as ``dtype``."""
+        module = self.cupy.RawModule(code=source(file), options=("-std=c++17", f"-DREAL={C_NAMES[dtype]}"))
+        try:
+            module.compile()
+        except self.cupy.cuda.compiler.CompileException as error:
+            raise InputError(f"CUDA could not compile {file}.cu ({first_line(error)}): {REINSTALL}") from error
+        except RuntimeError as error:  # of the driver, of the runtime, or a library that is not there
+            raise InputError(
+                f"CUDA could not load the kernels of {file}.cu ({first_line(error)}): {REINSTALL}"
+            ) from error
+        return module
+
+    def _explain_full_memory(self) -> None:
+        """CuPy's allocator for all arrays, with a reason in words when the memory is full."""
+        allocate = self.cupy.get_default_memory_pool().malloc
+
+        def allocate_or_explain(size: int) -> Any:
+            try:
+                return allocate(size)
+            except self.cupy.cuda.memory.OutOfMemoryError as error:
+                raise DeviceMemoryError(
+                    f"the GPU's memory is full ({first_line(error)}): use a smaller --batch-size, or --accumulate"
+                ) from error
+
+        self.cupy.cuda.set_allocator(allocate_or_explain)
+
+
+def import_cupy() -> Any:
+    """CuPy, if it and a GPU can be used here; else an InputError that says what to do."""
+    try:
+        import cupy
+    except ModuleNotFoundError as error:
+        raise InputError(
+            'backend "cupy" needs CuPy, which is not installed: pip install "minigan[cuda13]" '
+            '(CUDA 13) or "minigan[cuda12]" (CUDA 12), or use --backend numpy'
+        ) from error
+    except ImportError as error:
+        raise InputError(f"CuPy is installed but cannot be imported ({first_line(error)}): {REINSTALL}") from error
+    runtime = cupy.cuda.runtime
+    try:
+        count = runtime.getDeviceCount()
+    except runtime.CUDARuntimeError as error:
+        raise InputError(why_no_gpu(runtime.driverGetVersion(), runtime.runtimeGetVersion(), error)) from error
+    if count == 0:
+        raise InputError('backend "cupy" found no NVIDIA GPU: use --backend numpy')
+    return cupy
+
+
+def why_no_gpu(driver: int, runtime: int, error: Exception) -> str:
+    """``driver`` and ``runtime`` as CUDA numbers its versions: 13020 is 13.2. Without a driver it is 0."""
+    if driver == 0:
+        return 'backend "cupy" found no NVIDIA driver: install one (nvidia-smi shows it), or use --backend numpy'
+    if driver < runtime:
+        return (
+            f'backend "cupy": this CuPy is built for CUDA {version(runtime)}, and the NVIDIA driver knows CUDA up to '
+            f'{version(driver)}: update the driver, or pip install "minigan[cuda{driver // 1000}]" instead'
+        )
+    return f'backend "cupy" cannot use the GPU ({first_line(error)}): see nvidia-smi, or use --backend numpy'
+
+
+def version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+@cache
+def source(file: str) -> str:
+    """A kernel file behind the common header, with the line numbers of the file."""
+    header, body = ((Path(__file__).parent / name).read_text() for name in ("common.cuh", f"{file}.cu"))
+    return f'#line 1 "common.cuh"\n{header}\n#line 1 "{file}.cu"\n{body}'
+
+
+def ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def first_line(error: Exception) -> str:
+    """Of a compiler's many lines, the first that says error; else the first."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return next((line for line in lines if "error" in line), lines[0]).strip()
+
+
+def _itself(value: Any) -> Any:
+    return value

@@ -1,0 +1,25 @@
+// Sums over rows, and adding into places that may repeat.
+
+// x (rows, columns) -> partial (gridDim.y, columns)
+KERNEL column_sums(const real* x, real* partial, int rows, int columns) {
+    partial_sums<real>(Element{x}, partial, rows, columns);
+}
+
+// partial (parts, size) -> y (size,): the parts added up in their order
+KERNEL add_parts(const real* partial, real* y, index_t size, int parts) {
+    index_t i = flat_index();
+    if (i >= size) return;
+    real sum = partial[i];
+    for (int part = 1; part < parts; part++) sum += partial[part * size + i];
+    y[i] = sum;
+}
+
+// x[place[t]] += g[source[t]] for every t, where place is sorted and x starts as zeros. Equal places lie side by side:
+// the thread at the first of them adds up all of their values, in order.
+KERNEL add_at_sorted(const real* g, const index_t* place, const index_t* source, real* x, index_t count) {
+    index_t t = flat_index();
+    if (t >= count || (t > 0 && place[t - 1] == place[t])) return;
+    real sum = g[source[t]];
+    for (index_t next = t + 1; next < count && place[next] == place[t]; next++) sum += g[source[next]];
+    x[place[t]] = sum;
+}

@@ -1,0 +1,33 @@
+// Pooling and its adjoint: a convolution with ones and its input gradient, channel by channel. One thread an element.
+
+// y[n,i,j,c] = sum_{a,b} x[n, sh i + dh a - ph, sw j + dw b - pw, c]
+KERNEL sum_pool(const real* x, real* y, Conv p) {
+    index_t t = flat_index();
+    if (t >= (index_t)p.N * p.oh * p.ow * p.C) return;
+    int c = t % p.C, j = t / p.C % p.ow, i = t / ((index_t)p.C * p.ow) % p.oh;
+    index_t n = t / ((index_t)p.C * p.ow * p.oh);
+    real sum = 0;
+    for (int a = 0; a < p.kh; a++)
+        for (int b = 0; b < p.kw; b++) {
+            int h = p.sh * i + p.dh * a - p.ph, w = p.sw * j + p.dw * b - p.pw;
+            if (h >= 0 && h < p.H && w >= 0 && w < p.W) sum += x[((n * p.H + h) * p.W + w) * p.C + c];
+        }
+    y[t] = sum;
+}
+
+// x[n,h,w,c] = sum of g[n,i,j,c] over the windows (i, j) that position (h, w) is in: sh i = h + ph - dh a, for some a
+KERNEL spread(const real* g, real* x, Conv p) {
+    index_t t = flat_index();
+    if (t >= (index_t)p.N * p.H * p.W * p.C) return;
+    int c = t % p.C, w = t / p.C % p.W, h = t / ((index_t)p.C * p.W) % p.H;
+    index_t n = t / ((index_t)p.C * p.W * p.H);
+    real sum = 0;
+    for (int a = 0; a < p.kh; a++)
+        for (int b = 0; b < p.kw; b++) {
+            int down = h + p.ph - p.dh * a, right = w + p.pw - p.dw * b;
+            if (down < 0 || right < 0 || down % p.sh || right % p.sw) continue;
+            int i = down / p.sh, j = right / p.sw;
+            if (i < p.oh && j < p.ow) sum += g[((n * p.oh + i) * p.ow + j) * p.C + c];
+        }
+    x[t] = sum;
+}

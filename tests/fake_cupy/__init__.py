@@ -1,0 +1,19 @@
+"""A stand-in for CuPy whose GPU is the CPU, for machines without one. What it can show and what not: docs/cuda.md.
+
+``install()`` makes ``import cupy`` find it in this process; for another process, put this folder on PYTHONPATH.
+"""
+
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def install() -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "cupy"]:
+        del sys.modules[name]
+    sys.path.insert(0, str(FOLDER))
+    try:
+        import cupy  # noqa: F401
+    finally:
+        sys.path.remove(str(FOLDER))

@@ -1,0 +1,86 @@
+"""RawModule and RawKernel: launches are checked as a GPU, or a careful reader, would check them."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._ndarray import ndarray
+from .cuda.compiler import CompileException
+
+sys.path.append(str(Path(__file__).parents[2]))
+import cuda_on_cpu
+
+GRID_LIMITS, BLOCK_LIMITS, THREADS_LIMIT, ARGUMENT_BYTES = (2**31 - 1, 65535, 65535), (1024, 1024, 64), 1024, 4096
+
+
+class RawModule:
+    def __init__(self, *, code: str, options: tuple[str, ...] = (), backend: str = "nvrtc") -> None:
+        self.code, self.options, self.backend = code, options, backend
+
+    def compile(self) -> None:
+        self._library()
+
+    def get_function(self, name: str) -> RawKernel:
+        return RawKernel(self._library(), name)
+
+    def _library(self) -> ctypes.PyDLL:
+        try:
+            return cuda_on_cpu.load(self.code, self.options)
+        except cuda_on_cpu.CompilationError as error:
+            raise CompileException(str(error), self.code, "", self.options, self.backend) from None
+
+
+class RawKernel:
+    descending = False  # the order in which the threads of a block run between barriers
+    launched: list[str] | None = None  # the kernels' names, when a test puts a list here
+
+    def __init__(self, library: ctypes.PyDLL, name: str) -> None:
+        self.name = name
+        self.run = library[f"launch_{name}"]
+        self.run.restype = ctypes.c_char_p
+        signature = library[f"signature_{name}"]
+        signature.restype = ctypes.c_char_p
+        self.parameters = [(s[0], s[1], int(s[2:])) for s in signature().decode().split(",")[:-1]]
+
+    def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+        grid, block = (*grid, 1, 1)[:3], (*block, 1, 1)[:3]
+        for what, sizes, limits in (("grid", grid, GRID_LIMITS), ("block", block, BLOCK_LIMITS)):
+            if any(not 1 <= size <= limit for size, limit in zip(sizes, limits, strict=True)):
+                raise ValueError(f"{self.name}: {what} {sizes} is outside 1..{limits}")
+        if block[0] * block[1] * block[2] > THREADS_LIMIT:
+            raise ValueError(f"{self.name}: block {block} has more than {THREADS_LIMIT} threads")
+        if len(args) != len(self.parameters):
+            raise ValueError(f"{self.name} takes {len(self.parameters)} arguments, not {len(args)}")
+        values = [self.value(number, arg) for number, arg in enumerate(args)]
+        if sum(v.nbytes for v in values) > ARGUMENT_BYTES:
+            raise ValueError(f"{self.name}: the arguments take more than {ARGUMENT_BYTES} bytes")
+        pointers = (ctypes.c_void_p * len(values))(*(v.ctypes.data for v in values))
+        if self.launched is not None:
+            self.launched.append(self.name)
+        error = self.run((ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), pointers, int(self.descending))
+        if error:
+            raise RuntimeError(f"{self.name}: {error.decode()}")
+
+    def value(self, number: int, arg: Any) -> np.ndarray:
+        """The bytes of an argument, after a look at whether they are what the kernel will take them for."""
+        passed, kind, size = self.parameters[number]
+        if passed == "*":
+            fits = isinstance(arg, ndarray) and (
+                arg.itemsize == size and arg.dtype.kind == kind if kind != "V" else size % arg.itemsize == 0
+            )
+            value = np.array(arg.data.ptr, np.uint64) if fits else None
+        elif kind == "V":
+            fits = isinstance(arg, np.ndarray) and arg.size == 1 and arg.nbytes == size
+            value = np.ascontiguousarray(arg) if fits else None
+        else:
+            value = np.asarray(arg) if isinstance(arg, np.generic | int | float) else None
+            fits = value is not None and value.dtype.kind == kind and value.itemsize == size
+        if not fits:
+            what = f"{type(arg).__name__} of {arg.dtype}" if hasattr(arg, "dtype") else repr(arg)
+            raise TypeError(f"{self.name}: argument {number} is {what}, the kernel takes {passed}{kind}{size}")
+        return value
