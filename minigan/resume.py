@@ -57,7 +57,9 @@ class Keeper:
         arrays = self.trainer.arrays()
         bad = next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
         if bad:
-            self.back_to_before(Alarm(self.trainer.step_count, "not_finite", f"{bad} is not finite"))
+            self.back_to_before(
+                Alarm(self.trainer.step_count, "not_finite", f"{bad.replace('/', '.')} is not finite after it")
+            )
         facts = {
             "trainer": self.trainer.facts(),
             "loader": self.loader.state_dict(),
@@ -107,7 +109,9 @@ class Keeper:
     def back_to_before(self, alarm: Alarm) -> NoReturn:
         """Find where it began, go back to the state just before that step, write it, and raise DivergenceError."""
         if self._held is None:
-            raise DivergenceError(f"{alarm.text} before the first step: start from finite parameters")
+            raise DivergenceError(
+                f"{alarm.text.removesuffix(' after it')} at the start: give the networks finite parameters"
+            )
         first = alarm.text
         self._load(self._held)
         try:

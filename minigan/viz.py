@@ -26,7 +26,7 @@ def grid(images: np.ndarray, columns: int | None = None, padding: int = 2) -> np
         raise InputError(f"grid: images {images.shape} have {channels} channels; a picture has 1 or 3")
     columns = columns or math.isqrt(n - 1) + 1
     rows = -(-n // columns)
-    pixels = np.clip(np.rint(images * 127.5 + 127.5), 0, 255).astype(np.uint8)
+    pixels = np.rint(np.clip(np.nan_to_num(images, nan=-1.0), -1, 1) * 127.5 + 127.5).astype(np.uint8)
     canvas = np.zeros((rows * (h + padding) + padding, columns * (w + padding) + padding, channels), np.uint8)
     for number, image in enumerate(pixels):
         row, column = divmod(number, columns)

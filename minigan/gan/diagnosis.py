@@ -44,7 +44,8 @@ def watch(trainer: Trainer) -> Iterator[None]:
         where = f"in {inside[-1]}" if inside else "outside the networks' forward"
         for array in arrays:
             if not finite(array):
-                raise NotFiniteError(f"{leaves.get(id(array), 'an image of the batch')} holds {count(array)} values")
+                unknown = "an image of the batch" if array.ndim > 1 else "a constant"
+                raise NotFiniteError(f"{leaves.get(id(array), unknown)} holds {count(array)} values")
         output = original(op, backend, *arrays)
         if not finite(output):
             raise NotFiniteError(f"{type(op).__name__} {where} made {count(output)} values, of finite inputs")

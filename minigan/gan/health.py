@@ -55,8 +55,8 @@ class Health:
         self.n_critic = n_critic  # G's loss and gradient are unknown before its first update
         self.objective = objective.base if isinstance(objective, AuxiliaryClassifier) else objective
         self._active: dict[str, str] = {}
-        # The last WINDOW values of: D's lead, D(x), D(G(z)), the norm of G's gradient, the spread
-        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(5)]
+        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread
+        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(6)]
         self._largest_grad = 0.0
         self._leader = ""
         self._swings: deque[int] = deque(maxlen=SWINGS)  # the steps at which the leader changed
@@ -95,12 +95,12 @@ class Health:
         """What is to be said of each kind: "" for nothing."""
         lead = self.lead(record)
         self._follow_swings(step, lead)
-        values = (lead, record["d_real"], record["d_fake"], record["g_grad"], record["spread"])
+        values = (lead, abs(lead), record["d_real"], record["d_fake"], record["g_grad"], record["spread"])
         for last, value in zip(self._last, values, strict=True):
             last.append(value)
         if step < WINDOW:
             return {}
-        lead, d_real, d_fake, grad, spread = (sum(last) / WINDOW for last in self._last)
+        lead, size, d_real, d_fake, grad, spread = (sum(last) / WINDOW for last in self._last)
         if grad > self._largest_grad:
             self._largest_grad = grad
 
@@ -132,7 +132,7 @@ class Health:
                 f"the lead changed between D and G {SWINGS} times in {step - self._swings[0] + 1} steps: lower both "
                 "learning rates or beta1, and sample from an average of G (--ema)"
             )
-        if abs(lead) < self._limit("equilibrium", 0.05, 0.1):
+        if size < self._limit("equilibrium", 0.1, 0.15):
             found["equilibrium"] = (
                 f"{beliefs}, D cannot tell real from generated: judge by the pictures whether G has learned that much "
                 "or D too little"
@@ -146,7 +146,7 @@ class Health:
         """Note when the lead, averaged over some ten steps, changes from clearly D's to G's or back."""
         before = lead if math.isnan(self._quick_lead) else self._quick_lead
         self._quick_lead = before + 0.1 * (lead - before)
-        leader = "D" if self._quick_lead > 0.5 else "G" if self._quick_lead < 0 else self._leader
+        leader = "D" if self._quick_lead > 0.3 else "G" if self._quick_lead < -0.1 else self._leader
         if leader != self._leader:
             if self._leader:
                 self._swings.append(step)
