@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 from ..nn import BatchNorm2d, Module
 from ..ops import sqrt
-from ..tensor import Tensor, grad
+from ..tensor import Tensor, enable_grad, grad
 
 Critic = Callable[[Tensor], Tensor]  # images (N, ...) to logits; the first column is the one that counts
 
@@ -95,8 +95,8 @@ class R2(R1):
 def squared_slope(critic: Critic, x: Tensor) -> Tensor:
     """|dD/dx|^2 over all pixels of each sample: x (N, ...) -> (N,), recorded for a second backward."""
     x = Tensor(x.data, requires_grad=True)
-    logits = critic(x)
-    (v,) = grad(logits[:, 0].sum(), [x], create_graph=True)
+    with enable_grad():  # also within no_grad, where a penalty is only looked at: the slope needs the graph
+        (v,) = grad(critic(x)[:, 0].sum(), [x], create_graph=True)
     return (v * v).sum(tuple(range(1, v.ndim)))
 
 
