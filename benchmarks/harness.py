@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import threadpoolctl
 
 import minigan
 
@@ -75,6 +76,8 @@ def machine() -> dict[str, Any]:
         "minigan": minigan.__version__,
         "numpy": np.__version__,
     }
+    controllers = threadpoolctl.threadpool_info()
+    facts["blas"] = [f"{c['internal_api']} {c['version']} {c.get('architecture', '')}".strip() for c in controllers]
     try:
         import torch
 
