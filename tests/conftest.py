@@ -17,7 +17,9 @@ WHY_NO_CUPY = backends.available()["cupy"]
     params=[
         "reference",
         "numpy",
-        pytest.param("cupy", marks=[pytest.mark.skipif(bool(WHY_NO_CUPY), reason=WHY_NO_CUPY)]),
+        pytest.param(
+            "cupy", marks=pytest.mark.skipif(bool(WHY_NO_CUPY), reason=WHY_NO_CUPY) if WHY_NO_GPU else pytest.mark.gpu
+        ),
     ]
 )
 def backend(request):

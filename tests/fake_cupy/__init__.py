@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+installed = False
 
 
 def install() -> None:
+    global installed
     for name in [name for name in sys.modules if name.split(".")[0] == "cupy"]:
         del sys.modules[name]
     sys.path.insert(0, str(FOLDER))
     try:
         import cupy  # noqa: F401
+
+        installed = True
     finally:
         sys.path.remove(str(FOLDER))

@@ -1,0 +1,512 @@
+"""Every CUDA kernel against the reference backend: on a GPU where there is one, else compiled for the CPU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import fake_cupy
+import numpy as np
+import pytest
+
+from minigan import backend as backends
+from minigan import gan
+from minigan.backend import ConvGeometry, cupy_backend
+from minigan.backend.cuda import launch
+from minigan.errors import InputError
+from minigan.tensor import Tensor
+
+WHY_NOT = backends.available()["cupy"]
+on_gpu = not WHY_NOT and not fake_cupy.installed
+on_stand_in = pytest.mark.skipif(not fake_cupy.installed, reason="looks into the stand-in, and here is a GPU")
+pytestmark = [pytest.mark.gpu] if on_gpu else [pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(path.stem for path in Path(launch.__file__).parent.glob("*.cu"))
+DTYPES = [(np.float64, 1e-12), (np.float32, 1e-5)]
+reference = backends.get("reference")
+
+
+@pytest.fixture
+def cupy():
+    return backends.get("cupy")
+
+
+@pytest.fixture
+def force(cupy, monkeypatch):
+    """Choose the way of convolving by hand."""
+    return lambda way: monkeypatch.setattr(cupy, "choose", lambda *sizes: way)
+
+
+def assert_close(result, expected, tolerance):
+    """Equal but for rounding, relative to the largest element; of the same shape, and channels-last."""
+    if result.ndim == 4:
+        assert result.transpose(0, 2, 3, 1).flags.c_contiguous
+    own, right = backends.backend_of(result).to_numpy(result), np.asarray(expected)
+    assert own.shape == right.shape and np.isfinite(own).all() == np.isfinite(right).all()
+    if right.size:
+        assert np.abs(own - right).max() <= tolerance * max(np.abs(right).max(), 1e-30)
+
+
+def assert_same(results, expected, tolerance):
+    for result, right in zip(results, expected, strict=True):
+        assert_close(result, right, tolerance)
+
+
+def layouts(rng, shape, dtype=np.float64):
+    """Host arrays of one shape, with a way to give them another place in memory once they are on the device."""
+    values = rng.standard_normal(shape).astype(dtype)
+    n, c, h, w = shape
+    yield "channels-last", lambda place: place.asarray(values)
+    yield "NCHW", lambda place: place.asarray(values.reshape(-1)).reshape(shape)
+    wide = rng.standard_normal((n, c + 2, h + 3, 2 * w)).astype(dtype)
+    yield "sliced", lambda place: place.asarray(wide)[:, 1:-1, 2:-1, ::2]
+    yield "reversed", lambda place: place.asarray(values)[::-1, :, ::-1, ::-1]
+    yield "broadcast", lambda place: place.xp.broadcast_to(place.asarray(values)[:, :1, :1], shape)
+
+
+# ---- convolution -----------------------------------------------------------------------------------------------------
+
+GEOMETRIES = [
+    ConvGeometry((1, 1), (1, 1)),
+    ConvGeometry((7, 6), (1, 1), (2, 2)),
+    ConvGeometry((7, 7), (3, 3), (1, 1), (1, 1)),
+    ConvGeometry((8, 6), (4, 4), (2, 2), (1, 1)),
+    ConvGeometry((9, 7), (3, 2), (2, 3), (2, 0)),  # strides that leave a remainder
+    ConvGeometry((2, 5), (1, 1), (3, 3)),  # rows of x that no window sees
+    ConvGeometry((5, 5), (2, 2), (4, 4)),  # a stride larger than the kernel: phases without a tap
+    ConvGeometry((9, 9), (3, 3), (1, 1), (0, 0), (4, 4)),
+    ConvGeometry((11, 8), (3, 4), (2, 4), (3, 2), (3, 2)),  # stride and dilation with a common divisor, and without
+    ConvGeometry((1, 1), (4, 4), (1, 1), (3, 3)),  # most windows see padding only
+    ConvGeometry((4, 4), (4, 4)),  # one window covers the image
+    ConvGeometry((3, 40), (3, 3), (1, 1), (1, 1)),
+    ConvGeometry((5, 4), (2, 3), (7, 5), (4, 4)),  # strides larger than the image
+]
+
+
+def conv_arrays(rng, geometry, n, c, f, dtype=np.float64):
+    shapes = (n, c, *geometry.in_hw), (f, c, *geometry.kernel_hw), (n, f, *geometry.out_hw)
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+def conv_kernels(place, x, w, g, geometry):
+    x, w, g = map(place.asarray, (x, w, g))
+    return (
+        place.conv2d(x, w, geometry, {}),
+        place.conv2d_input(g, w, geometry, {}),
+        place.conv2d_weight(x, g, geometry, {}),
+    )
+
+
+@pytest.mark.parametrize("dtype, tolerance", DTYPES)
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_conv_matches_reference(geometry, dtype, tolerance, cupy, force, rng):
+    for n, c, f in ((2, 3, 17), (3, 17, 1), (1, 1, 3)):
+        arrays = conv_arrays(rng, geometry, n, c, f, dtype)
+        expected = conv_kernels(reference, *(a.astype(np.float64) for a in arrays), geometry)
+        assert_same(conv_kernels(cupy, *arrays, geometry), expected, tolerance)
+        for way in ("implicit", "im2col"):
+            force(way)
+            assert_same(conv_kernels(cupy, *arrays, geometry), expected, tolerance)
+
+
+@pytest.mark.parametrize("dtype, tolerance", DTYPES)
+@pytest.mark.parametrize("n, c, f", [(1, 131, 67), (5, 64, 128), (2, 200, 3), (33, 16, 16)])
+def test_conv_of_many_channels(n, c, f, dtype, tolerance, cupy, force, rng):
+    """Several tiles each way, cut off at the edges, and sums that are split."""
+    geometry = ConvGeometry((6, 5), (4, 4), (2, 2), (1, 1))
+    arrays = conv_arrays(rng, geometry, n, c, f, dtype)
+    expected = conv_kernels(reference, *(a.astype(np.float64) for a in arrays), geometry)
+    for way in ("implicit", "im2col"):
+        force(way)
+        assert_same(conv_kernels(cupy, *arrays, geometry), expected, tolerance)
+
+
+@pytest.mark.parametrize("way", ["implicit", "im2col"])
+def test_conv_takes_any_layout(way, cupy, force, rng):
+    geometry = ConvGeometry((8, 6), (4, 4), (2, 2), (1, 1))
+    force(way)
+    shapes = (3, 5, 8, 6), (7, 5, 4, 4), (3, 7, 4, 3)
+    for x, w, g in zip(*(layouts(rng, shape) for shape in shapes), strict=True):
+        results = conv_kernels(cupy, *(make(cupy) for _, make in (x, w, g)), geometry)
+        assert_same(results, conv_kernels(reference, *(make(reference) for _, make in (x, w, g)), geometry), 1e-12)
+
+
+def test_the_way_of_convolving_depends_on_the_sizes(cupy):
+    narrow, halving = ConvGeometry((28, 28), (1, 1)), ConvGeometry((14, 14), (4, 4), (2, 2), (1, 1))
+    assert cupy.choose(narrow, 128, 64, 64) == "product"
+    assert cupy.choose(ConvGeometry((4, 4), (4, 4)), 128, 512, 1) == "product"
+    assert cupy.choose(halving, 128, 128, 256) == "im2col"
+    assert cupy.choose(halving, 128, 1, 128) == "implicit"  # no use in many windows of one channel
+    assert cupy.choose(halving, 128 * 1024, 128, 256) == "implicit"  # the windows would fill the memory
+
+
+def test_too_many_pixels_are_refused(cupy):
+    with pytest.raises(InputError, match=r"2097152 images of \(64, 64\) are too many for one convolution"):
+        cupy_backend.conv_sizes(ConvGeometry((64, 64), (1, 1)), 2**21, 1, 1)
+
+
+# ---- pooling ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_pooling_matches_reference(geometry, cupy, rng):
+    for dtype, tolerance in DTYPES:
+        x, _, g = conv_arrays(rng, geometry, 2, 5, 5, dtype)
+        for name, array in (("sum_pool", x), ("spread", g)):
+            result = getattr(cupy, name)(cupy.asarray(array), geometry)
+            assert_close(result, getattr(reference, name)(reference.asarray(array, np.float64), geometry), tolerance)
+
+
+# ---- batch norm, sums ------------------------------------------------------------------------------------------------
+
+
+def batch_norm(place, x, g, weight, bias, eps, slope):
+    y, mean, var = place.batch_norm(x, weight, bias, eps, slope)
+    return y, mean, var, *place.batch_norm_backward(g, x, y, weight, mean, var, eps, slope)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2, 1), (2, 3, 5, 7), (37, 17, 4, 4), (5, 256, 3, 3), (300, 2, 3, 1)], ids=str)
+@pytest.mark.parametrize("slope", [1.0, 0.2, 0.0])
+def test_batch_norm_matches_reference(shape, slope, cupy, rng):
+    for dtype, tolerance in ((np.float64, 1e-11), (np.float32, 3e-5)):  # dx cancels: it is small beside its terms
+        x, g = rng.standard_normal((2, *shape)).astype(dtype)
+        weight, bias = rng.standard_normal((2, shape[1])).astype(dtype)
+        results = batch_norm(cupy, *map(cupy.asarray, (x, g, weight, bias)), 1e-3, slope)
+        exact = (reference.asarray(a, np.float64) for a in (x, g, weight, bias))
+        assert_same(results, batch_norm(reference, *exact, 1e-3, slope), tolerance)
+
+
+def test_batch_norm_takes_any_layout(cupy, rng):
+    weight, bias = rng.standard_normal((2, 5))
+    for x, g in zip(layouts(rng, (4, 5, 6, 3)), layouts(rng, (4, 5, 6, 3)), strict=True):
+        results, expected = (
+            batch_norm(place, x[1](place), g[1](place), place.asarray(weight), place.asarray(bias), 1e-5, 0.2)
+            for place in (cupy, reference)
+        )
+        assert_same(results, expected, 1e-10)
+
+
+def test_batch_norm_with_a_mean_far_from_zero(cupy, rng):
+    """|mean| = 1000 std: float32 still has 4 digits, and none may be lost by the formula."""
+    x = (1000 + rng.standard_normal((64, 8, 9, 9))).astype(np.float32)
+    y, mean, var = cupy.batch_norm(*map(cupy.asarray, (x, np.ones(8, np.float32), np.zeros(8, np.float32))), 1e-5)
+    exact = reference.batch_norm(reference.asarray(x, np.float64), np.ones(8), np.zeros(8), 1e-5)
+    assert_close(mean, exact[1], 1e-7)
+    assert_close(var, exact[2], 1e-5)
+    assert np.abs(cupy.to_numpy(y) - exact[0]).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    "shape, axes",
+    [
+        ((6, 50, 12, 12), (0, 2, 3)),
+        ((6, 5, 40, 40), (3, 0, 2)),
+        ((6, 50, 3, 2), (0,)),
+        ((6, 50, 3, 2), (0, 1, 2, 3)),
+        ((20000,), (0,)),
+        ((300, 100), (0,)),
+        ((300, 100), (1,)),
+        ((20000, 1), (0,)),
+        ((3, 4, 5), (0, 1, 2)),
+        ((), ()),
+        ((0, 3), (0,)),
+    ],
+)
+def test_sum_matches_numpy(shape, axes, cupy, rng):
+    for dtype, tolerance in DTYPES:
+        x = rng.uniform(0.5, 1, shape).astype(dtype)
+        for keepdims in (False, True):
+            result = cupy.sum(cupy.asarray(x), axes, keepdims)
+            expected = np.asarray(x.astype(np.float64).sum(axes, keepdims=keepdims))
+            assert type(result) is cupy.array_type and result.dtype == dtype
+            np.testing.assert_allclose(cupy.to_numpy(result), expected, rtol=tolerance)
+
+
+# ---- element-wise ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(), (3,), (0,), (5, 16, 3, 2), (300, 3)])
+def test_activations_match_reference(shape, dtype, cupy, rng):
+    x, g = (30 * rng.standard_normal((2, *shape))).astype(dtype)
+    if x.size > 4:
+        x.reshape(-1)[:5] = 0, -0.0, 1000, -1000, np.finfo(dtype).tiny
+    for slope in (0.0, 0.2, 1.0, 2.0, -0.5):
+        for name, arrays in (("leaky_relu", (x,)), ("leaky_relu_gate", (g, x))):
+            result = getattr(cupy, name)(*map(cupy.asarray, arrays), slope)
+            assert result.dtype == dtype and type(result) is cupy.array_type
+            expected = getattr(reference, name)(*map(reference.asarray, arrays), slope)
+            np.testing.assert_array_equal(cupy.to_numpy(result), expected)
+    for name in ("tanh", "softplus", "sigmoid"):
+        result = cupy.to_numpy(getattr(cupy, name)(cupy.asarray(x)))
+        expected = getattr(reference, name)(x.astype(np.float64))
+        assert result.dtype == dtype and result.shape == x.shape
+        np.testing.assert_allclose(result, expected, rtol=5e-6 if dtype == np.float32 else 1e-13, atol=1e-37)
+
+
+def test_nan_and_infinity_pass_through(cupy):
+    x = cupy.asarray(np.array([np.nan, np.inf, -np.inf]))
+    np.testing.assert_array_equal(cupy.to_numpy(cupy.softplus(x)), [np.nan, np.inf, 0])
+    np.testing.assert_array_equal(cupy.to_numpy(cupy.sigmoid(x)), [np.nan, 1, 0])
+    np.testing.assert_array_equal(cupy.to_numpy(cupy.leaky_relu(x, 0.5)), [np.nan, np.inf, -np.inf])
+
+
+def test_results_keep_the_order_of_memory(cupy, rng):
+    """CuPy's own arithmetic gives C order whatever comes in; the next convolution would have to copy it."""
+    for name, make in layouts(rng, (2, 3, 4, 5)):
+        x = cupy.elementwise(lambda a, b: a + b, make(cupy), make(cupy))
+        expected = make(reference) + make(reference)
+        np.testing.assert_array_equal(cupy.to_numpy(x), expected, err_msg=name)
+    assert cupy.elementwise(lambda x: -x, cupy.empty((2, 3, 4, 5), np.float32)).transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def test_other_dtypes_are_inherited(cupy, rng):
+    geometry = ConvGeometry((4, 4), (3, 3), (1, 1), (1, 1))
+    arrays = conv_arrays(rng, geometry, 2, 3, 4, np.float16)
+    results = conv_kernels(cupy, *arrays, geometry)
+    assert all(result.dtype == np.float16 for result in results)
+    assert_same(results, conv_kernels(reference, *(a.astype(np.float64) for a in arrays), geometry), 1e-2)
+    x = cupy.asarray(arrays[0])
+    assert cupy.leaky_relu(x, 0.2).dtype == cupy.tanh(x).dtype == cupy.sum(x, (0, 2, 3), False).dtype == np.float16
+
+
+# ---- indexing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_put_item_adds_up_repeated_places(dtype, cupy, rng):
+    rows, columns = rng.integers(0, 5, 300), rng.integers(0, 4, 300)
+    for index, shape in [((rows,), (5, 4)), ((rows, columns), (5, 4)), ((slice(1, 3), columns), (5, 4, 2))]:
+        g = np.zeros(shape)[index]
+        g = (rng.integers(0, 9, g.shape)).astype(dtype)
+        expected = np.zeros(shape, dtype)
+        np.add.at(expected, index, g)
+        on_device = tuple(part if isinstance(part, slice) else cupy.asarray(part) for part in index)
+        for where in (index, on_device):
+            result = cupy.put_item(cupy.asarray(g), where, shape)
+            assert result.dtype == dtype
+            np.testing.assert_array_equal(cupy.to_numpy(result), expected)
+            read = cupy.get_item(cupy.asarray(expected), where)
+            np.testing.assert_array_equal(cupy.to_numpy(read), expected[index])
+
+
+# ---- optimizers ------------------------------------------------------------------------------------------------------
+
+UPDATES = {
+    "adam": (2, {"lr": 0.1, "betas": (0.5, 0.999), "eps": 1e-8, "step": 2, "l2": 0.0, "decay": 0.0}),
+    "adam, decay": (2, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-8, "step": 1, "l2": 0.1, "decay": 0.2}),
+    "sgd": (1, {"lr": 0.1, "momentum": 0.9, "l2": 0.01}),
+    "rmsprop": (1, {"lr": 0.1, "alpha": 0.9, "eps": 1e-8}),
+}
+
+
+@pytest.mark.parametrize("dtype, tolerance", DTYPES)
+@pytest.mark.parametrize("name", UPDATES)
+def test_optimizers_match_reference(name, dtype, tolerance, cupy, rng):
+    slots, settings = UPDATES[name]
+    shapes = [(300, 20), (64,), (), (0,), (32, 3, 4, 4), (3, 2, 4, 4), *[(2,)] * 70]  # more than one launch takes
+    host = [[np.asarray(rng.uniform(0.1, 1, s), dtype) for s in shapes] for _ in range(2 + slots)]
+    device = [[cupy.asarray(array) for array in arrays] for arrays in host]
+    device[1][4] = cupy.xp.ascontiguousarray(device[1][4])  # a gradient that lies otherwise than its parameter
+    strided = cupy.asarray(rng.uniform(0.1, 1, (10, 8)).astype(dtype))[::2, ::2]  # a parameter with gaps
+    for arrays, copies in zip(device, host, strict=True):
+        arrays.append(strided if arrays is device[0] else cupy.asarray(np.full((5, 4), 0.5, dtype)))
+        copies.append(cupy.to_numpy(arrays[-1]))
+    expected = [[reference.asarray(array.astype(np.float64)) for array in arrays] for arrays in host]
+    getattr(cupy, name.split(",")[0])(*device, **settings)
+    getattr(reference, name.split(",")[0])(*expected, **settings)
+    for arrays, rights in zip(device, expected, strict=True):
+        for array, right in zip(arrays, rights, strict=True):
+            np.testing.assert_allclose(cupy.to_numpy(array), right, rtol=tolerance, atol=tolerance)
+
+
+@on_stand_in
+def test_one_launch_updates_all_parameters(cupy, monkeypatch):
+    launched = []
+    monkeypatch.setattr(cupy.xp.RawKernel, "launched", launched)
+    arrays = [[cupy.asarray(np.ones(3))] * 20 for _ in range(4)]
+    cupy.adam(*arrays, **UPDATES["adam"][1])
+    assert launched == ["adam"]
+
+
+# ---- the same bits each time -----------------------------------------------------------------------------------------
+
+
+def every_kernel(cupy, rng):
+    results = []
+    for way in ("implicit", "im2col"):
+        cupy.choose, chosen = (lambda *sizes, way=way: way), cupy.choose
+        try:
+            for n, c, f in ((5, 40, 70), (3, 1, 32)):
+                geometry = ConvGeometry((14, 14), (4, 4), (2, 2), (1, 1))
+                results += conv_kernels(cupy, *conv_arrays(rng, geometry, n, c, f, np.float32), geometry)
+        finally:
+            del cupy.choose
+            assert cupy.choose == chosen
+    x, g = (cupy.asarray(a) for a in rng.standard_normal((2, 9, 30, 14, 14), np.float32))
+    weight, bias = (cupy.asarray(a) for a in rng.standard_normal((2, 30), np.float32))
+    results += batch_norm(cupy, x, g, weight, bias, 1e-5, 0.2)
+    results += [cupy.leaky_relu(x, 0.2), cupy.leaky_relu_gate(g, x, 0.2), cupy.tanh(x), cupy.softplus(x)]
+    results += [cupy.sum(x, (0, 2, 3), False), cupy.sum(x, (0, 1, 2, 3), False)]
+    results += [cupy.put_item(cupy.asarray(rng.standard_normal((500, 3))), rng.integers(0, 7, 500), (7, 3))]
+    results += [cupy.sum_pool(x, ConvGeometry((14, 14), (3, 3), (2, 2), (1, 1)))]
+    return [cupy.to_numpy(result) for result in results]
+
+
+def test_results_repeat_bit_for_bit(cupy):
+    first, second = (every_kernel(cupy, np.random.default_rng(1)) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@on_stand_in
+def test_results_do_not_depend_on_the_order_of_the_threads(cupy, monkeypatch):
+    """Threads that run in ascending and in descending order would tell of a barrier that is missing."""
+    first = every_kernel(cupy, np.random.default_rng(1))
+    monkeypatch.setattr(cupy.xp.RawKernel, "descending", True)
+    for a, b in zip(first, every_kernel(cupy, np.random.default_rng(1)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# ---- whole trainings -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["dcgan", "cgan", "acgan", "wgan_gp", "sngan"])
+def test_training_is_that_of_the_numpy_backend(model, rng):
+    """The same losses, step by step, in float64, with labels and penalties."""
+    images, labels = rng.uniform(-1, 1, (3, 4, 1, 28, 28)), rng.integers(0, 10, (3, 4))
+    conditional = gan.MODELS[model].conditional
+
+    def losses(name):
+        place = backends.get(name)
+        architecture = {"model": model, "image_size": 28, "channels": 1, "width": 2, "z_dim": 5}
+        if conditional:
+            architecture["classes"] = 10
+        networks = (net.to(place, np.float64) for net in gan.build(architecture, np.random.default_rng(0)))
+        trainer = gan.MODELS[model].trainer(*networks, z_dim=5, rng=np.random.default_rng(1), n_critic=1)
+        batches = ((place.asarray(x), place.asarray(y)) if conditional else place.asarray(x) for x, y in pairs)
+        return [(record.d_loss, record.g_loss, record.d_real, record.d_fake) for record in trainer.steps(batches)]
+
+    pairs = list(zip(images, labels, strict=True))
+    np.testing.assert_allclose(losses("cupy"), losses("numpy"), rtol=1e-8)
+
+
+def test_mnist_example_runs(tmp_path):
+    path = os.pathsep.join([str(ROOT), *([str(fake_cupy.FOLDER)] if fake_cupy.installed else [])])
+    command = [sys.executable, "-W", "error", ROOT / "examples/mnist_gan.py", "--dry-run", "--quiet"]
+    command += ["--backend", "cupy", "--batch-size", "8", "--out", tmp_path / "out"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/model.safetensors").exists()
+
+
+def test_tensors_of_two_backends_do_not_mix(cupy):
+    with pytest.raises(TypeError, match=r"different backends \(cupy, numpy\)"):
+        Tensor(cupy.asarray(np.ones((2, 2)))) @ Tensor(np.ones((2, 2)))
+
+
+def test_tf32_is_an_explicit_choice(cupy):
+    assert not cupy.tf32
+    try:
+        cupy.tf32 = True
+        assert cupy.tf32
+    finally:
+        cupy.tf32 = False
+    assert not cupy.tf32
+
+
+# ---- what can go wrong -----------------------------------------------------------------------------------------------
+
+
+def test_without_cupy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(InputError, match=r'needs CuPy, which is not installed: pip install "minigan\[cuda13\]"'):
+        launch.import_cupy()
+
+
+def test_a_cupy_that_cannot_be_imported(monkeypatch, tmp_path):
+    (tmp_path / "cupy.py").write_text('raise ImportError("libcudart.so.13: cannot open shared object file")')
+    monkeypatch.delitem(sys.modules, "cupy")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match=r"cannot be imported \(libcudart.so.13: .*pip install --force-reinstall"):
+        launch.import_cupy()
+
+
+@pytest.mark.parametrize(
+    "driver, runtime, message",
+    [
+        (0, 13020, "found no NVIDIA driver: install one"),
+        (12040, 13020, r'built for CUDA 13.2, .* knows CUDA up to 12.4: update .* "minigan\[cuda12\]"'),
+        (13020, 13000, r"cannot use the GPU \(cudaErrorSystemDriver\): see nvidia-smi"),
+    ],
+)
+@on_stand_in
+def test_without_a_usable_driver(driver, runtime, message, cupy, monkeypatch):
+    def fail():
+        raise cupy.xp.cuda.runtime.CUDARuntimeError("cudaErrorSystemDriver")
+
+    monkeypatch.setattr(cupy.xp.cuda.runtime, "getDeviceCount", fail)
+    monkeypatch.setattr(cupy.xp.cuda.runtime, "driverGetVersion", lambda: driver)
+    monkeypatch.setattr(cupy.xp.cuda.runtime, "runtimeGetVersion", lambda: runtime)
+    with pytest.raises(InputError, match=message):
+        launch.import_cupy()
+
+
+@on_stand_in
+def test_without_a_gpu(cupy, monkeypatch):
+    monkeypatch.setattr(cupy.xp.cuda.runtime, "getDeviceCount", lambda: 0)
+    with pytest.raises(InputError, match="found no NVIDIA GPU"):
+        launch.import_cupy()
+
+
+@pytest.mark.parametrize("how", ["compile", "load"])
+def test_kernels_that_cannot_be_compiled(how, cupy, monkeypatch):
+    if how == "compile":
+        monkeypatch.setattr(launch, "source", lambda file: "void kernel(\n")
+        message = r"CUDA could not compile norm.cu \(.*error.*\): pip install --force-reinstall"
+    else:
+
+        class Module:
+            def __init__(self, **options):
+                pass
+
+            def compile(self):
+                raise RuntimeError('Failure finding "libnvrtc.so"\nand more')
+
+        monkeypatch.setattr(cupy.xp, "RawModule", Module)
+        message = r'CUDA could not load the kernels of norm.cu \(Failure finding "libnvrtc.so"\): pip install'
+    kernels = launch.Kernels.__new__(launch.Kernels)
+    kernels.cupy = cupy.xp
+    with pytest.raises(InputError, match=message):
+        kernels._compile("norm", np.dtype(np.float32))
+
+
+def test_full_memory_is_one_clear_error(cupy):
+    pool = cupy.xp.get_default_memory_pool()
+    pool.set_limit(size=pool.used_bytes() + 2**20)
+    try:
+        with pytest.raises(InputError, match=r"memory is full \(Out of memory allocating .*\): use a smaller --batch"):
+            cupy.empty((2**20,), np.float64)
+    finally:
+        pool.set_limit(size=0)
+    with pytest.raises(MemoryError):
+        raise launch.DeviceMemoryError("is a MemoryError, too")
+
+
+# ---- compilers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc here: install the CUDA toolkit")
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_90"])
+@pytest.mark.parametrize("file", FILES)
+def test_nvcc_compiles_every_kernel_without_a_warning(file, architecture, tmp_path):
+    path = tmp_path / f"{file}.cu"
+    path.write_text(launch.source(file))
+    for real in launch.C_NAMES.values():
+        command = ["nvcc", "-std=c++17", f"-DREAL={real}", f"-arch={architecture}", "-Werror", "all-warnings", "-cubin"]
+        done = subprocess.run([*command, "-o", tmp_path / "out", path], capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and not done.stderr, done.stderr
