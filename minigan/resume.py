@@ -41,6 +41,7 @@ class Keeper:
         self.out, self.trainer, self.loader, self.journal = out, trainer, loader, journal
         self.architecture, self.config = architecture, {**architecture, **config}
         self.checkpoints = Checkpoints(out / "checkpoints")
+        self.saved = 0  # the step of the newest checkpoint
         self._held: State | None = None
 
     # ---- keeping -----------------------------------------------------------------------------------
@@ -50,7 +51,9 @@ class Keeper:
         self.hold()
         assert self._held is not None
         self.journal.sync()  # the checkpoint counts on these lines
-        return self.checkpoints.save(self.trainer.step_count, *self._held)
+        path = self.checkpoints.save(self.trainer.step_count, *self._held)
+        self.saved = self.trainer.step_count
+        return path
 
     def hold(self) -> None:
         """Take the state into memory. One that is not finite is not taken: that ends the training."""
@@ -85,6 +88,7 @@ class Keeper:
             except (KeyError, TypeError, AttributeError, OverflowError) as error:
                 raise InputError(f"{path}: is not a checkpoint of such a training ({error!r})") from None
             self._held = arrays, facts
+            self.saved = self.trainer.step_count
             before, now = facts.get("versions"), versions()
             if before != now:
                 print(

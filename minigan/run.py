@@ -72,7 +72,7 @@ class Run:
         self.stopped = ""  # the signal that ended it early
         self.out = claim_folder(out, resume)
         self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.objective, trainer.n_critic))
-        data = f"{loader.dataset.name} {loader.dataset.fingerprint()}"
+        data = f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"  # wherever they lie
         self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, {**(config or {}), "data": data})
         if resume:
             remove_temporaries(self.out)
@@ -161,6 +161,11 @@ class Run:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self.journal.close()
+        if kind is not None and kind is not DivergenceError and self.keeper.saved:
+            tell(
+                print,
+                f"the state of step {self.keeper.saved} is safe: when the cause is gone, --resume goes on from there",
+            )
         if (kind is None or kind is DivergenceError) and self.journal.history:
             checkpoint.save_model(self.out / "model.safetensors", self.generator, self.architecture)
             viz.save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)

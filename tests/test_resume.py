@@ -133,8 +133,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, capsys, dam
         ({"name": "dcgan"}, "model was gan, now dcgan"),
         ({"config": {"width": 4, "seed": 1}}, "seed was None, now 1"),
         ({"batch_size": 8}, "batch_size 4, but this loader has 8"),
-        ({"seed": 9}, "data was noise [0-9a-f]{8}, now noise [0-9a-f]{8}"),
-        ({"count": 30}, "data was noise [0-9a-f]{8}, now noise [0-9a-f]{8}"),
+        ({"seed": 9}, "data was 26 images with checksum [0-9a-f]{8}, now 26 images with"),
+        ({"count": 30}, "data was 26 images with checksum [0-9a-f]{8}, now 30 images with"),
         ({"changes": {"ema": 0.5}}, "the state does not fit"),
     ],
 )
