@@ -32,6 +32,9 @@ def main() -> int:
     parser.add_argument("--beta1", type=float, default=0.5, help="Adam's first decay rate (default: 0.5)")
     parser.add_argument("--z-dim", type=positive, default=100, help="random numbers an image is made of (default: 100)")
     parser.add_argument("--width", type=positive, default=128, help="channels next to the pixels (default: 128)")
+    parser.add_argument(
+        "--noise", type=float, default=0.3, help="noise on what D sees, gone by step 2000 (default: 0.3)"
+    )
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the MNIST that comes along)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/mnist-gan, -2, -3, ...)")
@@ -72,6 +75,8 @@ def train(args: argparse.Namespace) -> None:
         generator,
         discriminator,
         objective=gan.NonSaturating(),
+        # What D sees is blurred at first, or it would tell real from forged long before G can draw a stroke.
+        augment=[gan.InstanceNoise(args.noise, steps=2000)] if args.noise else [],
         g_optimizer=optim.Adam(generator.parameters(), **settings),
         d_optimizer=optim.Adam(discriminator.parameters(), **settings),
         z_dim=args.z_dim,

@@ -62,19 +62,14 @@ def test_default_widths_and_initial_weights(size):
     assert discriminator[0].weight.shape == (narrow, 1, 4, 4)
     assert generator[-2].weight.shape == (narrow, 1, 4, 4)
     for network in (generator, discriminator):
-        for name, module in network.named_modules():
-            if isinstance(module, nn.BatchNorm2d):
-                drawn = {28: 0, 32: 0.02, 64: 0.02}[
-                    size
-                ]  # 28 pixels keep the layers' own start, the others the paper's
-                assert module.weight.data.mean() == pytest.approx(1, abs=0.01), name
-                assert module.weight.data.std() == pytest.approx(drawn, rel=0.25), name
-                assert (module.bias.data == 0).all(), name
-            elif hasattr(module, "weight"):
-                fan_in = np.prod(module.weight.shape[1:])
-                drawn = {28: 1 / np.sqrt(3 * fan_in), 32: 0.02, 64: 0.02}[size]
-                assert module.weight.data.mean() == pytest.approx(0, abs=0.1 * drawn), name
-                assert module.weight.data.std() == pytest.approx(drawn, rel=0.1), name
+        norms = {name for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)}
+        for name, parameter in network.named_parameters():
+            norm = name.rpartition(".")[0] in norms
+            mean, std = {(True, "bias"): (0, 0), (True, "weight"): (1, 0.02)}.get(
+                (norm, name.rpartition(".")[2]), (0, 0.02)
+            )
+            assert parameter.data.mean() == pytest.approx(mean, abs=0.01), name
+            assert parameter.data.std() == pytest.approx(std, rel=0.25), name
 
 
 def test_the_seed_decides_every_weight():

@@ -47,7 +47,9 @@ def generator(
     grow: list[nn.Module] = []
     for wide, narrow in pairwise([*widths[::-1], channels]):
         grow += [nn.BatchNorm2d(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, **HALF, rng=rng)]
-    return _initialised(nn.Sequential(*start, *grow, nn.Tanh()), image_size, rng)
+    network = nn.Sequential(*start, *grow, nn.Tanh())
+    nn.init.dcgan_(network, rng)
+    return network
 
 
 def discriminator(
@@ -69,13 +71,8 @@ def discriminator(
         end: list[nn.Module] = [nn.Flatten(), nn.Linear(widths[-1] * 7 * 7, outputs, bias=False, rng=rng)]
     else:
         end = [nn.Conv2d(widths[-1], outputs, 4, bias=False, rng=rng), nn.Flatten()]
-    return _initialised(nn.Sequential(*shrink, *end), image_size, rng)
-
-
-def _initialised(network: nn.Module, image_size: int, rng: np.random.Generator) -> nn.Module:
-    """The paper's N(0, 0.02^2), except for 28 pixels: the layers' own, wider draws show digits an epoch earlier."""
-    if image_size != 28:
-        nn.init.dcgan_(network, rng)
+    network = nn.Sequential(*shrink, *end)
+    nn.init.dcgan_(network, rng)
     return network
 
 
