@@ -6,6 +6,7 @@ applied to real and generated images alike, and made of ops: G's gradient flows 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ class InstanceNoise:
 
     std: float = 0.1
     steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.std < math.inf or (self.steps is not None and self.steps < 1):
+            raise InputError(f"InstanceNoise: std = {self.std} must be at least 0, steps = {self.steps} at least 1")
 
     def __call__(self, x: Tensor, rng: np.random.Generator, step: int) -> Tensor:
         std = self.std if self.steps is None else self.std * max(0.0, 1 - step / self.steps)
