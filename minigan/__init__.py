@@ -14,6 +14,7 @@ from .backend.cpu.threads import get_num_threads, set_num_threads
 from .errors import InputError
 from .gradcheck import check_grad
 from .tensor import Tensor, grad, no_grad
+from .tracing import trace
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "ops",
     "optim",
     "set_num_threads",
+    "trace",
 ]

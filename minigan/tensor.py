@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,7 @@ class Node:
 
 class _Recording(threading.local):
     on = True
+    tracer: Any = None  # who watches every op of this thread: a minigan.tracing.Trace
 
 
 _recording = _Recording()
@@ -81,6 +82,15 @@ def _record(on: bool) -> Iterator[None]:
         yield
     finally:
         _recording.on = before
+
+
+def tracer() -> Any:
+    """The trace that is open in this thread, or None."""
+    return _recording.tracer
+
+
+def set_tracer(tracer: Any) -> None:
+    _recording.tracer = tracer
 
 
 def no_grad() -> Any:
@@ -269,6 +279,8 @@ class Tensor:
 
 def apply(op: Op, *inputs: Tensor) -> Tensor:
     """Run ``op`` on ``inputs`` and record it when a gradient may be asked for."""
+    if _recording.tracer is not None:
+        return _recording.tracer.apply(op, inputs)
     arrays = [t.data for t in inputs]
     backend = backend_of(arrays[0])
     for array in arrays:
@@ -356,7 +368,8 @@ def _backpropagate(
     def collect(source: Node | Tensor, g: Tensor) -> None:
         gradients[source] = gradients[source] + g if source in gradients else g
 
-    with _record(create_graph):
+    tracer = _recording.tracer
+    with _record(create_graph), nullcontext() if tracer is None else tracer.backward():
         for t, g in zip(outputs, grad_outputs, strict=True):
             if _source(t) in useful:
                 collect(_source(t), _seed(t, g))
@@ -369,7 +382,8 @@ def _backpropagate(
                 node.check_usable()
                 y = Tensor(node.output)
                 y.node, y.requires_grad = node, True
-                for t, thunk in zip(node.inputs, node.op.vjp(g, y, *node.inputs), strict=True):
+                vjp = node.op.vjp if tracer is None else tracer.vjp(node)
+                for t, thunk in zip(node.inputs, vjp(g, y, *node.inputs), strict=True):
                     if thunk is not None and _source(t) in useful:
                         dt = thunk()
                         if dt.shape != t.shape or dt.dtype != t.dtype:
@@ -421,7 +435,7 @@ def _broadcast_together(a: Tensor, b: Any) -> tuple[Tensor, Tensor]:
     """Both operands as Tensors of one shape and dtype. A plain number takes the tensor's dtype: it never changes it."""
     if not isinstance(b, Tensor):
         like = None if hasattr(b, "shape") and not isinstance(b, np.generic) else a.dtype
-        if like is not None and like.kind != "f" and np.asarray(b).dtype.kind == "f":
+        if like is not None and like.kind in "biu" and np.asarray(b).dtype.kind == "f":
             raise TypeError(f"{b} is not a whole number and the tensor is {like}: convert the tensor first")
         b = Tensor(a.backend.asarray(b, like))
     if a.dtype != b.dtype:

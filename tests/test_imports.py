@@ -19,6 +19,7 @@ FLOORS = {
     "ops": 2,
     "gradcheck": 2,
     "gradcheck_table": 2,
+    "tracing": 2,
     "nn": 3,
     "optim": 3,
     "data": 3,

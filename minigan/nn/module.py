@@ -9,7 +9,7 @@ import numpy as np
 
 from ..backend import Array, ArrayBackend, backend_of, get
 from ..errors import InputError
-from ..tensor import Tensor
+from ..tensor import Tensor, tracer
 
 Self = TypeVar("Self", bound="Module")
 
@@ -43,7 +43,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
-        return self.forward(*inputs, **settings)
+        watcher = tracer()
+        return self.forward(*inputs, **settings) if watcher is None else watcher.call(self, inputs, settings)
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
