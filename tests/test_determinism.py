@@ -1,0 +1,51 @@
+"""The same seed gives the same bits, whatever the number of threads."""
+
+import numpy as np
+import pytest
+
+import minigan
+from minigan import backend, gan
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    before = minigan.get_num_threads()
+    yield
+    minigan.set_num_threads(before)
+
+
+def state_after(name, threads, size, steps=2):
+    """Every array of the trainer, and its records, after some steps wide enough for several threads to share."""
+    minigan.set_num_threads(threads)
+    model = gan.MODELS[name]
+    architecture = {"model": name, "channels": 1, "image_size": size, "z_dim": 10, "width": 16}
+    if model.conditional:
+        architecture["classes"] = 3
+    networks = gan.build(architecture, np.random.default_rng(0))
+    changes = {"n_critic": 1, "clip_grad_norm": 1.0} if model.n_critic > 1 else {}
+    trainer = model.trainer(*networks, z_dim=10, rng=np.random.default_rng(1), **changes)
+    rng = np.random.default_rng(2)
+    place = backend.get("numpy")
+    batches = []
+    for _ in range(steps):
+        images = place.channels_last(place.asarray(rng.uniform(-1, 1, (32, 1, size, size)), "float32"))
+        batches.append((images, rng.integers(0, 3, 32)) if model.conditional else images)
+    records = [record.as_dict() for record in trainer.steps(batches)]
+    return records, trainer.arrays()
+
+
+@pytest.mark.parametrize(("name", "size"), [(name, 28) for name in gan.MODELS] + [("dcgan", 64)])
+def test_bits_do_not_depend_on_the_number_of_threads(name, size):
+    records, arrays = state_after(name, 1, size)
+    for threads in (2, 3):
+        again, others = state_after(name, threads, size)
+        assert again == records
+        different = [key for key in arrays if arrays[key].tobytes() != others[key].tobytes()]
+        assert different == [], f"with {threads} threads"
+
+
+def test_another_seed_gives_other_bits():
+    _, arrays = state_after("gan", 1, 28)
+    rng = np.random.default_rng(99)
+    generator, _ = gan.build({"model": "gan", "z_dim": 10, "width": 16}, rng)
+    assert not np.array_equal(generator.parameters()[0].numpy(), arrays["generator/0.weight"])
