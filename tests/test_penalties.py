@@ -31,7 +31,7 @@ def quadratic(x):
 
 
 def test_every_penalty_has_a_closed_form_here():
-    assert PENALTIES == {"gradient_penalty": GradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2}
+    assert {"gradient_penalty": GradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2} == PENALTIES
 
 
 def test_a_linear_critic_has_the_slope_of_its_weights_over_all_pixels(tensor, rng, images):
@@ -260,7 +260,7 @@ def test_numbers_are_given_by_name(kind):
 
 
 def test_a_penalty_of_ones_own_names_what_it_lacks(images, rng):
-    with pytest.raises(NotImplementedError, match="Mine.__call__"):
+    with pytest.raises(NotImplementedError, match=r"Mine\.__call__"):
         type("Mine", (penalties.Penalty,), {})()(quadratic, *images, rng)
 
 

@@ -2,16 +2,18 @@
 
     game = Lockstep(trainer, dcgan_step)      # builds the PyTorch side from the trainer's networks and optimizers
     for real in batches:
-        game.step(real)                       # both sides take one step
+        game.step(real)                       # both sides take one step; game.step(real, labels) for a conditional GAN
         game.compare(1e-10)                   # raises AssertionError, naming the first quantity that is off
 
-A new game brings a new step function for PyTorch's side (``dcgan_step`` is the pattern), and a line in ``LAYERS`` or
-``OPTIMIZERS`` for whatever it uses that is not there yet. minigan's side is always its own Trainer.
+A new game brings a step function for PyTorch's side: ``play`` makes one from the losses as PyTorch's users write them,
+and ``dcgan_step`` is written out, to be read. A network of its own classes brings a line in ``NETWORKS``: its forward
+in PyTorch. minigan's side is always its own Trainer.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,41 +21,60 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from minigan import nn, optim
+from minigan import interop, nn, optim
 from minigan.gan import Trainer
+from minigan.gan.models import acgan, cgan, sngan
 
 Arrays = dict[str, np.ndarray]
 
-# ---- translation: one line a layer -------------------------------------------------------------------------------
+# ---- translation: layers by minigan.interop, networks by a line each ---------------------------------------------
 
 
-def _convolution(kind: type[torch.nn.Module]) -> Callable[[Any], torch.nn.Module]:
-    def translate(ours: Any) -> torch.nn.Module:
-        a, b, *kernel = ours.weight.shape
-        settings = {"stride": ours.stride, "padding": ours.padding, "dilation": ours.dilation}
-        if kind is torch.nn.ConvTranspose2d:
-            a, b = b, a  # (in, out, kh, kw) instead of (out, in, kh, kw)
-            settings["output_padding"] = ours.output_padding
-        return kind(b, a, tuple(kernel), bias=ours.bias is not None, **settings)
-
-    return translate
+def _down_block(self: Any, x: torch.Tensor) -> torch.Tensor:
+    h = self.conv2(F.relu(self.conv1(x if self.ours.first else F.relu(x))))
+    y = h + self.skip(x)
+    return F.avg_pool2d(y, 2) if self.ours.shrink else y
 
 
-LAYERS: dict[type[nn.Module], Callable[[Any], torch.nn.Module]] = {
-    nn.Sequential: lambda m: torch.nn.Sequential(*(_translate(child) for child in m.children().values())),
-    nn.Linear: lambda m: torch.nn.Linear(m.weight.shape[1], m.weight.shape[0], bias=m.bias is not None),
-    nn.Conv2d: _convolution(torch.nn.Conv2d),
-    nn.ConvTranspose2d: _convolution(torch.nn.ConvTranspose2d),
-    nn.BatchNorm2d: lambda m: torch.nn.BatchNorm2d(m.weight.shape[0], eps=m.eps, momentum=m.momentum),
-    nn.LeakyReLU: lambda m: torch.nn.LeakyReLU(m.negative_slope),
-    nn.ReLU: lambda m: torch.nn.ReLU(),
-    nn.Tanh: lambda m: torch.nn.Tanh(),
-    nn.Sigmoid: lambda m: torch.nn.Sigmoid(),
-    nn.Flatten: lambda m: torch.nn.Flatten(),
-    nn.Reshape: lambda m: torch.nn.Unflatten(1, m.shape),
-    nn.Upsample: lambda m: torch.nn.Upsample(scale_factor=tuple(map(float, m.scale_factor))),
-    nn.Embedding: lambda m: torch.nn.Embedding(*m.weight.shape),
+def _conditional_discriminator(self: Any, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    told = self.embedding(labels).unflatten(1, (1, *x.shape[2:]))
+    return self.network(torch.cat([x, told], dim=1))
+
+
+NETWORKS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
+    sngan.UpBlock: lambda self, x: self.body(x) + self.skip(x),
+    sngan.DownBlock: _down_block,
+    sngan.Critic: lambda self, x: self.head(F.relu(self.blocks(x)).sum((2, 3))),
+    cgan.ConditionalGenerator: lambda self, z, labels: self.network(torch.cat([z, self.embedding(labels)], dim=1)),
+    cgan.ConditionalDiscriminator: _conditional_discriminator,
+    acgan.ClassifyingDiscriminator: lambda self, x, labels: self.network(x),
 }
+
+
+class Twin(torch.nn.Module):
+    """The twin of a network with a forward of its own: the same children by the same names."""
+
+    def __init__(self, ours: nn.Module) -> None:
+        super().__init__()
+        self.ours = ours
+        for name, child in ours.children().items():
+            self.add_module(name, to_torch(child))
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return NETWORKS[type(self.ours)](self, *inputs)
+
+
+def to_torch(ours: nn.Module) -> torch.nn.Module:
+    """The same network in PyTorch, with the same weights, buffers, dtype and mode."""
+    if isinstance(ours, nn.Sequential):
+        theirs: torch.nn.Module = torch.nn.Sequential(*map(to_torch, ours.children().values()))
+    else:
+        theirs = Twin(ours) if type(ours) in NETWORKS else interop.to_torch(ours)
+    # the names must be PyTorch's, every one of them; the parameters' order too, since optimizers number them
+    assert set(theirs.state_dict()) == set(ours.state_dict())
+    assert [name for name, _ in theirs.named_parameters()] == [name for name, _ in ours.named_parameters()]
+    return theirs.train(ours.training)
+
 
 OPTIMIZERS: dict[type[optim.Optimizer], Callable[[Any, list[torch.nn.Parameter]], torch.optim.Optimizer]] = {
     optim.Adam: lambda o, params: torch.optim.Adam(
@@ -67,18 +88,6 @@ OPTIMIZERS: dict[type[optim.Optimizer], Callable[[Any, list[torch.nn.Parameter]]
         params, lr=o.lr, momentum=o.momentum, weight_decay=o.weight_decay
     ),
 }  # fmt: skip
-
-
-def _translate(ours: nn.Module) -> torch.nn.Module:
-    return LAYERS[type(ours)](ours)
-
-
-def to_torch(ours: nn.Module) -> torch.nn.Module:
-    """The same network in PyTorch, with the same weights, buffers, dtype and mode."""
-    theirs = _translate(ours).to(torch.float64 if ours.dtype == np.float64 else torch.float32)
-    # strict: the names must be PyTorch's, every one of them
-    theirs.load_state_dict({name: torch.from_numpy(array) for name, array in ours.state_dict().items()}, strict=True)
-    return theirs.train(ours.training)
 
 
 # ---- what a step is in PyTorch ------------------------------------------------------------------------------------
@@ -113,10 +122,11 @@ class TorchSide:
         self.optimizers[which].step()
 
 
-StepFunction = Callable[[TorchSide, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Losses = dict[str, torch.Tensor]  # by the names of minigan's Record
+StepFunction = Callable[..., Losses]  # of a TorchSide, real images and, in a conditional GAN, labels
 
 
-def dcgan_step(side: TorchSide, real: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def dcgan_step(side: TorchSide, real: torch.Tensor) -> Losses:
     """D's update, then G's, as PyTorch's DCGAN example has them: binary cross-entropy against ones and zeros."""
     bce = F.binary_cross_entropy_with_logits
     fake = side.generator(side.sample_z(len(real)))
@@ -128,7 +138,51 @@ def dcgan_step(side: TorchSide, real: torch.Tensor) -> tuple[torch.Tensor, torch
     fake_logits = side.discriminator(fake)
     g_loss = bce(fake_logits, torch.ones_like(fake_logits))
     side.update("g", g_loss)
-    return d_loss, g_loss
+    return {"d_loss": d_loss, "g_loss": g_loss}
+
+
+def play(
+    d_loss: Callable[..., torch.Tensor],
+    g_loss: Callable[..., torch.Tensor],
+    *,
+    penalty: Callable[..., torch.Tensor] | None = None,
+    n_critic: int = 1,
+    clip: float | None = None,
+) -> StepFunction:
+    """Any of the GANs: ``d_loss(real_logits, fake_logits, *labels)``, and ``g_loss`` of the same; a ``penalty`` is a
+    function of (critic, real, fake, numpy generator). In g_loss the real logits come from D once more, if it calls for
+    them: they are a function without arguments there.
+    """
+    count = 0
+
+    def step(side: TorchSide, real: torch.Tensor, *given: torch.Tensor) -> Losses:
+        nonlocal count
+        count += 1
+
+        def critic(images: torch.Tensor) -> torch.Tensor:
+            return side.discriminator(images, *given)
+
+        fake = side.generator(side.sample_z(len(real)), *given)
+        losses = {"d_loss": d_loss(critic(real), critic(fake.detach()), *given)}
+        if penalty is not None:
+            losses["penalty"] = penalty(critic, real, fake.detach(), side.rng)
+        side.update("d", sum(losses.values()))
+        if clip is not None:
+            with torch.no_grad():
+                for parameter in side.discriminator.parameters():
+                    parameter.clamp_(-clip, clip)
+
+        if count % n_critic == 0:
+
+            def real_logits() -> torch.Tensor:
+                with torch.no_grad():
+                    return critic(real)
+
+            losses["g_loss"] = g_loss(real_logits, critic(fake), *given)
+            side.update("g", losses["g_loss"])
+        return losses
+
+    return step
 
 
 def _translate_optimizer(ours: optim.Optimizer, network: torch.nn.Module) -> torch.optim.Optimizer:
@@ -139,10 +193,13 @@ def _translate_optimizer(ours: optim.Optimizer, network: torch.nn.Module) -> tor
 
 
 class Lockstep:
-    """A minigan Trainer and its twin. ``step`` both, then ``compare`` whatever there is to compare."""
+    """A minigan Trainer and its twin. ``step`` both, then ``compare`` whatever there is to compare.
 
-    def __init__(self, trainer: Trainer, step: StepFunction) -> None:
-        self.trainer, self.torch_step = trainer, step
+    ``zero`` is a pattern of the parameters ("g.0.bias") whose gradient is zero but for rounding: see ``assert_close``.
+    """
+
+    def __init__(self, trainer: Trainer, step: StepFunction, zero: str = "(?!)") -> None:
+        self.trainer, self.torch_step, self.zero = trainer, step, zero
         self.twin = TorchSide(trainer)
         self.gradients: Arrays = {}
         self.losses: tuple[Arrays, Arrays] = ({}, {})
@@ -162,19 +219,32 @@ class Lockstep:
 
         optimizer.update = watched  # type: ignore[method-assign]
 
-    def step(self, real: np.ndarray) -> None:
+    def step(self, real: np.ndarray, *labels: np.ndarray) -> None:
         """One step on each side, on the same pictures (N, C, H, W)."""
         place, dtype = self.trainer.discriminator.backend, self.trainer.discriminator.dtype
-        (record,) = self.trainer.steps([place.channels_last(place.asarray(real, dtype))])
-        ours = {"d_loss": np.array(record.d_loss), "g_loss": np.array(record.g_loss)}
-        d_loss, g_loss = self.torch_step(self.twin, self.twin.tensor(real))
-        self.losses = ours, {"d_loss": d_loss.detach().numpy(), "g_loss": g_loss.detach().numpy()}
+        pictures = place.channels_last(place.asarray(real, dtype))
+        (record,) = self.trainer.steps([(pictures, *labels) if labels else pictures])
+        theirs = self.torch_step(self.twin, self.twin.tensor(real), *map(torch.from_numpy, labels))
+        ours = {name: np.array(getattr(record, name)) for name in theirs}
+        self.losses = ours, {name: loss.detach().numpy() for name, loss in theirs.items()}
         self.count += 1
 
     def compare(self, bound: float) -> None:
         """Losses, every gradient, optimizer state, parameters and buffers agree to ``bound``."""
         self.compare_losses(bound)
-        assert_close("gradient", self.gradients, self.twin.gradients, bound, self.count)
+        self.compare_gradients(bound)
+        self.compare_states(bound)
+
+    def compare_losses(self, bound: float) -> None:
+        assert_close("loss", *self.losses, bound, self.count)
+
+    def compare_gradients(self, bound: float, which: str = "dg") -> None:
+        ours, theirs = (
+            {n: g for n, g in side.items() if n[0] in which} for side in (self.gradients, self.twin.gradients)
+        )
+        assert_close("gradient", ours, theirs, bound, self.count, self.zero)
+
+    def compare_states(self, bound: float) -> None:
         trainer, twin = self.trainer, self.twin
         for which, network, optimizer, twin_network in (
             ("d", trainer.discriminator, trainer.d_optimizer, twin.discriminator),
@@ -182,26 +252,33 @@ class Lockstep:
         ):
             theirs = {name: value.numpy() for name, value in twin_network.state_dict().items()}
             assert_close(f"{which}:", network.state_dict(), theirs, bound, self.count)
-            moments = _torch_state(twin.optimizers[which], optimizer.slots)
-            ours = {name: array for name, array in optimizer.state_dict().items() if name != "step"}
-            assert_close(f"{which} optimizer:", ours, moments, bound, self.count)
+            for slot in optimizer.slots:
+                moments = [array for name, array in optimizer.state_dict().items() if name.startswith(f"{slot}.")]
+                names = [f"{which}.{name}" for name, _ in network.named_parameters()]
+                ours = dict(zip(names, moments, strict=True))
+                twins = _torch_moments(twin.optimizers[which], slot, names)
+                assert_close(f"optimizer's {slot} of", ours, twins, bound, self.count, self.zero)
 
-    def compare_losses(self, bound: float) -> None:
-        assert_close("loss", *self.losses, bound, self.count)
 
-
-def _torch_state(optimizer: torch.optim.Optimizer, slots: tuple[str, ...]) -> Arrays:
-    """The state under minigan's names, which are PyTorch's with the parameter's number behind them."""
+def _torch_moments(optimizer: torch.optim.Optimizer, slot: str, names: list[str]) -> Arrays:
     states = [optimizer.state[p] for group in optimizer.param_groups for p in group["params"]]
-    return {f"{slot}.{number}": state[slot].numpy() for slot in slots for number, state in enumerate(states)}
+    return {name: state[slot].numpy() for name, state in zip(names, states, strict=True)}
 
 
-def assert_close(what: str, ours: Arrays, theirs: Arrays, bound: float, step: int) -> None:
-    """Each array agrees to ``bound`` of its largest element: a small gradient has to be as right as a large one."""
+def assert_close(what: str, ours: Arrays, theirs: Arrays, bound: float, step: int, zero: str = "(?!)") -> None:
+    """Each array agrees to ``bound`` of its largest element: a small gradient has to be as right as a large one.
+
+    Those whose name matches ``zero`` are 0 but for rounding, and two right answers have no digit in common: each has to
+    be below ``bound`` of the largest element of all.
+    """
     assert ours.keys() == theirs.keys(), f"{what} names differ: {sorted(ours.keys() ^ theirs.keys())}"
+    largest = max(np.abs(array).max() for array in theirs.values())
     for name, theirs_array in theirs.items():
         a, b = np.asarray(ours[name], np.float64), np.asarray(theirs_array, np.float64)
         assert a.shape == b.shape, f"{what} {name} is {a.shape}, PyTorch's is {b.shape}"
-        error = np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)
+        if re.fullmatch(zero, name):
+            error = max(np.abs(a).max(), np.abs(b).max()) / largest
+        else:
+            error = np.abs(a - b).max() / max(np.abs(b).max(), 1e-12)
         if not error <= bound:  # written so that NaN fails too
             raise AssertionError(f"step {step}: {what} {name} is off by {error:.1e} of its size (allowed: {bound:.0e})")

@@ -1,0 +1,103 @@
+"""The generator's moving average."""
+
+import numpy as np
+import pytest
+
+from minigan import InputError, gan, nn
+from minigan.gan import EMA
+from minigan.tensor import Tensor
+
+DECAY = 0.75
+
+
+@pytest.fixture
+def source(backend, rng):
+    network = nn.Sequential(nn.Linear(2, 3, rng=rng), nn.Reshape(3, 1, 1), nn.BatchNorm2d(3))
+    return network.to(backend, np.float64)
+
+
+def learn(network, rng):
+    """New parameters and batch statistics, as a training step leaves them."""
+    for parameter in network.parameters():
+        parameter.assign(rng.standard_normal(parameter.shape))
+    network(Tensor(network.backend.asarray(rng.standard_normal((5, 2)))))
+
+
+def test_the_average_by_its_formula(source, rng):
+    ema = EMA(source, DECAY)
+    expected = source.state_dict()
+    for count in (1, 2, 3):
+        learn(source, rng)
+        ema.update()
+        now = source.state_dict()
+        for name, array in expected.items():
+            tracked = name.endswith("num_batches_tracked")
+            expected[name] = now[name] if tracked else DECAY * array + (1 - DECAY) * now[name]
+        found = ema.generator.state_dict()
+        assert found.keys() == expected.keys()
+        for name, array in found.items():
+            np.testing.assert_allclose(array, expected[name], rtol=1e-12, atol=1e-15, err_msg=name)
+        assert found["2.num_batches_tracked"] == count  # a count has no average: it is copied
+        assert not np.allclose(found["2.running_mean"], now["2.running_mean"])
+
+
+def test_decay_0_is_the_generator_itself(source, rng):
+    ema = EMA(source, 0)
+    learn(source, rng)
+    ema.update()
+    for name, array in ema.generator.state_dict().items():
+        np.testing.assert_allclose(array, source.state_dict()[name], rtol=1e-12, err_msg=name)
+
+
+def test_it_starts_as_a_copy_and_leaves_its_source_alone(source, rng):
+    ema = EMA(source, DECAY)
+    before = source.state_dict()
+    assert all(np.array_equal(array, before[name]) for name, array in ema.generator.state_dict().items())
+    learn(source, rng)
+    learned = source.state_dict()
+    assert all(np.array_equal(array, before[name]) for name, array in ema.generator.state_dict().items())
+    ema.update()
+    assert all(np.array_equal(array, learned[name]) for name, array in source.state_dict().items())
+    assert all(parameter.requires_grad for parameter in source.parameters())
+    assert not any(parameter.requires_grad for parameter in ema.generator.parameters())
+
+
+def test_float32_stays_float32(source, rng):
+    source.to(dtype=np.float32)
+    ema = EMA(source, 0.999)
+    ema.update()
+    assert {array.dtype for array in ema.generator.state_dict().values()} == {np.dtype("f4"), np.dtype("i8")}
+
+
+def test_a_graph_through_an_older_average_is_noticed(source, rng):
+    """Its parameters carry versions like any other's."""
+    ema = EMA(source, DECAY)
+    z = Tensor(source.backend.asarray(rng.standard_normal((2, 2))), requires_grad=True)
+    y = ema.generator(z)
+    learn(source, rng)
+    ema.update()
+    with pytest.raises(RuntimeError, match="updated since"):
+        y.sum().backward()
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1, 1.5, float("nan")])
+def test_a_decay_that_averages_nothing_is_refused(source, decay):
+    with pytest.raises(InputError, match=f"EMA: decay = {decay} must be at least 0 and below 1"):
+        EMA(source, decay)
+
+
+def test_the_trainer_moves_it_once_for_each_update_of_g():
+    networks = gan.build({"model": "dcgan", "width": 2, "z_dim": 3}, np.random.default_rng(0))
+    trainer = gan.Trainer(*networks, z_dim=3, rng=np.random.default_rng(1), n_critic=2, ema=DECAY)
+    generator, average = trainer.generator, trainer.ema.generator
+    expected = generator.state_dict()
+    batches = np.random.default_rng(2).uniform(-1, 1, (4, 2, 1, 28, 28)).astype(np.float32)
+    for record in trainer.steps(list(batches)):
+        if record.step % 2 == 0:
+            for name, array in generator.state_dict().items():
+                tracked = array.dtype.kind != "f"
+                expected[name] = array if tracked else DECAY * expected[name] + (1 - DECAY) * array
+        for name, array in average.state_dict().items():
+            np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    assert np.isfinite(gan.generate(average, np.zeros((2, 3)))).all()
+    assert trainer.ema.source is generator
