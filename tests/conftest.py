@@ -9,7 +9,7 @@ from minigan.tensor import Tensor
 
 WHY_NO_GPU = backends.available()["cupy"]
 if WHY_NO_GPU:
-    fake_cupy.install()  # then the cupy backend runs all the same, its kernels compiled for the CPU
+    fake_cupy.install(WHY_NO_GPU)  # then the cupy backend runs all the same, its kernels compiled for the CPU
 WHY_NO_CUPY = backends.available()["cupy"]
 
 

@@ -8,16 +8,17 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 installed = False
+because = ""  # why no GPU could be used
 
 
-def install() -> None:
-    global installed
+def install(reason: str = "") -> None:
+    global installed, because
     for name in [name for name in sys.modules if name.split(".")[0] == "cupy"]:
         del sys.modules[name]
     sys.path.insert(0, str(FOLDER))
     try:
         import cupy  # noqa: F401
 
-        installed = True
+        installed, because = True, reason
     finally:
         sys.path.remove(str(FOLDER))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import operator
 from typing import Any
@@ -231,6 +232,7 @@ add = _Add()
 
 
 def empty(shape: Any, dtype: Any = float) -> ndarray:
+    memory.allocate(math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize)
     host = np.empty(shape, dtype)
     if host.dtype.kind == "f":
         host.fill(np.nan)
