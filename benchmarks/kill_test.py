@@ -96,7 +96,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--steps", type=int, default=1500, help="of the training (default: 1500)")
+    parser.add_argument("--steps", type=int, default=6000, help="of the training (default: 6000)")
     parser.add_argument("--pause", type=float, default=2.0, help="at most so many seconds of work between two kills")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     args = parser.parse_args()

@@ -39,7 +39,7 @@ class Keeper:
         config: dict[str, Any],
     ) -> None:
         self.out, self.trainer, self.loader, self.journal = out, trainer, loader, journal
-        self.architecture, self.config = architecture, {**architecture, **config}
+        self.architecture, self.config = architecture, {**config, **architecture}
         self.checkpoints = Checkpoints(out / "checkpoints")
         self.saved = 0  # the step of the newest checkpoint
         self._held: State | None = None
