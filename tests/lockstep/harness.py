@@ -232,32 +232,37 @@ class Lockstep:
     def compare(self, bound: float) -> None:
         """Losses, every gradient, optimizer state, parameters and buffers agree to ``bound``."""
         self.compare_losses(bound)
-        self.compare_gradients(bound)
-        self.compare_states(bound)
+        for which in ("d", "g"):
+            self.compare_network(which, bound, moments=bound, parameters=bound)
 
     def compare_losses(self, bound: float) -> None:
         assert_close("loss", *self.losses, bound, self.count)
 
-    def compare_gradients(self, bound: float, which: str = "dg") -> None:
-        ours, theirs = (
-            {n: g for n, g in side.items() if n[0] in which} for side in (self.gradients, self.twin.gradients)
-        )
+    def compare_network(self, which: str, bound: float, *, moments: float, parameters: float) -> None:
+        """Of "d" or "g": gradients and buffers agree to ``bound``, moments and parameters to bounds of their own."""
+        network, optimizer, twin = {
+            "d": (self.trainer.discriminator, self.trainer.d_optimizer, self.twin.discriminator),
+            "g": (self.trainer.generator, self.trainer.g_optimizer, self.twin.generator),
+        }[which]
+        ours = {name: g for name, g in self.gradients.items() if name.startswith(which)}
+        theirs = {name: g for name, g in self.twin.gradients.items() if name.startswith(which)}
         assert_close("gradient", ours, theirs, bound, self.count, self.zero)
 
-    def compare_states(self, bound: float) -> None:
-        trainer, twin = self.trainer, self.twin
-        for which, network, optimizer, twin_network in (
-            ("d", trainer.discriminator, trainer.d_optimizer, twin.discriminator),
-            ("g", trainer.generator, trainer.g_optimizer, twin.generator),
-        ):
-            theirs = {name: value.numpy() for name, value in twin_network.state_dict().items()}
-            assert_close(f"{which}:", network.state_dict(), theirs, bound, self.count)
-            for slot in optimizer.slots:
-                moments = [array for name, array in optimizer.state_dict().items() if name.startswith(f"{slot}.")]
-                names = [f"{which}.{name}" for name, _ in network.named_parameters()]
-                ours = dict(zip(names, moments, strict=True))
-                twins = _torch_moments(twin.optimizers[which], slot, names)
-                assert_close(f"optimizer's {slot} of", ours, twins, bound, self.count, self.zero)
+        names = [f"{which}.{name}" for name, _ in network.named_parameters()]
+        for slot in optimizer.slots:
+            found = [array for name, array in optimizer.state_dict().items() if name.startswith(f"{slot}.")]
+            ours, theirs = (
+                dict(zip(names, found, strict=True)),
+                _torch_moments(self.twin.optimizers[which], slot, names),
+            )
+            assert_close(f"optimizer's {slot} of", ours, theirs, moments, self.count, self.zero)
+
+        ours = {f"{which}.{name}": array for name, array in network.state_dict().items()}
+        theirs = {f"{which}.{name}": value.numpy() for name, value in twin.state_dict().items()}
+        assert ours.keys() == theirs.keys()
+        for what, those, allowed in (("parameter", True, parameters), ("buffer", False, bound)):
+            part = [name for name in ours if (name in names) == those]
+            assert_close(what, {n: ours[n] for n in part}, {n: theirs[n] for n in part}, allowed, self.count)
 
 
 def _torch_moments(optimizer: torch.optim.Optimizer, slot: str, names: list[str]) -> Arrays:
@@ -272,7 +277,7 @@ def assert_close(what: str, ours: Arrays, theirs: Arrays, bound: float, step: in
     be below ``bound`` of the largest element of all.
     """
     assert ours.keys() == theirs.keys(), f"{what} names differ: {sorted(ours.keys() ^ theirs.keys())}"
-    largest = max(np.abs(array).max() for array in theirs.values())
+    largest = max((np.abs(array).max() for array in theirs.values()), default=0.0)
     for name, theirs_array in theirs.items():
         a, b = np.asarray(ours[name], np.float64), np.asarray(theirs_array, np.float64)
         assert a.shape == b.shape, f"{what} {name} is {a.shape}, PyTorch's is {b.shape}"

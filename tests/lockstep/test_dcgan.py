@@ -74,6 +74,8 @@ def test_float32_one_step(size):
     for real in batches(size, 1):
         game.step(real)
     game.compare_losses(1e-5)
+    for which in ("d", "g"):
+        game.compare_network(which, 1e-5, moments=2e-5, parameters=1e-3)  # see test_games.test_float32
 
 
 def test_float32_twenty_steps():
@@ -107,7 +109,7 @@ def _sabotage(name, value, *kinds):
         (_sabotage("eps", 1e-3, nn.BatchNorm2d), "loss"),
         (_sabotage("momentum", 0.1001, nn.BatchNorm2d), "running_"),
         (_sabotage("negative_slope", 0.2001, nn.LeakyReLU), "loss"),
-        (_sabotage("eps", 2e-8, optim.Adam), "g_loss|[dg]: "),
+        (_sabotage("eps", 2e-8, optim.Adam), "g_loss|parameter"),
         (_sabotage("betas", (0.5, 0.9991), optim.Adam), "exp_avg_sq|g_loss"),
     ],
     ids=["batch-norm-eps", "batch-norm-momentum", "leaky-slope", "adam-eps", "adam-betas"],
