@@ -284,8 +284,9 @@ class CupyBackend(ArrayBackend):
         lead = next((a for a in arrays if 0 not in a.strides), arrays[0])  # one that is not a broadcast view
         if lead.flags.c_contiguous:
             return f(*arrays)
-        order = sorted(range(lead.ndim), key=lambda axis: -abs(lead.strides[axis]))
-        return f(*(a.transpose(order) for a in arrays)).transpose(np.argsort(order).tolist())
+        order = tuple(sorted(range(lead.ndim), key=lambda axis: -abs(lead.strides[axis])))
+        inverse = tuple(order.index(axis) for axis in range(lead.ndim))
+        return f(*(a.transpose(order) for a in arrays)).transpose(inverse)
 
     def leaky_relu(self, x: Array, negative_slope: float) -> Array:
         if not has_kernels(x):

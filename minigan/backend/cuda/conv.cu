@@ -240,9 +240,9 @@ __device__ void forward(const real* x, const real* w, real* out, Conv p) {
 
 template <int BN>
 __device__ void backward(const real* g, const real* w, real* out, Conv p) {
-    int split = blockIdx.z % p.splits, phase = blockIdx.z / p.splits, phases = min(p.sw, p.W);
-    Axis rows = backward_axis(p.H, p.oh, p.kh, p.sh, p.ph, p.dh, phase / phases);
-    Axis columns = backward_axis(p.W, p.ow, p.kw, p.sw, p.pw, p.dw, phase % phases);
+    int split = blockIdx.z % p.splits, phase = blockIdx.z / p.splits, across = min(p.sw, p.W);
+    Axis rows = backward_axis(p.H, p.oh, p.kh, p.sh, p.ph, p.dh, phase / across);
+    Axis columns = backward_axis(p.W, p.ow, p.kw, p.sw, p.pw, p.dw, phase % across);
     Patches patches{g, rows, columns, p.F};
     int pixels = p.N * rows.count * columns.count;
     Range k(patches.depth(), split, p.splits);
