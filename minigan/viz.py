@@ -16,7 +16,15 @@ from .gan.health import Alarm
 from .nn import Module
 
 
-def grid(images: np.ndarray, columns: int | None = None, padding: int = 2) -> np.ndarray:
+class Picture(np.ndarray):
+    """A uint8 array, (height, width) or (height, width, 3), that a notebook shows as the picture that it is."""
+
+    def _repr_png_(self) -> bytes | None:
+        is_picture = self.dtype == np.uint8 and (self.ndim == 2 or (self.ndim == 3 and self.shape[2] == 3))
+        return png(self) if is_picture and self.size else None  # a slice of it need not be one
+
+
+def grid(images: np.ndarray, columns: int | None = None, padding: int = 2) -> Picture:
     """Images (N, C, H, W) in [-1, 1], side by side: a uint8 picture, (height, width) or (height, width, 3).
 
     ``columns`` defaults to the square root of N. C is 1 or 3.
@@ -32,16 +40,21 @@ def grid(images: np.ndarray, columns: int | None = None, padding: int = 2) -> np
         row, column = divmod(number, columns)
         top, left = padding + row * (h + padding), padding + column * (w + padding)
         canvas[top : top + h, left : left + w] = image.transpose(1, 2, 0)
-    return canvas[:, :, 0] if channels == 1 else canvas
+    return (canvas[:, :, 0] if channels == 1 else canvas).view(Picture)
 
 
 def save_png(path: str | os.PathLike[str], picture: np.ndarray) -> None:
     """Write a uint8 picture as PNG."""
+    write_atomically(path, png(picture))
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A uint8 picture in the PNG format."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png")
-    write_atomically(path, buffer.getvalue())
+    Image.fromarray(np.asarray(picture)).save(buffer, "png")
+    return buffer.getvalue()
 
 
 def save_gif(
@@ -112,7 +125,7 @@ def smooth(values: Sequence[float], share: float = 0.02) -> np.ndarray:
     return np.where(count, sums[high] - sums[low], np.nan) / np.maximum(count, 1)
 
 
-def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> np.ndarray:
+def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> Picture:
     """A picture with a row of ``steps`` images for each pair z[0] to z[1], z[2] to z[3], ...
 
     ``labels`` are the classes of the rows of a conditional generator.

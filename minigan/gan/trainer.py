@@ -49,6 +49,13 @@ class Record:
         """What does not depend on how fast the machine is."""
         return {name: value for name, value in asdict(self).items() if name not in ("seconds", "images_per_second")}
 
+    def __repr__(self) -> str:
+        return (
+            f"Record(step {self.step}: d_loss {self.d_loss:.3f}, g_loss {self.g_loss:.3f}, D(x) {self.d_real:.2f}, "
+            f"D(G(z)) {self.d_fake:.2f}, |d_grad| {self.d_grad:.3g}, |g_grad| {self.g_grad:.3g}, "
+            f"{self.images_per_second:.0f} images/s)"
+        )
+
 
 class Round(NamedTuple):
     """What the detective is shown at a time."""

@@ -11,6 +11,7 @@ from .minibatch_std import MinibatchStd
 from .module import Module, Parameter, Sequential
 from .resample import PixelShuffle, PixelUnshuffle, ReflectionPad2d, Resize, Upsample
 from .spectral_norm import spectral_norm
+from .summary import summary
 
 __all__ = [
     "BatchNorm2d",
@@ -49,4 +50,5 @@ __all__ = [
     "Upsample",
     "init",
     "spectral_norm",
+    "summary",
 ]

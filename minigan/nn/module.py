@@ -10,6 +10,7 @@ import numpy as np
 from ..backend import Array, ArrayBackend, backend_of, get
 from ..errors import InputError
 from ..tensor import Tensor, tracer
+from ..tracing import Table
 
 Self = TypeVar("Self", bound="Module")
 
@@ -159,6 +160,13 @@ class Module:
             return f"{type(self).__name__}({self.extra_repr()})"
         lines = [f"  ({name}): " + repr(m).replace("\n", "\n  ") for name, m in self.children().items()]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the layers and their parameters. ``nn.summary`` adds what needs an input."""
+        leaves = [(name, module) for name, module in self.named_modules() if not module.children()]
+        rows = [(name, repr(m), f"{sum(p.size for p in m.parameters()):,}") for name, m in leaves]
+        total = f"{type(self).__name__}: {sum(p.size for p in self.parameters()):,} parameters"
+        return Table(("layer", "kind", "parameters"), rows, total)._repr_html_()
 
 
 class Sequential(Module):

@@ -7,7 +7,7 @@ from html import escape
 
 
 class Table:
-    """``headers`` and ``rows`` of text; columns of numbers stand to the right.
+    """``headers`` and ``rows`` of text; columns of numbers stand to the right, but for the first ``names``.
 
     >>> Table(("layer", "parameters"), [("conv", "1,024"), ("norm", "64")], footer="1,088 in all")
     layer  parameters
@@ -16,13 +16,13 @@ class Table:
     1,088 in all
     """
 
-    def __init__(self, headers: Sequence[str], rows: Sequence[Sequence[str]], footer: str = "") -> None:
-        self.headers, self.rows, self.footer = headers, rows, footer
+    def __init__(self, headers: Sequence[str], rows: Sequence[Sequence[str]], footer: str = "", names: int = 0) -> None:
+        self.headers, self.rows, self.footer, self.names = headers, rows, footer, names
 
     def __repr__(self) -> str:
         lines = [self.headers, *self.rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.headers))]
-        right = [self._is_numeric(i) for i in range(len(self.headers))]
+        right = [i >= self.names and self._is_numeric(i) for i in range(len(self.headers))]
         text = [
             "  ".join(cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(line, widths, right, strict=True))
             for line in lines

@@ -40,6 +40,9 @@ class Model:
     n_critic: int = 1
     clip_weights: float | None = None
 
+    def __repr__(self) -> str:
+        return f"Model({self.name}: {self.summary}; {self.paper})"
+
     def trainer(
         self, generator: Module, discriminator: Module, *, z_dim: int, rng: np.random.Generator, **changes: Any
     ) -> Trainer:
