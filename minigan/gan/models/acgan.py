@@ -9,7 +9,7 @@ from ...backend import Array
 from ...tensor import Tensor
 from ..objectives import AuxiliaryClassifier
 from . import dcgan
-from .cgan import ConditionalGenerator
+from .cgan import ConditionalGenerator, check_sizes
 from .model import Model, Networks
 
 
@@ -33,6 +33,7 @@ def acgan(
     width: int | None = None,
 ) -> Networks:
     """z (N, z_dim), labels (N,) -> images (N, channels, size, size) in [-1, 1] -> (N, 1 + classes)."""
+    check_sizes(classes, z_dim)
     dim = 50
     generator = dcgan.generator(rng, image_size, channels, z_dim + dim, width)
     discriminator = dcgan.discriminator(rng, image_size, channels, width, outputs=1 + classes)

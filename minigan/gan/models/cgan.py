@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import nn
 from ...backend import Array
+from ...errors import InputError
 from ...ops import concat
 from ...tensor import Tensor
 from . import dcgan
@@ -35,6 +36,12 @@ class ConditionalDiscriminator(nn.Module):
         return self.network(concat([x, told], axis=1))
 
 
+def check_sizes(classes: int, z_dim: int) -> None:
+    """The class's vector would hide a z without elements, and a negative one."""
+    if classes < 1 or z_dim < 1:
+        raise InputError(f"classes = {classes} and z_dim = {z_dim} must each be at least 1")
+
+
 def cgan(
     *,
     rng: np.random.Generator,
@@ -45,6 +52,7 @@ def cgan(
     width: int | None = None,
 ) -> Networks:
     """z (N, z_dim), labels (N,) -> images (N, channels, size, size) in [-1, 1]; images, labels -> logits (N, 1)."""
+    check_sizes(classes, z_dim)
     dim = 50
     generator = dcgan.generator(rng, image_size, channels, z_dim + dim, width)
     discriminator = dcgan.discriminator(rng, image_size, channels + 1, width)
