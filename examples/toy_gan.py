@@ -93,9 +93,9 @@ def pacgan2(init, noise, place, schedule):
 
 
 def wgan_gp(init, noise, place, schedule):
-    """A critic with a gradient penalty; five updates of it for one of G."""
+    """A critic with a gradient penalty; two updates of it for one of G."""
     generator, discriminator = networks(init, place)
-    settings = {"objective": gan.Wasserstein(), "penalties": [gan.GradientPenalty(weight=0.1)], "n_critic": 5}
+    settings = {"objective": gan.Wasserstein(), "penalties": [gan.GradientPenalty(weight=0.1)], "n_critic": 2}
     return trainer(generator, discriminator, noise, betas=(0.5, 0.9), schedule=schedule, **settings)
 
 
