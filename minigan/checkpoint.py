@@ -62,7 +62,7 @@ def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {}).get("minigan", "{}"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{path}: not a readable safetensors file ({error}); give a {kind} a training wrote") from None
     found = header.get("kind") if isinstance(header, dict) else None
     if found != kind:
@@ -73,10 +73,16 @@ def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
             f"{path}: has format version {header.get('version')}, this minigan reads {VERSION}: use the minigan that "
             "wrote it, or a newer one"
         )
-    text = header.get("facts", "")
-    if header.get("digest") != _digest(arrays, text):
+    text = header.get("facts")
+    if not isinstance(text, str) or header.get("digest") != _digest(arrays, text):
         raise InputError(f"{path}: is damaged, its content does not match its digest: use another copy or checkpoint")
-    return arrays, json.loads(text)
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise InputError(f"{path}: its facts are no JSON object; give a {kind} file that a training wrote")
+    return arrays, facts
 
 
 def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:

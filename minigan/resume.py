@@ -85,8 +85,12 @@ class Keeper:
             try:
                 self._compare(facts["config"])
                 self._load((arrays, facts))
-            except (KeyError, TypeError, AttributeError, OverflowError) as error:
-                raise InputError(f"{path}: is not a checkpoint of such a training ({error!r})") from None
+                if self.trainer.step_count != int(path.stem.removeprefix("step-")):
+                    raise InputError(f"{path}: holds the state of step {self.trainer.step_count}: rename it back")
+            except InputError:
+                raise
+            except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+                raise InputError(f"{path}: is not the checkpoint of such a training ({error!r})") from None
             self._held = arrays, facts
             self.saved = self.trainer.step_count
             before, now = facts.get("versions"), versions()

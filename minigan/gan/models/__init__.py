@@ -28,5 +28,9 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
     try:
         return MODELS[name].networks(rng=rng, **settings)
-    except TypeError as error:
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"model {name}: the settings {settings} need more memory than there is") from None
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"model {name}: the settings {settings} do not fit ({error})") from None

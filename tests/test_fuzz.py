@@ -1,0 +1,38 @@
+"""A short run of the fuzzers; the long one is ``python -m benchmarks.fuzz``."""
+
+import importlib
+
+import pytest
+from commands import ROOT
+
+
+@pytest.mark.parametrize("name", ["idx", "checkpoint", "config"])
+def test_readers_take_or_refuse_whatever_comes(name, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    harness = importlib.import_module("benchmarks.fuzz.harness")
+    read, inputs, folder = importlib.import_module(f"benchmarks.fuzz.{name}").target()
+    with folder:
+        report = harness.fuzz(name, read, inputs, seconds=60, count=100)
+    assert report.crashes == []
+    assert report.tried == 100 and report.accepted and report.refused
+
+
+def test_what_is_no_input_error_is_a_crash(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    harness = importlib.import_module("benchmarks.fuzz.harness")
+
+    def read(number):
+        if number == 1:
+            raise harness.InputError("refused")
+        if number == 2:
+            raise KeyError("a crash")
+        if number == 3:
+            raise MemoryError
+        if number == 4:
+            while True:
+                pass
+
+    monkeypatch.setattr(harness, "SECONDS_EACH", 0.2)
+    report = harness.fuzz("numbers", read, iter(range(5)), seconds=60, count=5)
+    assert (report.tried, report.accepted, report.refused) == (5, 1, 1)
+    assert [given for given, _ in report.crashes] == [2, 3, 4]
