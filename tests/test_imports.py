@@ -31,6 +31,7 @@ FLOORS = {
     "gan": 4,
     "": 5,  # minigan/__init__.py itself
     "viz": 5,
+    "watch": 5,
     "journal": 5,
     "resume": 5,
     "run": 5,

@@ -1,0 +1,119 @@
+"""minigan watch: a short training as moving pictures of its layers, gradients and decisions."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from .. import backend, data, gan, nn, optim, viz
+from ..data.mixtures import ring_of_gaussians
+from ..errors import InputError
+from ..gan.trainer import Trainer
+from ..tensor import Tensor
+from .arguments import add_backend, natural, positive
+from .trace import digits_trainer, make_folder
+
+TOY = "toy"
+SHOWN = 8  # images that a probe looks at
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("watch", help="a short training as moving pictures of its layers and gradients")
+    parser.add_argument("out", metavar="OUT", help="the folder to draw in")
+    parser.add_argument("--model", default="dcgan", help="a model of the zoo, on MNIST, or toy, in the plane")
+    parser.add_argument("--steps", type=positive, help="of training (default: 200, toy: 2000)")
+    parser.add_argument("--frames", type=positive, default=40, help="pictures on the way (default: 40)")
+    parser.add_argument("--batch-size", type=positive, help="(default: 64, toy: 256)")
+    parser.add_argument("--width", type=positive, help="of the layer next to the pixels (default: 32)")
+    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
+    add_backend(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.batch_size == 1:
+        raise InputError("--batch-size 1: batch norm needs at least 2 images")
+    if args.model != TOY and args.model not in gan.MODELS:
+        raise InputError(f"unknown model {args.model!r}: choose {TOY} or one of {', '.join(gan.MODELS)}")
+    if args.model != TOY and gan.MODELS[args.model].conditional:
+        raise InputError(f"{args.model} is conditional: watch one without classes, such as dcgan")
+    out = make_folder(args.out)
+    written = watch_toy(args, out) if args.model == TOY else watch_digits(args, out)
+    print(f"{', '.join(written)} in {out}")
+
+
+def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
+    from .. import watch
+
+    steps, batch_size = args.steps or 200, args.batch_size or 64
+    trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width or 32, args.seed, args.backend)
+    place = backend.get(args.backend)
+    shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence([args.seed, 1]).spawn(2))
+    loader = data.Loader(data.mnist("train"), batch_size, backend=place, rng=shuffle)
+    walked = looks.standard_normal((6, trainer.z_dim))
+    shown, z = real[:SHOWN], Tensor(place.asarray(looks.standard_normal((SHOWN, trainer.z_dim)).astype(np.float32)))
+
+    glimpses, layers, walks = [], [], []
+    at = frame_steps(steps, args.frames)
+    while True:
+        if trainer.step_count in at:
+            glimpses.append(watch.probe(trainer, shown, z))
+            layers.append(watch.draw_layers(glimpses[-1]))
+            walks.append(watch.draw_walks(trainer, walked))
+        if trainer.step_count == steps:
+            break
+        if trainer.step_count % len(loader) == 0:
+            batches = iter(loader)
+        trainer.step(Tensor(next(batches)))
+    viz.save_gif(out / "layers.gif", layers)
+    viz.save_png(out / "layers.png", layers[-1])
+    viz.save_gif(out / "walks.gif", walks)
+    viz.save_png(out / "walks.png", walks[-1])
+    viz.save_png(out / "gradient-norms.png", watch.draw_norms(glimpses))
+    return ["layers.gif", "walks.gif", "gradient-norms.png"]
+
+
+def watch_toy(args: argparse.Namespace, out: Path) -> list[str]:
+    from .. import watch
+
+    steps, batch_size = args.steps or 2000, args.batch_size or 256
+    place, mixture = backend.get(args.backend), ring_of_gaussians(std=0.05)
+    init, noise, points, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
+    trainer = toy_trainer(init, noise, place)
+    real, z = mixture.sample(200, looks), looks.standard_normal((200, trainer.z_dim))
+    beliefs: list[tuple[int, float, float]] = []
+    pictures = [watch.draw_plane(trainer, mixture, real, z, beliefs)]
+    at = frame_steps(steps, args.frames)
+    for record in trainer.steps(mixture.batches(steps, batch_size, backend=place, rng=points)):
+        beliefs.append((record.step, record.d_real, record.d_fake))
+        if record.step in at:
+            pictures.append(watch.draw_plane(trainer, mixture, real, z, beliefs))
+    viz.save_gif(out / "toy.gif", pictures)
+    viz.save_png(out / "toy.png", pictures[-1])
+    return ["toy.gif", "toy.png"]
+
+
+def toy_trainer(init: np.random.Generator, noise: np.random.Generator, place: backend.ArrayBackend) -> Trainer:
+    """The smallest GAN there is to see: z (2) to a point of the plane."""
+
+    def mlp(widths: list[int], slope: float) -> nn.Module:
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(widths):
+            layers += [nn.Linear(inputs, outputs, rng=init), nn.LeakyReLU(slope)]
+        return nn.Sequential(*layers[:-1]).to(place)
+
+    generator, discriminator = mlp([2, 64, 64, 2], 0.0), mlp([2, 64, 64, 1], 0.2)
+    adams = [optim.Adam(network.parameters(), lr=1e-3, betas=(0.5, 0.999)) for network in (generator, discriminator)]
+    return Trainer(generator, discriminator, z_dim=2, rng=noise, g_optimizer=adams[0], d_optimizer=adams[1])
+
+
+def frame_steps(steps: int, frames: int) -> set[int]:
+    """The steps at which to draw: denser at the beginning, where most happens; the first and the last among them.
+
+    >>> sorted(frame_steps(100, 6))
+    [0, 4, 16, 36, 64, 100]
+    """
+    return {round(steps * (i / max(frames - 1, 1)) ** 2) for i in range(frames)} | {steps}
