@@ -331,3 +331,11 @@ def test_the_penalty_is_beside_the_loss_not_in_it():
     (a,), (b,) = (list(trainer.steps(batches())) for trainer in (penalised, plain))
     assert a.d_loss == b.d_loss and b.penalty == 0 < a.penalty
     assert not np.allclose(found[0][0][0], found[1][0][0])
+
+
+@pytest.mark.parametrize("name", ["clip_weights", "clip_grad_norm"])
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_a_clip_that_leaves_nothing_is_refused(name, limit):
+    generator, discriminator = gan.build({"model": "dcgan", "width": 4, "z_dim": 3}, np.random.default_rng(0))
+    with pytest.raises(InputError, match=f"{name} = .* must be above 0"):
+        gan.Trainer(generator, discriminator, z_dim=3, rng=np.random.default_rng(1), **{name: limit})

@@ -113,6 +113,9 @@ class Trainer:
     ) -> None:
         if n_critic < 1 or accumulate < 1:
             raise InputError(f"n_critic = {n_critic} and accumulate = {accumulate} must each be at least 1")
+        for name, limit in (("clip_weights", clip_weights), ("clip_grad_norm", clip_grad_norm)):
+            if limit is not None and not limit > 0:
+                raise InputError(f"{name} = {limit} must be above 0")
         self.generator, self.discriminator = generator, discriminator
         self.z_dim, self.rng = z_dim, rng
         self.objective = objective or NonSaturating()
