@@ -135,7 +135,8 @@ def _legend(drawing: Drawing, events: list[Event]) -> None:
 def _node(drawing: Drawing, thing: Thing, x: float, y: float) -> None:
     if isinstance(thing, Leaf):
         drawing.box(x + 30, y + 4, WIDTH - 60, HEIGHT - 8, "#f3f4f6", "#9ca3af", rx=13)
-        words = fitting(f"{thing.name} ({dims(thing.shape)})", WIDTH - 70, 10.5)
+        shape = f" ({dims(thing.shape)})" if thing.shape else ""
+        words = fitting(thing.name + shape, WIDTH - 70, 10.5)
         drawing.text(x + WIDTH / 2, y + 21, words, 10.5, anchor="middle")
         return
     order = min(thing.order, 2)
