@@ -109,8 +109,9 @@ class Keeper:
             if before.get(name) != now.get(name)
         ]
         if differing:
+            told = " ".join("; ".join(differing).split())  # in one line, whatever the file says
             raise InputError(
-                f"{self.out} was trained otherwise: {'; '.join(differing)}. Resume with the former settings, "
+                f"{self.out} was trained otherwise: {told}. Resume with the former settings, "
                 "or start a new training with another --out"
             )
 
