@@ -54,13 +54,19 @@ class Glimpse:
 
 
 class _Listener(Trace):
-    """A trace that keeps what the layers with a weight put out."""
+    """A trace that keeps the weight of each layer that has one, and what it put out."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.heard: list[tuple[str, Tensor, Tensor]] = []
 
     def call(self, module: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         path = self._path(module)
         output = super().call(module, inputs, settings)
-        if isinstance(vars(module).get("weight"), Tensor) and vars(module)["weight"].ndim > 1:
-            vars(self).setdefault("heard", []).append((path, module.weight, output))
+        held = vars(module)  # where a spectrally normalised layer has its weight under another name
+        weight = held["parametrizations"].weight.original if "parametrizations" in held else held.get("weight")
+        if isinstance(weight, Tensor) and weight.ndim > 1:
+            self.heard.append((path, weight, output))
         return output
 
 
@@ -69,16 +75,16 @@ def probe(trainer: Trainer, real: Tensor, z: Tensor, *given: Any) -> Glimpse:
     generator, discriminator = copy.deepcopy((trainer.generator, trainer.discriminator))
     modules = {"G": generator.train(), "D": discriminator.train()}
     objective = trainer.objective
-    with _Listener(modules) as listener:
+    listener = _Listener(modules)
+    with listener:
         fake = generator(z, *given)
         fake_logits = discriminator(fake, *given)
-    heard = list(vars(listener).get("heard", []))
     real_logits = discriminator(real, *given)
     g_loss = objective.g_loss(fake_logits, real_logits, *given)
     d_loss = objective.d_loss(real_logits, fake_logits, *given)
     layers = []
     for player, loss in (("G", g_loss), ("D", d_loss)):
-        own = [h for h in heard if h[0].startswith(player)]
+        own = [h for h in listener.heard if h[0].startswith(player)]
         wanted = [t for _, weight, output in own for t in (weight, output)]
         found = grad(loss, wanted, retain_graph=True)
         for (name, weight, output), of_weight, of_output in zip(own, found[::2], found[1::2], strict=True):
@@ -109,7 +115,9 @@ def draw_layers(glimpse: Glimpse) -> np.ndarray:
             axes.set_xlabel(f"size {np.sqrt(np.mean(array**2)):.2g}", fontsize=7.5, labelpad=2)
             if column == 0:
                 axes.set_ylabel(what, fontsize=10)
-        panels[0][column].set_title(layer.name, fontsize=10, color=PLAYERS[layer.name[0]])
+        panels[0][column].set_title(
+            layer.name, fontsize=10 if len(layer.name) < 10 else 8, color=PLAYERS[layer.name[0]]
+        )
     figure.suptitle(
         f"step {glimpse.step}: z goes in on the left, D's verdict comes out on the right, gradients come back",
         fontsize=10,

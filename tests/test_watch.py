@@ -30,6 +30,15 @@ def test_a_probe_sees_every_layer_with_a_weight(game):
     np.testing.assert_array_equal(glimpse.layers[3].weight, trainer.discriminator[0].weight.numpy())
 
 
+def test_a_probe_sees_spectrally_normalised_layers(rng):
+    g, d = gan.build({"model": "sngan", "width": 4, "image_size": 28, "channels": 1, "z_dim": 6}, rng)
+    trainer = gan.MODELS["sngan"].trainer(g, d, z_dim=6, rng=rng)
+    images, z = rng.uniform(-1, 1, (2, 1, 28, 28)).astype(np.float32), rng.standard_normal((2, 6)).astype(np.float32)
+    layers = watch.probe(trainer, Tensor(images), Tensor(z)).layers
+    assert {"D.blocks.0.conv1", "D.head", "G.2.body.3"} <= {layer.name for layer in layers}
+    assert all(layer.norm > 0 for layer in layers)
+
+
 def test_the_norms_are_the_gradients_of_each_players_own_loss(game):
     trainer, real, z = game
     norms = {layer.name: layer.norm for layer in watch.probe(trainer, real, z).layers}

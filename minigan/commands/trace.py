@@ -60,7 +60,7 @@ def trace_step(trainer: Trainer, step: str, real: Tensor, *given: np.ndarray) ->
 
 
 def digits_trainer(
-    name: str, batch_size: int, width: int | None, seed: int, backend_name: str, z_dim: int | None = None
+    name: str, batch_size: int, width: int | None, seed: int, backend_name: str
 ) -> tuple[Trainer, tuple]:
     """A model of the zoo that is to learn MNIST's digits, as ``minigan train`` makes it; and a first batch."""
     if name not in gan.MODELS:
@@ -70,12 +70,11 @@ def digits_trainer(
     images = data.mnist("train")
     if batch_size > len(images):
         raise InputError(f"--batch-size {batch_size} is more than the {len(images)} images of MNIST that come along")
-    z_dim = z_dim or model.z_dim
-    architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": z_dim}
+    architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": model.z_dim}
     architecture |= {"width": width} if width else {}
     architecture |= {"classes": len(images.classes)} if model.conditional else {}
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
-    trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, n_critic=1)
+    trainer = model.trainer(generator, discriminator, z_dim=model.z_dim, rng=noise, n_critic=1)
     batch = next(iter(data.Loader(images, batch_size, backend=place, rng=shuffle, labels=model.conditional)))
     real, *given = batch if isinstance(batch, tuple) else (batch,)
     return trainer, (Tensor(real), *given)
