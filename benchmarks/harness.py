@@ -1,11 +1,23 @@
-"""Fair timing on a noisy machine: all contenders take turns in one run, and ratios of medians are what is reported."""
+"""Fair timing on a noisy machine: all contenders take turns in one run, and ratios of medians are what is reported.
+
+A benchmark's JSON file is {"machine": facts, "results": rows}; a row, as ``result`` makes it, is
+
+    {"workload": "mnist_dcgan", "batch": 128, "measure": "seconds",
+     "seconds": {"minigan": 0.15, "torch_nchw": 0.27, ...},
+     "spread": {"minigan": {"median": 0.15, "q1": 0.14, "q3": 0.16}, ...}, "best_torch": "torch_nchw", "ratio": 0.56}
+
+Contenders whose names begin with "torch" are PyTorch, eager, in float32: the fastest of them is what ``ratio`` compares
+with. Others, such as "compiled" and "autocast_bf16", stand beside them with ratios of their own in the tables.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from datetime import date
@@ -17,8 +29,12 @@ import threadpoolctl
 
 import minigan
 
+Contenders = dict[str, Callable[[], Any]]
+Row = dict[str, Any]
+UNITS = {"seconds": (1e3, "ms"), "megabytes": (1, "MB")}  # measure: factor and unit to print it in
 
-def interleave(contenders: dict[str, Callable[[], Any]], rounds: int, warmup: int = 2) -> dict[str, list[float]]:
+
+def interleave(contenders: Contenders, rounds: int, warmup: int = 2) -> dict[str, list[float]]:
     """Seconds of each contender in each round. In a round each runs once, the order rotating from round to round."""
     names = list(contenders)
     for name in names:
@@ -34,35 +50,89 @@ def interleave(contenders: dict[str, Callable[[], Any]], rounds: int, warmup: in
     return seconds
 
 
-def summary(seconds: list[float]) -> dict[str, float]:
+def dismiss(contenders: Contenders) -> dict[str, str]:
+    """Run each once and take out those that fail: their names, and why they do."""
+    skipped = {}
+    for name, step in list(contenders.items()):
+        try:
+            step()
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            skipped[name] = f"{type(error).__name__}: {reason}"
+            del contenders[name]
+    return skipped
+
+
+def summary(values: list[float]) -> dict[str, float]:
     """Median and quartiles."""
-    low, median, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else seconds * 3
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
     return {"median": median, "q1": low, "q3": high}
 
 
-def result(workload: str, batch: int, seconds: dict[str, list[float]]) -> dict[str, Any]:
-    """One row: medians, quartiles, and minigan's time over that of the fastest PyTorch contender of the run."""
-    spread = {name: summary(values) for name, values in seconds.items()}
-    medians = {name: values["median"] for name, values in spread.items()}
+def result(workload: str, batch: int | None, values: dict[str, list[float]], measure: str = "seconds") -> Row:
+    """One row: medians, quartiles, and minigan's median over that of the best PyTorch contender of the run."""
+    spread = {name: summary(of_one) for name, of_one in values.items()}
+    medians = {name: of_one["median"] for name, of_one in spread.items()}
     best = min((name for name in medians if name.startswith("torch")), key=lambda name: medians[name], default=None)
-    row: dict[str, Any] = {"workload": workload, "batch": batch, "seconds": medians, "spread": spread}
-    if best is not None:
+    row: Row = {"workload": workload, "batch": batch, "measure": measure, measure: medians, "spread": spread}
+    if best is not None and medians[best] > 0:
         row |= {"best_torch": best, "ratio": medians["minigan"] / medians[best]}
     return row
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """The rows as text: median seconds (quartiles) of each contender, and its ratio to minigan's."""
+def title(row: Row) -> str:
+    return row["workload"] + (f", batch {row['batch']}" if row.get("batch") else "")
+
+
+def table(results: list[Row]) -> str:
+    """The rows as text: median (quartiles) of each contender, and minigan's ratio to it."""
     lines = []
     for row in results:
-        lines.append(f"{row['workload']}, batch {row['batch']}")
-        own = row["seconds"]["minigan"]
+        lines.append(title(row))
+        factor, unit = UNITS[row.get("measure", "seconds")]
         for name, s in row["spread"].items():
-            ratio = "" if name == "minigan" else f"   minigan / {name} = {own / s['median']:.2f}"
-            lines.append(f"  {name:20} {s['median']:8.4f} s  ({s['q1']:.4f} .. {s['q3']:.4f}){ratio}")
+            middle, low, high = (f"{s[key] * factor:.4g}" for key in ("median", "q1", "q3"))
+            own = row["spread"].get("minigan", s)["median"]
+            ratio = f"   minigan / {name} = {own / s['median']:.2f}" if "ratio" in row and name != "minigan" else ""
+            lines.append(f"  {name:20} {middle:>8} {unit}  ({low} .. {high}){ratio}")
+        lines += [f"  {name:20} skipped: {reason}" for name, reason in row.get("skipped", {}).items()]
         if "ratio" in row:
             lines.append(f"  ratio to the best PyTorch ({row['best_torch']}): {row['ratio']:.2f}")
     return "\n".join(lines)
+
+
+def arguments(doc: str | None, rounds: int = 15) -> argparse.ArgumentParser:
+    """The options that all benchmarks share."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of each contender (default: {rounds})")
+    parser.add_argument("--threads", type=int, help="for minigan and PyTorch (default: all cores)")
+    parser.add_argument("--json", metavar="FILE", help="write machine and results there")
+    parser.add_argument("--plot", metavar="FILE", help="draw the results there, as PNG")
+    return parser
+
+
+def begin(args: argparse.Namespace) -> None:
+    """The same number of threads for both libraries, and a word on what would spoil the comparison."""
+    if "OPENBLAS_CORETYPE" in os.environ:
+        kind = os.environ["OPENBLAS_CORETYPE"]
+        print(f"warning: OPENBLAS_CORETYPE={kind} ties NumPy to that CPU's kernels: unset it first", file=sys.stderr)
+    if args.threads:
+        minigan.set_num_threads(args.threads)
+    try:
+        import torch
+
+        torch.set_num_threads(minigan.get_num_threads())
+    except ImportError:
+        pass
+
+
+def finish(args: argparse.Namespace, results: list[Row], draw: Callable[[str, list[Row]], None]) -> None:
+    """Say what the figures depend on, and write what is asked for."""
+    print(machine())
+    if args.json:
+        save_json(args.json, results)
+    if args.plot:
+        draw(args.plot, results)
 
 
 def machine() -> dict[str, Any]:
@@ -87,7 +157,7 @@ def machine() -> dict[str, Any]:
     return facts
 
 
-def save_json(path: str, results: list[dict[str, Any]]) -> None:
+def save_json(path: str, results: list[Row]) -> None:
     Path(path).write_text(json.dumps({"machine": machine(), "results": results}, indent=1) + "\n")
 
 

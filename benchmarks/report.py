@@ -1,0 +1,181 @@
+"""Tables from the JSON files of the benchmarks: on the screen, or into the places that a document keeps for them.
+
+    python -m benchmarks.report DIR                                     # DIR/train_step.json, DIR/kernels.json, ...
+    python -m benchmarks.report DIR --markdown docs/performance.md      # fill it; plots go to docs/performance/
+
+A place is what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; NAME is one of those in TABLES.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from .harness import UNITS, Row, title
+
+Results = dict[str, dict[str, Any]]  # what a benchmark wrote, by its name
+PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill the places in it")
+    args = parser.parse_args()
+    results = load(args.folder)
+    if not results:
+        print(f"no results in {args.folder}: run python -m benchmarks --json {args.folder}", file=sys.stderr)
+        return 1
+    if args.markdown is None:
+        for name, table in tables(results).items():
+            print(f"{name}\n\n{table}\n")
+        return 0
+    args.markdown.write_text(filled(args.markdown.read_text(), tables(results)))
+    plots = args.markdown.with_suffix("")
+    for path in sorted(args.folder.glob("*.png")):
+        plots.mkdir(exist_ok=True)
+        shutil.copy(path, plots)
+    return 0
+
+
+def load(folder: Path) -> Results:
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
+def tables(results: Results) -> dict[str, str]:
+    """Markdown of every table that there are results for."""
+    made = {name: make(results[name]["results"]) for name, make in TABLES.items() if name in results}
+    newest = max((found["machine"] for found in results.values()), key=lambda facts: facts["date"])
+    return {"machine": facts_table(newest), "summary": summary_table(results), **made}
+
+
+def filled(document: str, made: dict[str, str]) -> str:
+    """The document with its places filled; one that there is no table for stays as it is.
+
+    >>> print(filled("<!-- table: a -->\\nold\\n<!-- end -->", {"a": "new"}))
+    <!-- table: a -->
+    new
+    <!-- end -->
+    """
+    return PLACE.sub(lambda m: m[1] + made[m[2]] + "\n" + m[3] if m[2] in made else m[0], document)
+
+
+def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
+    """
+    >>> print(markdown(["what", "ms"], [["step", "1.5"]]))
+    | what | ms |
+    |---|--:|
+    | step | 1.5 |
+    """
+    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |".replace(" --- | ", "---|").replace("--: |", "--:|") for cells in lines)
+
+
+# ---- the tables --------------------------------------------------------------------------------------------------
+
+
+def ratios(results: Results) -> list[tuple[str, float, float | None]]:
+    """(what, minigan / the best eager PyTorch, minigan / torch.compile) of every row that has a ratio."""
+    found = []
+    for benchmark in (name for name in TABLES if name in results and name != "kernels"):
+        for row in results[benchmark]["results"]:
+            if "ratio" in row:
+                compiled = row["spread"].get("compiled")
+                beside = row["spread"]["minigan"]["median"] / compiled["median"] if compiled else None
+                found.append((title(row), row["ratio"], beside))
+    if "kernels" in results:
+        rows = results["kernels"]["results"]
+        totals = [sum(row[name]["median"] for row in rows) for name in ("minigan", "torch")]
+        found.append(("all kernels, sum", totals[0] / totals[1], None))
+    return found
+
+
+def summary_table(results: Results) -> str:
+    rows = ([what, f"{eager:.2f}", f"{compiled:.2f}" if compiled else ""] for what, eager, compiled in ratios(results))
+    return markdown(["minigan's figure over", "the best eager PyTorch's", "torch.compile's"], rows)
+
+
+def contenders_table(rows: list[Row]) -> str:
+    """A line a workload, a column a contender: the medians, and the quartiles of minigan's."""
+    names = list(dict.fromkeys(name for row in rows for name in row["spread"]))
+    lines = []
+    for row in rows:
+        factor, unit = UNITS[row.get("measure", "seconds")]
+        cells = [number(row["spread"][name]["median"] * factor) if name in row["spread"] else "" for name in names]
+        if "minigan" in row["spread"]:
+            own = row["spread"]["minigan"]
+            cells[names.index("minigan")] += f" ({number(own['q1'] * factor)}-{number(own['q3'] * factor)})"
+        lines.append([f"{title(row)}, {unit}", *cells, f"**{row['ratio']:.2f}**" if "ratio" in row else ""])
+    return markdown(["", *names, "ratio"], lines) + skipped(rows)
+
+
+def skipped(rows: list[Row]) -> str:
+    reasons = {f"- {name}, {row['workload']}: {reason}" for row in rows
+               for name, reason in row.get("skipped", {}).items()}  # fmt: skip
+    return "\n\nNot measured:\n\n" + "\n".join(sorted(reasons)) if reasons else ""
+
+
+def kernels_table(rows: list[Row]) -> str:
+    def cells(row: Row) -> list[str]:
+        own, other = (f"{row[name]['median'] * 1e3:.2f}" for name in ("minigan", "torch"))
+        speed = [f"{row['gflops']:.0f}", f"{row['sgemm_gflops']:.0f}"] if "gflops" in row else ["", ""]
+        return [row["workload"], own, other, f"{row['ratio']:.2f}", *speed]
+
+    return markdown(["", "minigan, ms", "PyTorch, ms", "ratio", "GFLOP/s", "of sgemm"], map(cells, rows))
+
+
+def ladder_table(rows: list[Row]) -> str:
+    (row,) = rows
+    peak = row["gflops"]["sgemm, all threads"]
+    return markdown(
+        [row["workload"], "ms", "GFLOP/s", "of peak", "GFLOP/s a core"],
+        (
+            [name, number(row["seconds"][name] * 1e3), number(speed), f"{speed / peak:.1%}",
+             number(row["gflops_per_core"][name])]
+            for name, speed in row["gflops"].items()
+        ),
+    )  # fmt: skip
+
+
+def scaling_table(rows: list[Row]) -> str:
+    def cells(row: Row) -> list[str]:
+        slopes = [f"{row['exponents'][key][name]:.2f}" for key in ("seconds", "megabytes") for name in row["seconds"]]
+        return [f"{row['axis']}, {row['values'][0]} to {row['values'][-1]}", *slopes]
+
+    return markdown(["exponent of", "time, minigan", "time, PyTorch", "memory, minigan", "memory, PyTorch"],
+                    map(cells, rows))  # fmt: skip
+
+
+def facts_table(facts: dict[str, Any]) -> str:
+    def text(value: Any) -> str:
+        return "; ".join(value) if isinstance(value, list) else str(value)
+
+    return markdown(["machine", ""], ([key, text(value)] for key, value in facts.items())).replace("--:", "---")
+
+
+def number(value: float) -> str:
+    """
+    >>> number(0.00012345), number(3.14159), number(2718.28)
+    ('0.000123', '3.14', '2718')
+    """
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+TABLES: dict[str, Callable[[list[Row]], str]] = {
+    "train_step": contenders_table,
+    "epoch": contenders_table,
+    "overhead": contenders_table,
+    "scaling": scaling_table,
+    "kernels": kernels_table,
+    "ladder": ladder_table,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What is timed: games, their DCGANs described once for both libraries, and minigan's training step on them.
+
+Importing this imports neither library, so that a process can be measured that uses one of them only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One training step: D on real and generated images, then G unless ``critic_only``, each with its Adam."""
+
+    model: str  # of the zoo: says losses, penalty and optimizers
+    side: int
+    channels: int
+    width: int  # channels next to the pixels
+    depth: int  # how often the side is halved
+    z_dim: int = 100
+    critic_only: bool = False
+    batch: int = 64
+
+
+WORKLOADS = {
+    "mnist_dcgan": Workload("dcgan", side=28, channels=1, width=128, depth=2, batch=128),
+    "dcgan64": Workload("dcgan", side=64, channels=3, width=64, depth=4),
+    "wgan_gp_critic": Workload("wgan_gp", side=28, channels=1, width=128, depth=2, z_dim=128, critic_only=True),
+    "sngan32": Workload("sngan", side=32, channels=3, width=128, depth=3, z_dim=128),
+}
+HEADLINE = [("mnist_dcgan", 128), ("dcgan64", 64)]
+ALL = [
+    *(("mnist_dcgan", batch) for batch in (1, 8, 32, 64, 128, 512)),
+    *(("dcgan64", batch) for batch in (16, 64)),
+    ("wgan_gp_critic", 64),
+    ("sngan32", 64),
+]
+NEVER = 10**9
+
+
+def dcgan(nn: Any, unflatten: Callable[..., Any], workload: Workload) -> tuple[Any, Any]:
+    """Generator and discriminator in ``nn``, which is minigan.nn or torch.nn: the zoo's, and its kin of other sides.
+
+    ``unflatten(c, h, w)`` makes the layer (N, c h w) -> (N, c, h, w). WGAN-GP's critic has no batch norm.
+    """
+    halving = {"stride": 2, "padding": 1, "bias": False}
+    widths = [workload.width * 2**i for i in range(workload.depth)]
+    deep, low = widths[-1], workload.side >> workload.depth  # channels and side of the smallest map
+    if low == 4:
+        start = [unflatten(workload.z_dim, 1, 1), nn.ConvTranspose2d(workload.z_dim, deep, 4, bias=False)]
+        end = [nn.Conv2d(deep, 1, 4, bias=False), nn.Flatten()]
+    else:
+        start = [nn.Linear(workload.z_dim, deep * low * low, bias=False), unflatten(deep, low, low)]
+        end = [nn.Flatten(), nn.Linear(deep * low * low, 1, bias=False)]
+    grow: list[Any] = []
+    for wide, narrow in pairwise([*widths[::-1], workload.channels]):
+        grow += [nn.BatchNorm2d(wide), nn.ReLU(), nn.ConvTranspose2d(wide, narrow, 4, **halving)]
+    shrink = [nn.Conv2d(workload.channels, widths[0], 4, **halving), nn.LeakyReLU(0.2)]
+    for narrow, wide in pairwise(widths):
+        norm = [nn.BatchNorm2d(wide)] if workload.model == "dcgan" else []
+        shrink += [nn.Conv2d(narrow, wide, 4, **halving), *norm, nn.LeakyReLU(0.2)]
+    return nn.Sequential(*start, *grow, nn.Tanh()), nn.Sequential(*shrink, *end)
+
+
+def images(workload: Workload, batch: int) -> np.ndarray:
+    """(N, C, H, W) in [-1, 1], channels-last in memory."""
+    shape = batch, workload.side, workload.side, workload.channels
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32).transpose(0, 3, 1, 2)
+
+
+def minigan_trainer(workload: Workload) -> Any:
+    """The zoo's networks and settings."""
+    from minigan import gan, nn
+
+    rng = np.random.default_rng(0)
+    if workload.model == "sngan":
+        networks = gan.build({"model": "sngan", "image_size": workload.side, "width": workload.width}, rng)
+    else:
+        networks = dcgan(nn, nn.Reshape, workload)
+    settings = {"n_critic": NEVER if workload.critic_only else 1}
+    return gan.MODELS[workload.model].trainer(*networks, z_dim=workload.z_dim, rng=rng, **settings)
+
+
+def minigan_step(trainer: Any, real: np.ndarray) -> Callable[[], Any]:
+    from minigan.tensor import Tensor
+
+    return lambda: trainer.step(Tensor(real))
