@@ -5,32 +5,33 @@ import signal
 
 import numpy as np
 import pytest
-from commands import contents
+from commands import contents, write_digits
 
-from minigan import InputError, backend, data, gan, optim
+from minigan import InputError, cli, data, gan, optim
+from minigan import backend as backends
 from minigan.run import Run
 
 CLASSES = 3
 
 
-def make_loader(model, batch_size=4, seed=1, count=26):
+def make_loader(model, batch_size=4, seed=1, count=26, place="numpy"):
     """``count`` pictures of noise with labels; the last two of an epoch are left over."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (count, 1, 28, 28)).astype(np.uint8)
     dataset = data.Dataset(pixels, rng.integers(0, CLASSES, count), tuple("abc"), "noise")
-    place = backend.get("numpy")
+    place = backends.get(place)
     return data.Loader(dataset, batch_size, backend=place, rng=np.random.default_rng(2), labels=model.conditional)
 
 
-def make_run(out, name, *, width=4, loader=None, changes=None, **settings):
+def make_run(out, name, *, width=4, loader=None, changes=None, place="numpy", **settings):
     model = gan.MODELS[name]
     architecture = {"model": name, "channels": 1, "image_size": 28, "z_dim": 6, "width": width}
     if model.conditional:
         architecture["classes"] = CLASSES
-    networks = gan.build(architecture, np.random.default_rng(3))
+    networks = [network.to(place) for network in gan.build(architecture, np.random.default_rng(3))]
     trainer = model.trainer(*networks, z_dim=6, rng=np.random.default_rng(4), **(changes or {}))
     settings = {"quiet": True, "config": {"width": width}, "rng": np.random.default_rng(5), **settings}
-    return Run(out, trainer, loader or make_loader(model), architecture, **settings)
+    return Run(out, trainer, loader or make_loader(model, place=place), architecture, **settings)
 
 
 def go(run, stop_after=None):
@@ -71,6 +72,15 @@ def test_half_and_half_is_the_whole(tmp_path, name, capsys):
     go(make_run(tmp_path / "halves", name, steps=14, resume=True, **settings))
     assert_same(tmp_path / "whole", tmp_path / "halves")
     assert capsys.readouterr().err == ""
+
+
+def test_every_backend_goes_on_exactly(tmp_path, backend):
+    settings = {"changes": {"ema": 0.9}, "place": backend.name}
+    go(make_run(tmp_path / "whole", "dcgan", steps=6, **settings))
+    go(make_run(tmp_path / "halves", "dcgan", steps=3, **settings))
+    go(make_run(tmp_path / "halves", "dcgan", steps=6, resume=True, **settings))
+    for name in ("metrics.jsonl", "checkpoints/step-00000006.safetensors", "model.safetensors", "training.gif"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "halves" / name).read_bytes(), name
 
 
 def test_a_signal_in_the_middle_of_an_epoch_changes_nothing(tmp_path):
@@ -198,3 +208,13 @@ def test_no_step_is_missing_or_written_twice(tmp_path):
     go(make_run(tmp_path, "gan", epochs=9, resume=True), stop_after=10)
     steps = [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(1, 11))
+
+
+def test_a_schedule_that_ends_with_the_training_fixes_its_length(tmp_path, capsys):
+    digits = write_digits(tmp_path / "digits", count=16)
+    command = ["train", "--data", str(digits), "--width", "2", "--batch-size", "8", "--out", str(tmp_path / "out")]
+    fading = [*command, "--quiet", "--decay-from", "1"]
+    assert cli.main([*fading, "--steps", "2"]) == 0
+    assert cli.main([*fading, "--steps", "4", "--resume"]) == 2
+    assert "was trained otherwise: steps was 2, now 4." in capsys.readouterr().err
+    assert cli.main([*fading, "--epochs", "1", "--resume"]) == 0  # which is 2 steps as well
