@@ -354,8 +354,8 @@ CONFIGURATIONS = {
         "image_size 20 is not one of 28, 32, 64: resize the images to one of these",
     ),
     "more than any memory": (
-        build(model="gan", width=10**7),
-        "model gan: the settings {'width': 10000000} need more memory than there is",
+        build(model="gan", width=10**11),
+        "model gan: the settings {'width': 100000000000} need more memory than there is",
     ),
     "more than any number": (
         build(model="gan", width=10**30),

@@ -67,7 +67,7 @@ def test_a_healthy_training_is_silent(settings):
 
 @pytest.mark.parametrize("objective", [gan.NonSaturating(), gan.Minimax(), gan.Hinge(), gan.LeastSquares()])
 def test_a_detective_who_learns_fifty_times_as_fast_overpowers(objective):
-    assert "d_overpowers" in alarms_of(make_trainer(d_lr=1e-2, objective=objective), steps=300)
+    assert "d_overpowers" in alarms_of(make_trainer(g_lr=4e-5, d_lr=2e-3, objective=objective), steps=200)
 
 
 def test_a_frozen_forger_is_overpowered():
@@ -126,6 +126,15 @@ def test_a_vanished_gradient_is_told_of_without_beliefs():
     health = Health(gan.Wasserstein())
     assert look(health, 2 * WINDOW, g_grad=5.0, d_real=300.0, d_fake=-300.0) == []
     assert look(health, 2 * WINDOW, g_grad=1e-4) == ["d_overpowers"]
+
+
+def test_a_collapse_is_a_fall_of_the_spread():
+    young, grown = Health(gan.NonSaturating()), Health(gan.NonSaturating())
+    assert look(young, 2 * WINDOW, spread=0.08) == []  # it never was much more
+    assert look(young, 2 * WINDOW, spread=0.01) == ["mode_collapse"]
+    assert look(grown, 2 * WINDOW, spread=0.8) == []
+    assert look(grown, 2 * WINDOW, spread=0.08) == ["mode_collapse"]
+    assert look(grown, 2 * WINDOW, spread=0.3) == [] and grown.active == []
 
 
 def test_an_alarm_is_raised_once_and_again_when_it_comes_back():

@@ -22,7 +22,8 @@ from ..errors import InputError
 from .objectives import AuxiliaryClassifier, Hinge, Minimax, Objective, RelativisticAverage, Wasserstein
 
 WINDOW = 100  # steps
-COLLAPSED = 0.1  # spread of generated images, as a share of the real ones'
+COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', when it has been three times as much before
+NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ much either
 SWINGS = 4  # changes of the leader within SWING_STEPS
 SWING_STEPS = 1000
 
@@ -57,7 +58,7 @@ class Health:
         self._active: dict[str, str] = {}
         # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread
         self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(6)]
-        self._largest_grad = 0.0
+        self._largest_grad = self._largest_spread = 0.0  # of the means over WINDOW steps
         self._leader = ""
         self._swings: deque[int] = deque(maxlen=SWINGS)  # the steps at which the leader changed
         self._quick_lead = math.nan
@@ -103,6 +104,8 @@ class Health:
         lead, size, d_real, d_fake, grad, spread = (sum(last) / WINDOW for last in self._last)
         if grad > self._largest_grad:
             self._largest_grad = grad
+        if spread > self._largest_spread:
+            self._largest_spread = spread
 
         was = f"over {WINDOW} steps"
         beliefs = f"D(x) was {d_real:.2f} and D(G(z)) {d_fake:.2f} {was}"
@@ -122,7 +125,8 @@ class Health:
             found["g_overpowers"] = (
                 f"{beliefs}, D takes generated images for the more real ones: raise D's learning rate, or lower G's"
             )
-        if spread < self._limit("mode_collapse", COLLAPSED, 1.5 * COLLAPSED):
+        collapsed = max(NO_SPREAD, min(COLLAPSED, self._largest_spread / 3))
+        if spread < collapsed * self._limit("mode_collapse", 1.0, 1.5):
             found["mode_collapse"] = (
                 f"generated images differed {100 * spread:.2g} % as much as real ones {was}: lower both learning "
                 "rates, add a gradient penalty, or let D judge several images at a time (gan.Packed)"
