@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,7 @@ def dismiss(contenders: Contenders) -> dict[str, str]:
         try:
             step()
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            skipped[name] = f"{type(error).__name__}: {reason}"
+            skipped[name] = shorten(f"{type(error).__name__}: {error}", 150)
             del contenders[name]
     return skipped
 

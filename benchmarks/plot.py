@@ -19,10 +19,10 @@ def bars(path: str, rows: list[Row]) -> None:
     lines = -(-len(rows) // columns)
     tallest = max(len(row["spread"]) for row in rows)
     figure = Figure(figsize=(4.4 * columns, (0.34 * tallest + 0.75) * lines), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False).flat
+    panels = list(figure.subplots(lines, columns, squeeze=False).flat)
     for axes, row in zip(panels, rows, strict=False):
         panel(axes, row)
-    for axes in list(panels)[len(rows) :]:
+    for axes in panels[len(rows) :]:
         axes.set_visible(False)
     figure.savefig(path, dpi=130)
 

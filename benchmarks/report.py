@@ -60,10 +60,12 @@ def filled(document: str, made: dict[str, str]) -> str:
 
     >>> print(filled("<!-- table: a -->\\nold\\n<!-- end -->", {"a": "new"}))
     <!-- table: a -->
+    <BLANKLINE>
     new
+    <BLANKLINE>
     <!-- end -->
     """
-    return PLACE.sub(lambda m: m[1] + made[m[2]] + "\n" + m[3] if m[2] in made else m[0], document)
+    return PLACE.sub(lambda m: f"{m[1]}\n{made[m[2]]}\n\n{m[3]}" if m[2] in made else m[0], document)
 
 
 def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
@@ -73,8 +75,8 @@ def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
     |---|--:|
     | step | 1.5 |
     """
-    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |".replace(" --- | ", "---|").replace("--: |", "--:|") for cells in lines)
+    first, *others = (f"| {' | '.join(cells)} |" for cells in [head, *rows])
+    return "\n".join([first, "|---" + "|--:" * (len(head) - 1) + "|", *others])
 
 
 # ---- the tables --------------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ def main() -> None:
 def measure(name: str, batch: int, rounds: int, **options: bool) -> Row:
     entered = contenders(name, batch, **options)
     skipped = dismiss(entered)
+    if not find_spec("jax"):
+        skipped["jax_jit"] = "JAX is not installed"
     return result(name, batch, interleave(entered, rounds)) | {"skipped": skipped}
 
 
