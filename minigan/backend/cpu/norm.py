@@ -19,7 +19,7 @@ Tiles are put together (Chan, Golub & LeVeque 1979) in double precision and alwa
 Backward, with u = the gradient before the activation and r = 1 / sqrt(var + eps):
 
     dbias = sum u                                 dweight = r sum u (x - mean)
-    dx = weight r u  -  weight r^2 dweight / n (x - mean)  -  weight r dbias / n
+    dx = weight r (u  -  r dweight / n (x - mean)  -  dbias / n)
 
 The first pass leaves u in dx, and sums; the second finishes dx in place.
 """
@@ -86,12 +86,13 @@ def forward(
     within = np.maximum(squares - sums.astype(np.float64) ** 2 / counts, 0)
     var = (within + counts * (means - mean) ** 2).sum(0) / tiles.rows
 
-    scale = weight / np.sqrt(var + eps)
-    wide_scale, wide_bias = tiles.wide(scale, x.dtype), tiles.wide(bias - mean * scale, x.dtype)
+    rows = mean, weight / np.sqrt(var + eps), bias
+    wide_mean, wide_scale, wide_bias = (tiles.wide(row, x.dtype) for row in rows)
 
     def result(index: int) -> None:
         out = tiles(y, index)
-        np.multiply(tiles(x, index), wide_scale, out=out)
+        np.subtract(tiles(x, index), wide_mean, out=out)  # first, as folded into the bias the mean would cost digits
+        out *= wide_scale
         out += wide_bias
         if negative_slope != 1:
             leaky_relu(out, out, negative_slope)
@@ -132,17 +133,17 @@ def backward(
     dbias = sums_u.sum(0, dtype=np.float64)
     dweight = sums_ux.sum(0, dtype=np.float64) * r
 
-    of_x = -weight * r * r * dweight / tiles.rows
-    constant = -weight * r * dbias / tiles.rows - of_x * mean
-    wide_u, wide_x, wide_1 = (tiles.wide(factor, x.dtype) for factor in (weight * r, of_x, constant))
+    factors = weight * r, -r * dweight / tiles.rows, -dbias / tiles.rows
+    wide_u, wide_x, wide_1 = (tiles.wide(factor, x.dtype) for factor in factors)
 
     def result(index: int) -> None:
         out = tiles(dx, index)
         scaled = scratch.local("scaled", out.shape, x.dtype)
-        np.multiply(tiles(x, index), wide_x, out=scaled)
+        np.subtract(tiles(x, index), wide_mean, out=scaled)
+        scaled *= wide_x
         scaled += wide_1
-        np.multiply(tiles(u, index), wide_u, out=out)
-        out += scaled
+        np.add(tiles(u, index), scaled, out=out)
+        out *= wide_u
 
     threads.run(result, tiles.count, tiles.cost)
     return dweight, dbias
