@@ -144,6 +144,7 @@ class Run:
     # ---- leaving, wanted or not --------------------------------------------------------------------
 
     def __enter__(self) -> Run:
+        self._unraisablehook = sys.unraisablehook
         self._handlers: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
@@ -153,6 +154,8 @@ class Run:
 
     def _stop(self, number: int, _: Any) -> None:
         if self.stopped:
+            # Raised inside a finalizer, it would be reported as ignored, with a traceback, and not be felt.
+            sys.unraisablehook = _stop_all_the_same
             raise KeyboardInterrupt
         self.stopped = signal.Signals(number).name
         tell(print, f"\n{self.stopped}: finishing this step and writing everything; once more stops at once")
@@ -160,6 +163,7 @@ class Run:
     def __exit__(self, kind: type | None, *_: Any) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
+        sys.unraisablehook = self._unraisablehook
         self.journal.close()
         if kind is not None and kind is not DivergenceError and self.keeper.saved:
             tell(
@@ -231,3 +235,11 @@ def free_folder(base: str) -> str:
         number += 1
         name = f"{base}-{number}"
     return name
+
+
+def _stop_all_the_same(ignored: Any) -> None:
+    if issubclass(ignored.exc_type, KeyboardInterrupt):
+        sys.unraisablehook = sys.__unraisablehook__
+        signal.raise_signal(signal.SIGINT)  # again, from where it can be felt
+    else:
+        sys.__unraisablehook__(ignored)
