@@ -1,0 +1,139 @@
+"""The benchmarks' arithmetic and tables, and that each of them starts. No test looks at a time."""
+
+import doctest
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import child, guard, harness, report, scaling, workloads
+from minigan import gan
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted((ROOT / "benchmarks").glob("*.py"))
+COMMANDS = [path.stem for path in FILES if 'if __name__ == "__main__"' in path.read_text()]
+
+
+@pytest.fixture
+def row():
+    seconds = {"minigan": [1.0, 2.0, 3.0], "torch_nchw": [4.0] * 3, "torch_tuned": [8.0] * 3, "compiled": [2.5] * 3}
+    return harness.result("dcgan", 8, seconds) | {"skipped": {"jax_jit": "not installed"}}
+
+
+def test_contenders_take_turns_in_rotating_order():
+    log = []
+    seconds = harness.interleave({name: lambda name=name: log.append(name) for name in "abc"}, rounds=4, warmup=1)
+    assert "".join(log) == "abc" + "abc" + "bca" + "cab" + "abc"
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 4, "b": 4, "c": 4}
+
+
+def test_who_fails_is_taken_out_with_the_reason():
+    def fails():
+        raise ValueError("no luck\nat all")
+
+    contenders = {"works": lambda: None, "fails": fails}
+    assert harness.dismiss(contenders) == {"fails": "ValueError: no luck at all"}
+    assert list(contenders) == ["works"]
+
+
+def test_median_and_quartiles():
+    assert harness.summary([5.0, 1.0, 3.0, 2.0, 4.0]) == {"median": 3.0, "q1": 2.0, "q3": 4.0}
+    assert harness.summary([7.0]) == {"median": 7.0, "q1": 7.0, "q3": 7.0}
+
+
+def test_quartiles_stay_within_what_was_measured():
+    assert harness.summary([1.0, 9.0]) == {"median": 5.0, "q1": 3.0, "q3": 7.0}
+
+
+def test_ratio_is_to_the_fastest_eager_pytorch(row):
+    assert row["best_torch"] == "torch_nchw"  # not "compiled", which has a column of its own
+    assert row["ratio"] == 0.5
+    assert row["seconds"]["minigan"] == 2.0
+
+
+def test_no_ratio_without_pytorch_or_to_nothing():
+    assert "ratio" not in harness.result("alone", 1, {"minigan": [1.0]})
+    assert "ratio" not in harness.result("growth", 1, {"minigan": [1.0], "torch": [0.0]}, measure="megabytes")
+
+
+def test_table_in_text(row):
+    text = harness.table([row])
+    assert "dcgan, batch 8" in text
+    assert "minigan / compiled = 0.80" in text
+    assert "jax_jit              skipped: not installed" in text
+    assert text.endswith("ratio to the best PyTorch (torch_nchw): 0.50")
+
+
+def test_report_from_files_into_a_document(row, tmp_path):
+    harness.save_json(str(tmp_path / "train_step.json"), [row])
+    peak = harness.result("peak memory", None, {"minigan": [50.0], "torch_nchw": [200.0]}, measure="megabytes")
+    harness.save_json(str(tmp_path / "overhead.json"), [peak])
+    made = report.tables(report.load(tmp_path))
+    assert "| dcgan, batch 8 | 0.50 | 0.80 |" in made["summary"]
+    assert "| peak memory | 0.25 |  |" in made["summary"]
+    assert made["train_step"].startswith("|  | minigan | torch_nchw | torch_tuned | compiled | ratio |")
+    assert "| dcgan, batch 8, ms | 2000 (1500-2500) | 4000 | 8000 | 2500 | **0.50** |" in made["train_step"]
+    assert "- jax_jit, dcgan: not installed" in made["train_step"]
+    assert "| peak memory, MB | 50 (50-50) | 200 | **0.25** |" in made["overhead"]
+
+    document = "<!-- table: summary -->\nold\n<!-- end -->\nafter\n<!-- table: kernels -->\nkept\n<!-- end -->\n"
+    filled = report.filled(document, made)
+    assert "old" not in filled and "kept" in filled and "after" in filled
+    assert report.filled(filled, made) == filled
+
+
+def test_report_of_the_other_benchmarks():
+    axis = {"axis": "batch", "values": [1, 2], "seconds": {"minigan": [1, 2], "torch": [1, 2]},
+            "exponents": {key: {"minigan": 1.0, "torch": 0.5} for key in ("seconds", "megabytes")}}  # fmt: skip
+    assert "| batch, 1 to 2 | 1.00 | 0.50 | 1.00 | 0.50 |" in report.scaling_table([axis])
+    spread = {"median": 0.002, "q1": 0.002, "q3": 0.002}
+    kernel = {"workload": "conv", "minigan": spread, "torch": spread, "ratio": 1.0, "gflops": 99.6, "sgemm_gflops": 200}
+    assert "| conv | 2.00 | 2.00 | 1.00 | 100 | 200 |" in report.kernels_table([kernel])
+
+
+def test_every_place_of_the_document_has_a_table():
+    document = (ROOT / "docs" / "performance.md").read_text()
+    names = [name for _, name, _ in report.PLACE.findall(document)]
+    assert sorted(names) == sorted([*report.TABLES, "machine", "summary"])
+
+
+def test_exponent_is_of_the_larger_half():
+    assert scaling.exponent([1, 2, 4, 8], [5.0, 5.0, 16.0, 64.0]) == pytest.approx(2)
+    assert scaling.exponent([1, 2], [4.0, 2.0]) == pytest.approx(-1)
+
+
+def test_baseline_is_of_the_guards_figures():
+    baseline = json.loads(guard.BASELINE.read_text())
+    for method, known in baseline.items():
+        assert method in guard.TOLERANCE
+        assert set(known["figures"]) == set(guard.FIGURES)
+
+
+@pytest.mark.parametrize("name", workloads.WORKLOADS)
+def test_networks_are_the_zoos_and_pytorchs_fit_them(name):
+    pytorch = pytest.importorskip("benchmarks.pytorch")
+    workload = workloads.WORKLOADS[name]
+    trainer = workloads.minigan_trainer(workload)
+    settings = {"image_size": workload.side, "channels": workload.channels, "z_dim": workload.z_dim}
+    zoo = gan.build({"model": workload.model, **settings}, trainer.rng)
+    for ours, theirs, original in zip(
+        (trainer.generator, trainer.discriminator), pytorch.build(workload), zoo, strict=True
+    ):
+        shapes = {key: tuple(value.shape) for key, value in ours.state_dict().items()}
+        assert shapes == {key: tuple(value.shape) for key, value in theirs.state_dict().items()}
+        assert shapes == {key: value.shape for key, value in original.state_dict().items()}
+
+
+@pytest.mark.parametrize("module", [child, guard, report, scaling])
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command):
+    asked = [sys.executable, "-m", f"benchmarks.{command}", "--help"]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout
