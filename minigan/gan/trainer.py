@@ -195,7 +195,7 @@ class Trainer:
             if self.step_count % term.every == 0:
                 penalty = penalty + term(critic, real, fake, self.rng) * float(term.every)
         with no_grad():
-            beliefs = (self.objective.belief(logits).mean() for logits in (real_logits, fake_logits))
+            beliefs = [self.objective.belief(logits).mean() for logits in (real_logits, fake_logits)]
         return loss + penalty, loss, *beliefs, penalty
 
     def _g_loss(self, round: Round) -> tuple[Tensor, ...]:
