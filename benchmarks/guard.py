@@ -39,10 +39,10 @@ from minigan.backend.cpu import blas
 BASELINE = Path(__file__).parent / "baseline.json"
 # name: workload, batch, changes to it. Small, since valgrind takes fifty times as long
 FIGURES: dict[str, tuple[str, int, list[str]]] = {
-    "mnist_dcgan, batch 8": ("mnist_dcgan", 8, ["width=32"]),
+    "mnist_dcgan, batch 8": ("mnist_dcgan", 8, ["width=16"]),
     "mnist_dcgan, batch 1, only overhead": ("mnist_dcgan", 1, ["width=2"]),
-    "dcgan64, batch 2": ("dcgan64", 2, ["width=16"]),
-    "wgan_gp_critic, batch 8": ("wgan_gp_critic", 8, ["width=32"]),
+    "dcgan64, batch 2": ("dcgan64", 2, ["width=8"]),
+    "wgan_gp_critic, batch 8": ("wgan_gp_critic", 8, ["width=16"]),
     "sngan32, batch 2": ("sngan32", 2, ["width=8"]),
 }
 FEW, MANY = 3, 13  # steps: ten, since what a trainer measures now and then it does in every tenth

@@ -1,5 +1,7 @@
 """Fixtures that every test file shares: a backend, a generator, and tensors on that backend."""
 
+import signal
+
 import fake_cupy
 import numpy as np
 import pytest
@@ -11,6 +13,11 @@ WHY_NO_GPU = backends.available()["cupy"]
 if WHY_NO_GPU:
     fake_cupy.install(WHY_NO_GPU)  # then the cupy backend runs all the same, its kernels compiled for the CPU
 WHY_NO_CUPY = backends.available()["cupy"]
+
+# Started in the background, by nohup or a job of a script, these are ignored, here and in every process started here.
+for name, handler in (("SIGINT", signal.default_int_handler), ("SIGTERM", signal.SIG_DFL), ("SIGHUP", signal.SIG_DFL)):
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+        signal.signal(getattr(signal, name), handler)
 
 
 @pytest.fixture(
