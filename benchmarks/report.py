@@ -118,9 +118,12 @@ def contenders_table(rows: list[Row]) -> str:
 
 
 def skipped(rows: list[Row]) -> str:
-    reasons = {f"- {name}, {row['workload']}: {reason}" for row in rows
-               for name, reason in row.get("skipped", {}).items()}  # fmt: skip
-    return "\n\nNot measured:\n\n" + "\n".join(sorted(reasons)) if reasons else ""
+    where: dict[str, list[str]] = {}
+    for row in rows:
+        for name, reason in row.get("skipped", {}).items():
+            where.setdefault(f"{name}: {reason}", []).append(row["workload"])
+    lines = [f"- {what} ({', '.join(dict.fromkeys(workloads))})" for what, workloads in where.items()]
+    return "\n\nNot measured:\n\n" + "\n".join(lines) if lines else ""
 
 
 def kernels_table(rows: list[Row]) -> str:

@@ -75,7 +75,7 @@ def test_report_from_files_into_a_document(row, tmp_path):
     assert "| peak memory | 0.25 |  |" in made["summary"]
     assert made["train_step"].startswith("|  | minigan | torch_nchw | torch_tuned | compiled | ratio |")
     assert "| dcgan, batch 8, ms | 2000 (1500-2500) | 4000 | 8000 | 2500 | **0.50** |" in made["train_step"]
-    assert "- jax_jit, dcgan: not installed" in made["train_step"]
+    assert "- jax_jit: not installed (dcgan)" in made["train_step"]
     assert "| peak memory, MB | 50 (50-50) | 200 | **0.25** |" in made["overhead"]
 
     document = "<!-- table: summary -->\nold\n<!-- end -->\nafter\n<!-- table: kernels -->\nkept\n<!-- end -->\n"
