@@ -111,7 +111,7 @@ def measure(method: str, name: str, batch: int, changes: list[str]) -> float:
     child += ["--threads=1", *(f"--set={change}" for change in changes)]
     few, many = (count([*child, f"--steps={steps}"]) for steps in (FEW, MANY))
     if few is None or many is None:
-        raise SystemExit(f"{method} does not work here: try another --method")
+        raise SystemExit(f"{method} counted nothing: try another --method, or what it ran: {' '.join(child)}")
     return round((many - few) / (MANY - FEW))
 
 
