@@ -1,5 +1,30 @@
 """How good are the samples?"""
 
+from .frechet import Gaussian, frechet_distance
+from .inception_score import InceptionScore, inception_score
+from .kernel import KernelDistance, kernel_distance
+from .labels import LabelStatistics, label_statistics
+from .memorisation import MemorisationCheck, memorisation_check, nearest_neighbours
+from .mifid import memorisation_distance, mifid
 from .modes import ModeStatistics, mode_statistics
+from .prdc import PrecisionRecall, precision_recall
 
-__all__ = ["ModeStatistics", "mode_statistics"]
+__all__ = [
+    "Gaussian",
+    "InceptionScore",
+    "KernelDistance",
+    "LabelStatistics",
+    "MemorisationCheck",
+    "ModeStatistics",
+    "PrecisionRecall",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "label_statistics",
+    "memorisation_check",
+    "memorisation_distance",
+    "mifid",
+    "mode_statistics",
+    "nearest_neighbours",
+    "precision_recall",
+]

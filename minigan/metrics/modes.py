@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
+from .labels import reverse_kl
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,9 @@ def mode_statistics(samples: np.ndarray, centres: np.ndarray, std: float) -> Mod
         raise InputError(f"mode_statistics: samples {samples.shape} and centres {centres.shape} must be (N, dim)")
     distances = np.linalg.norm(samples[:, None].astype(np.float64) - centres, axis=2)
     nearest, near = distances.argmin(1), distances.min(1) <= 3 * std
-    shares = np.bincount(nearest, minlength=len(centres)) / len(samples)
-    shares = shares[shares > 0]
     return ModeStatistics(
         modes_found=len(np.unique(nearest[near])),
         modes=len(centres),
         high_quality=float(near.mean()),
-        reverse_kl=float(max(0.0, np.sum(shares * np.log(shares * len(centres))))),
+        reverse_kl=reverse_kl(np.bincount(nearest, minlength=len(centres))),
     )
