@@ -60,8 +60,11 @@ def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 5) -> Precisio
 
 
 def _squared_radii(points: np.ndarray, k: int) -> np.ndarray:
-    """(N,): each point's squared distance to its k-th neighbour. In sorted order the point itself comes first, at 0."""
+    """(N,): each point's squared distance to its k-th neighbour. In sorted order the point itself comes first, at 0.
+
+    A billionth longer, so that rounding does not decide whether a neighbour on the surface lies inside.
+    """
     radii = np.empty(len(points))
     for rows, tile in squared_distance_tiles(points, points):
         radii[rows] = np.partition(tile, k, axis=1)[:, k]
-    return radii
+    return radii * (1 + 1e-9)
