@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -48,9 +49,9 @@ class Journal:
                 ) from None
         write_atomically(self.path, "".join(lines).encode())
 
-    def write(self, record: Record) -> list[Alarm]:
-        """Write the record down; the alarms that it raised, which are part of its line."""
-        values = record.as_dict()
+    def write(self, record: Record, measured: Mapping[str, float] | None = None) -> list[Alarm]:
+        """Write the record down, with what was ``measured`` after it; the alarms that it raised, part of its line."""
+        values = {**record.as_dict(), **(measured or {})}
         raised = self._take(values)
         line = {name: value if math.isfinite(value) else None for name, value in values.items()}
         if raised:
@@ -66,8 +67,7 @@ class Journal:
 
     def _take(self, values: dict[str, float]) -> list[Alarm]:
         raised = self.health.look(values)
-        for name, value in values.items():
-            self.history.setdefault(name, []).append(value)
+        append(self.history, values)
         self.alarms += raised
         return raised
 
@@ -82,6 +82,27 @@ class Journal:
             with suppress(OSError):  # a full disk has been told of by write already
                 self._file.close()
             self._file = None
+
+
+def append(history: dict[str, list[float]], values: Mapping[str, float]) -> None:
+    """Add a step. What is not measured at every step, as the Frechet distance, is NaN in between.
+
+    >>> history = {"step": [1.0]}
+    >>> append(history, {"step": 2.0, "frechet": 7.0})
+    >>> append(history, {"step": 3.0})
+    >>> history
+    {'step': [1.0, 2.0, 3.0], 'frechet': [nan, 7.0, nan]}
+    """
+    before = len(history.get("step", ()))
+    for name in {**history, **values}:
+        history.setdefault(name, [math.nan] * before).append(values.get(name, math.nan))
+
+
+def measured(history: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
+    """The steps at which a Frechet distance was measured, and the distances."""
+    pairs = zip(history["step"], history.get("frechet", ()), strict=False)
+    known = [(step, distance) for step, distance in pairs if math.isfinite(distance)]
+    return [step for step, _ in known], [distance for _, distance in known]
 
 
 def whole_lines(path: Path) -> list[str]:
@@ -103,8 +124,7 @@ def read_journal(path: Path) -> tuple[dict[str, list[float]], list[Alarm]]:
                 raise KeyError
             found = values.pop("alarms", [])
             alarms += [Alarm(int(values["step"]), alarm["kind"], alarm["text"]) for alarm in found]
-            for name, value in values.items():
-                history.setdefault(name, []).append(math.nan if value is None else float(value))
+            append(history, {name: math.nan if value is None else float(value) for name, value in values.items()})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InputError(f"{path}: line {number} is not the record of a step: is it a training's?") from None
     return history, alarms

@@ -14,7 +14,7 @@ from .checkpoint import Checkpoints
 from .errors import InputError
 from .files import write_atomically
 from .gan.health import WINDOW, Alarm
-from .journal import read_journal
+from .journal import measured, read_journal
 from .viz import are_probabilities
 
 STRIP = 6  # pictures in a row, from the first to the last
@@ -83,6 +83,11 @@ def charts(history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm]) -> s
         lines = [Line(label, history[name], f"c{i}") for i, (name, label) in enumerate(names) if name in history]
         if lines:
             panels.append(chart(title, history["step"], lines, marks, **settings))
+    steps, distances = measured(history)
+    if len(steps) > 1:
+        lowest = min(distances)
+        line = Line(f"lowest {digits(lowest)} at step {steps[distances.index(lowest)]:,.0f}", distances, "c1")
+        panels.append(chart("Fréchet distance", steps, [line], least=0, level=lowest))
     return f"<div class=charts>{''.join(panels)}</div>"
 
 
@@ -137,7 +142,7 @@ def figures(history: Mapping[str, Sequence[float]]) -> str:
     count = min(WINDOW, len(history["step"]))
     rows = ""
     for name, values in history.items():
-        if name == "step" or not any(values):
+        if name in ("step", "frechet") or not any(values):
             continue
         known = [value for value in values if math.isfinite(value)]
         last = [value for value in values[-count:] if math.isfinite(value)]

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .best import Best
 from .checkpoint import Checkpoints
 from .data import Loader
 from .errors import InputError
@@ -37,8 +38,9 @@ class Keeper:
         journal: Journal,
         architecture: dict[str, Any],
         config: dict[str, Any],
+        best: Best | None = None,
     ) -> None:
-        self.out, self.trainer, self.loader, self.journal = out, trainer, loader, journal
+        self.out, self.trainer, self.loader, self.journal, self.best = out, trainer, loader, journal, best
         self.architecture, self.config = architecture, {**config, **architecture}
         self.checkpoints = Checkpoints(out / "checkpoints")
         self.saved = 0  # the step of the newest checkpoint
@@ -70,6 +72,8 @@ class Keeper:
             "architecture": self.architecture,
             "versions": versions(),
         }
+        if self.best is not None:  # the best so far is part of the state: going back brings the former best back
+            arrays, facts = {**arrays, **self.best.arrays()}, {**facts, "best": self.best.facts()}
         self._held = arrays, facts
 
     def hold_now_and_then(self) -> None:
@@ -85,6 +89,8 @@ class Keeper:
             try:
                 self._compare(facts["config"])
                 self._load((arrays, facts))
+                if self.best is not None:
+                    self.best.load(arrays, facts["best"])
                 if self.trainer.step_count != int(path.stem.removeprefix("step-")):
                     raise InputError(f"{path}: holds the state of step {self.trainer.step_count}: rename it back")
             except InputError:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint, viz
+from .best import Best
 from .data import Loader
 from .errors import InputError
 from .files import remove_temporaries
@@ -37,6 +38,7 @@ class Run:
         interpolation.png       walks between two latents, a row each
         metrics.jsonl           what each step did, a line of JSON each, with the alarms that it raised
         model.safetensors       the generator
+        best.safetensors        the generator at its lowest Frechet distance, with ``best``
         checkpoints/            the whole state, at each epoch's end and every ``checkpoint_every`` steps
 
     ``with Run(...) as run: for record in run.steps(): ...`` ends after ``epochs`` or ``steps``; on Ctrl-C or SIGTERM it
@@ -60,10 +62,11 @@ class Run:
         resume: bool = False,
         checkpoint_every: int | None = None,
         quiet: bool = False,
+        best: Best | None = None,
     ) -> None:
         self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
         self.total = epochs * len(loader) if steps is None else steps
-        self.checkpoint_every = checkpoint_every
+        self.checkpoint_every, self.best = checkpoint_every, best
         # A conditional model's grid has a column for each class.
         self.columns = architecture.get("classes", 8)
         count = 8 * self.columns
@@ -73,10 +76,12 @@ class Run:
         self.out = claim_folder(out, resume)
         self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.objective, trainer.n_critic))
         data = f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"  # wherever they lie
-        self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, {**(config or {}), "data": data})
+        config = {**(config or {}), "data": data, **({"metric": str(best)} if best else {})}
+        self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
         if resume:
             remove_temporaries(self.out)
             self.keeper.resume()
+            self.save_best()
             self.thin_frames(trainer.step_count)
 
     # ---- the loop --------------------------------------------------------------------------------
@@ -95,12 +100,12 @@ class Run:
             while trainer.step_count < self.total and not self.stopped:
                 bar.set_description(f"epoch {loader.epoch + 1}")
                 for record in trainer.steps(loader):
-                    alarms = self.journal.write(record)
+                    alarms = self.journal.write(record, self.measure(record.step))
                     for alarm in alarms:
                         tell(bar.write, f"alarm at {alarm}")
                     if alarms and alarms[0].kind == "not_finite":
                         self.keeper.back_to_before(alarms[0])
-                    bar.set_postfix_str(describe(record, self.journal.health.active), refresh=False)
+                    bar.set_postfix_str(describe(record, self.journal.health.active, self.best), refresh=False)
                     bar.update()
                     if record.step % frame_interval(record.step) == 0 or record.step == self.total:
                         self.add_frame(record.step)
@@ -120,6 +125,26 @@ class Run:
     def generator(self) -> Module:
         """The one to look at: the averaged generator when there is one."""
         return self.trainer.generator if self.trainer.ema is None else self.trainer.ema.generator
+
+    def measure(self, step: int) -> dict[str, float]:
+        """The Frechet distance when this step is one to measure; the generator is kept if it is the best so far."""
+        if self.best is None or step % self.best.every:
+            return {}
+        if self.best.look(step, self.generator):
+            self.save_best()
+        return {"frechet": self.best.last}
+
+    def save_best(self) -> None:
+        if self.best is not None:
+            self.best.save(self.out / "best.safetensors", self.architecture)
+
+    def summary(self) -> str:
+        """What there is now, for the end of a training."""
+        told = f"{self.trainer.step_count} steps; pictures and model in {self.out}"
+        if self.best is not None and self.best.state:
+            path = self.out / "best.safetensors"
+            told += f"\nlowest Frechet distance {self.best.distance:.4g} at step {self.best.step}: {path}"
+        return told
 
     def grid(self) -> np.ndarray:
         return viz.grid(generate(self.generator, self.z, self.labels), columns=self.columns)
@@ -200,11 +225,12 @@ def tell(write: Any, text: str) -> None:
             write(text, file=sys.stderr)
 
 
-def describe(record: Record, alarms: list[str]) -> str:
+def describe(record: Record, alarms: list[str], best: Best | None = None) -> str:
     """The record in one short line, for a progress bar."""
+    distance = "" if best is None or math.isnan(best.last) else f"FD {best.last:.3g}  "
     return (
         f"d_loss {record.d_loss:.3f}  g_loss {record.g_loss:.3f}  D(x) {record.d_real:.2f}  "
-        f"D(G(z)) {record.d_fake:.2f}  {record.images_per_second:.0f} images/s"
+        f"D(G(z)) {record.d_fake:.2f}  {distance}{record.images_per_second:.0f} images/s"
         + "".join(f"  [{kind}]" for kind in alarms)
     )
 

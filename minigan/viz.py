@@ -13,6 +13,7 @@ from .errors import InputError
 from .files import write_atomically
 from .gan import generate
 from .gan.health import Alarm
+from .journal import measured
 from .nn import Module
 
 
@@ -74,14 +75,21 @@ def save_gif(
 def save_curves(
     path: str | os.PathLike[str], history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm] = ()
 ) -> None:
-    """Draw the losses, and D(x) and D(G(z)) around the 0.5 that a perfect forger would force on D.
+    """Draw the losses, D(x) and D(G(z)) around the 0.5 that a perfect forger would force on D, and Frechet distances.
 
-    ``history`` has equally long lists under "step", "d_loss", "g_loss", "d_real", "d_fake". Each alarm becomes a mark.
+    ``history`` has equally long lists under "step", "d_loss", "g_loss", "d_real", "d_fake", and "frechet" if that was
+    measured. Each alarm becomes a mark.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    losses, beliefs = figure.subplots(1, 2)
+    steps, distances = measured(history)
+    panels = 3 if steps else 2
+    figure = Figure(figsize=(5 * panels, 3.6), layout="constrained")
+    losses, beliefs, *others = figure.subplots(1, panels)
+    for axes in others:
+        axes.plot(steps, distances, "o-", color="tab:green", markersize=3)
+        axes.set(title="Fréchet distance", xlabel="step", ylim=(0, None))
+        axes.grid(alpha=0.3)
     for axes, names in ((losses, ("d_loss", "g_loss")), (beliefs, ("d_real", "d_fake"))):
         labels = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "D(x)", "d_fake": "D(G(z))"}
         for name, colour in zip(names, ("tab:blue", "tab:orange"), strict=True):

@@ -33,6 +33,7 @@ FLOORS = {
     "viz": 5,
     "watch": 5,
     "journal": 5,
+    "best": 5,
     "resume": 5,
     "run": 5,
     "charts": 5,
