@@ -12,7 +12,7 @@ coefficients from n values: the inverse of an n x n Vandermonde matrix. Transpos
 Small points and infinity (whose "value" is the leading coefficient) keep the rounding errors small.
 
 **A whole axis** is cut into short tiles of m outputs, whose matrices lie along the diagonal: A (out, P), B (P, in).
-The P points are sorted so that those which share a row of G, one from each tile, are neighbours.
+The points are sorted so that those which share a row of G, one from each tile, are neighbours.
 
 **Stride s.** Output i of a filter with s r taps sees x_(s i + s q + phase) w_(s q + phase): s filters of r taps and
 stride 1, added up. Phases become channels (space to depth), and B of a phase meets every s-th row of x. Padding is
@@ -21,7 +21,11 @@ zeros in x, so it merely strikes columns from B.
 **Two axes, many channels.** Transform rows, then columns. What was a product of numbers becomes, at each of the P x
 P points, a product of matrices over the channels, and all the arithmetic sits there:
 
-    V = B x B^T  (P, P, N, s s C)     U = G w G^T  (K, K, F, s s C)     M = V U^T  (P, P, N, F)     y = A M A^T
+    V = B x B^T  (P P N, s s C)     U = G w G^T  (K K, F, s s C)     M = V U^T  (P P N, F)     y = A M A^T
+
+BLAS rearranges an operand for every product, and 128 rows of V are too few to be worth it: 300 GFLOP/s where 512 rows
+give 390. So the rows that meet the same matrix of U lie together in memory, from all tiles along both axes where these
+are equally long, else along the columns.
 
 **The other two kernels** are the adjoints of these lines, read backwards. They share V, U and S:
 
@@ -34,6 +38,7 @@ takes 196. Longer tiles take fewer still, but lose digits: in float32 the errors
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -54,6 +59,7 @@ POINTS = {
     6: (0.0, 1.0, -1.0, 0.5, -0.5, -2.0),
     7: (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0),
 }
+LONGEST = 1024  # rows of a product, so that there is enough for many threads
 TILE_BYTES = 400_000  # of an operand that is transformed at a time: with its results it stays in a core's cache
 
 
@@ -159,13 +165,32 @@ class Plan:
     def phases(self) -> Pair:
         return len(self.rows.x.matrices), len(self.cols.x.matrices)
 
-    def meetings(self) -> list[tuple[tuple[int, int], range, slice]]:
-        """Each of w's points, with the rows and the columns of x's and y's points that meet it."""
-        return [
-            ((k, m), range(rows.start, rows.stop), cols)
-            for k, rows in enumerate(self.rows.groups)
-            for m, cols in enumerate(self.cols.groups)
-        ]
+    @property
+    def together(self) -> int:
+        """How many neighbouring points of the rows lie together: all T that share a row of G, if each has as many."""
+        sizes = {group.stop - group.start for group in self.rows.groups}
+        return sizes.pop() if len(sizes) == 1 else 1
+
+    def products(self, samples: int) -> list[tuple[int, list[slice]]]:
+        """The number of each of U's matrices, with the rows of V, M and S that meet it; the longest first."""
+        t, found = self.together, []
+        for rows in self.rows.groups:
+            for cols in self.cols.groups:
+                starts = [(i * self.points[1] + cols.start * t) * samples for i in range(rows.start, rows.stop, t)]
+                length = (cols.stop - cols.start) * t * samples
+                found.append((len(found), [slice(start, start + length) for start in starts]))
+        return sorted(found, key=lambda product: -len(product[1]) * (product[1][0].stop - product[1][0].start))
+
+    def pieces(self, samples: int) -> list[tuple[int, slice]]:
+        """The products, cut for threads to share: the last one in halves, so that two threads end together."""
+        found = []
+        for kind, parts in self.products(samples):
+            for part in parts:
+                cuts = [*range(part.start, part.stop, LONGEST), part.stop]
+                found += [(kind, slice(start, stop)) for start, stop in pairwise(cuts)]
+        kind, last = found.pop()
+        middle = (last.start + last.stop + 1) // 2
+        return found + [(kind, half) for half in (slice(last.start, middle), slice(middle, last.stop))]
 
 
 def applies(geometry: ConvGeometry) -> bool:
@@ -177,10 +202,10 @@ def applies(geometry: ConvGeometry) -> bool:
 # ---- transforms: each is a product with a small matrix along rows, then along columns --------
 
 
-def to_points(image: np.ndarray, rows: Lens, cols: Lens, points: np.ndarray) -> None:
-    """image (N, H, W, C) -> points (P, Q, N, s, s', C)"""
+def to_points(image: np.ndarray, rows: Lens, cols: Lens, points: np.ndarray, together: int = 1) -> None:
+    """image (N, H, W, C) -> points (P Q, N, s, s', C)"""
     n_all, height, width, channels = image.shape
-    p, s = points.shape[0], points.shape[3]
+    p, s = len(rows.matrices[0]), points.shape[2]
 
     def task(index: int) -> None:
         n = slice(index * step, min((index + 1) * step, n_all))
@@ -189,31 +214,41 @@ def to_points(image: np.ndarray, rows: Lens, cols: Lens, points: np.ndarray) -> 
         for phase, (matrix, part) in enumerate(zip(rows.matrices, rows.slices, strict=True)):
             some = x[:, part]
             np.matmul(matrix, _flat(some), out=_flat(half[:, phase]))
-        out = points[:, :, n].transpose(4, 2, 3, 0, 1, 5)  # (s', N, s, P, Q, C)
+        half, out = _matching(half, points[:, n], together)
         for phase, (matrix, part) in enumerate(zip(cols.matrices, cols.slices, strict=True)):
-            np.matmul(matrix, half[:, :, :, part], out=out[phase])
+            np.matmul(matrix, half[..., part, :], out=out[phase])
 
     step = max(1, TILE_BYTES // (height * width * channels * image.itemsize))
     threads.run(task, -(-n_all // step), image.nbytes + points.nbytes)
 
 
-def from_points(points: np.ndarray, rows: Lens, cols: Lens, image: np.ndarray) -> None:
-    """The adjoint of ``to_points``: points (P, Q, N, s, s', C) -> image (N, H, W, C)"""
+def from_points(points: np.ndarray, rows: Lens, cols: Lens, image: np.ndarray, together: int = 1) -> None:
+    """The adjoint of ``to_points``: points (P Q, N, s, s', C) -> image (N, H, W, C)"""
     n_all, height, width, channels = image.shape
-    p, s = points.shape[0], points.shape[3]
+    p, s = len(rows.matrices[0]), points.shape[2]
 
     def task(index: int) -> None:
         n = slice(index * step, min((index + 1) * step, n_all))
         x = image[n]
         half = scratch.local("half", (len(x), s, p, width, channels), x.dtype)
-        some = points[:, :, n].transpose(4, 2, 3, 0, 1, 5)  # (s', N, s, P, Q, C)
+        out, some = _matching(half, points[:, n], together)
         for phase, (matrix, part) in enumerate(zip(cols.matrices, cols.slices, strict=True)):
-            np.matmul(matrix.T, some[phase], out=half[:, :, :, part])
+            np.matmul(matrix.T, some[phase], out=out[..., part, :])
         for phase, (matrix, part) in enumerate(zip(rows.matrices, rows.slices, strict=True)):
             np.matmul(matrix.T, _flat(half[:, phase]), out=_flat(x[:, part]))
 
     step = max(1, TILE_BYTES // (height * width * channels * image.itemsize))
     threads.run(task, -(-n_all // step), image.nbytes + points.nbytes)
+
+
+def _matching(half: np.ndarray, points: np.ndarray, together: int) -> tuple[np.ndarray, np.ndarray]:
+    """Views of half (N, s, P, W, C) as (N, s, P / T, T, W, C) and of points as (s', N, s, P / T, T, Q, C).
+
+    In memory the Q columns come before the T rows that lie together: (P / T, Q, T).
+    """
+    n, s, p, width, channels = half.shape
+    points = points.reshape(p // together, -1, together, *points.shape[1:])
+    return half.reshape(n, s, -1, together, width, channels), points.transpose(5, 3, 4, 0, 2, 1, 6)
 
 
 def _flat(x: np.ndarray) -> np.ndarray:
@@ -228,15 +263,15 @@ def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry, 
     """x (N, H, W, C), w (F, kh, kw, C) -> y (N, oh, ow, F)"""
     plan = Plan.make(geometry, tile, x.dtype)
     v, u = _x_points(x, plan, shared), _w_points(w, plan, shared)
-    with scratch.borrow((*v.shape[:3], 1, 1, len(w)), x.dtype) as m:
-        tasks = [(k, i, cols) for k, rows, cols in plan.meetings() for i in rows]
+    with scratch.borrow((*v.shape[:2], 1, 1, len(w)), x.dtype) as m:
+        tasks = plan.pieces(len(x))
 
         def task(index: int) -> None:
-            k, i, cols = tasks[index]
-            np.matmul(_matrix(v[i, cols]), _matrix(u[k]).T, out=_matrix(m[i, cols]))
+            kind, rows = tasks[index]
+            np.matmul(_matrix(v)[rows], _matrix(u[kind]).T, out=_matrix(m)[rows])
 
         threads.run(task, len(tasks))
-        from_points(m, plan.rows.y, plan.cols.y, y)
+        from_points(m, plan.rows.y, plan.cols.y, y, plan.together)
 
 
 def conv2d_input(
@@ -245,15 +280,15 @@ def conv2d_input(
     """g (N, oh, ow, F), w (F, kh, kw, C) -> x (N, H, W, C)"""
     plan = Plan.make(geometry, tile, g.dtype)
     s, u = _g_points(g, plan, shared), _w_points(w, plan, shared)
-    with scratch.borrow((*s.shape[:3], *u.shape[3:]), g.dtype) as dv:
-        tasks = [(k, i, cols) for k, rows, cols in plan.meetings() for i in rows]
+    with scratch.borrow((*s.shape[:2], *u.shape[2:]), g.dtype) as dv:
+        tasks = plan.pieces(len(g))
 
         def task(index: int) -> None:
-            k, i, cols = tasks[index]
-            np.matmul(_matrix(s[i, cols]), _matrix(u[k]), out=_matrix(dv[i, cols]))
+            kind, rows = tasks[index]
+            np.matmul(_matrix(s)[rows], _matrix(u[kind]), out=_matrix(dv)[rows])
 
         threads.run(task, len(tasks))
-        from_points(dv, plan.rows.x, plan.cols.x, x)
+        from_points(dv, plan.rows.x, plan.cols.x, x, plan.together)
 
 
 def conv2d_weight(
@@ -262,16 +297,16 @@ def conv2d_weight(
     """x (N, H, W, C), g (N, oh, ow, F) -> w (F, kh, kw, C)"""
     plan = Plan.make(geometry, tile, x.dtype)
     v, s = _x_points(x, plan, shared), _g_points(g, plan, shared)
-    with scratch.borrow((*plan.kinds, len(w), *v.shape[3:]), x.dtype) as du:
-        tasks = plan.meetings()
+    with scratch.borrow((math.prod(plan.kinds), len(w), *v.shape[2:]), x.dtype) as du:
+        tasks = plan.products(len(x))
 
         def task(index: int) -> None:
-            k, rows, cols = tasks[index]
-            total = _matrix(du[k])
-            np.matmul(_matrix(s[rows[0], cols]).T, _matrix(v[rows[0], cols]), out=total)
-            for i in rows[1:]:
+            kind, (first, *others) = tasks[index]
+            total = _matrix(du[kind])
+            np.matmul(_matrix(s)[first].T, _matrix(v)[first], out=total)
+            for rows in others:
                 part = scratch.local("part", total.shape, total.dtype)
-                np.matmul(_matrix(s[i, cols]).T, _matrix(v[i, cols]), out=part)
+                np.matmul(_matrix(s)[rows].T, _matrix(v)[rows], out=part)
                 total += part
 
         threads.run(task, len(tasks))
@@ -284,26 +319,26 @@ def _matrix(points: np.ndarray) -> np.ndarray:
 
 
 def _x_points(x: np.ndarray, plan: Plan, shared: Shared) -> np.ndarray:
-    shape = (*plan.points, len(x), *plan.phases, x.shape[-1])
-    return _shared("x", x, plan, shared, shape, plan.rows.x, plan.cols.x)
+    shape = (math.prod(plan.points), len(x), *plan.phases, x.shape[-1])
+    return _shared("x", x, shared, shape, plan.rows.x, plan.cols.x, plan.together)
 
 
 def _w_points(w: np.ndarray, plan: Plan, shared: Shared) -> np.ndarray:
-    shape = (*plan.kinds, len(w), *plan.phases, w.shape[-1])
-    return _shared("w", w, plan, shared, shape, plan.rows.w, plan.cols.w)
+    shape = (math.prod(plan.kinds), len(w), *plan.phases, w.shape[-1])
+    return _shared("w", w, shared, shape, plan.rows.w, plan.cols.w, 1)
 
 
 def _g_points(g: np.ndarray, plan: Plan, shared: Shared) -> np.ndarray:
-    shape = (*plan.points, len(g), 1, 1, g.shape[-1])
-    return _shared("g", g, plan, shared, shape, plan.rows.y, plan.cols.y)
+    shape = (math.prod(plan.points), len(g), 1, 1, g.shape[-1])
+    return _shared("g", g, shared, shape, plan.rows.y, plan.cols.y, plan.together)
 
 
 def _shared(
-    name: str, image: np.ndarray, plan: Plan, shared: Shared, shape: tuple[int, ...], rows: Lens, cols: Lens
+    name: str, image: np.ndarray, shared: Shared, shape: tuple[int, ...], rows: Lens, cols: Lens, together: int
 ) -> np.ndarray:
     """The transform of an operand: what an earlier kernel of this application left, else made now and left."""
     points = shared.get(name)
     if points is None:
         points = shared[name] = np.empty(shape, image.dtype)
-        to_points(image, rows, cols, points)
+        to_points(image, rows, cols, points, together)
     return points

@@ -58,6 +58,10 @@ class Tiles:
         """out (C,) = the sum over a tile's narrow rows"""
         sum_rows(part.reshape(-1, self.channels), out)
 
+    def dots(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+        """out (C,) = the sum over two tiles' narrow rows of a * b, without the products going through memory"""
+        np.einsum("ij,ij->j", a, b).reshape(-1, self.channels).sum(0, out=out)
+
 
 def forward(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float, negative_slope: float, y: np.ndarray
@@ -75,8 +79,7 @@ def forward(
         centred = scratch.local("centred", part.shape, x.dtype)
         np.subtract(part, np.tile(centre, tiles.fold), out=centred)
         tiles.sums(centred, sums[index])
-        np.multiply(centred, centred, out=centred)
-        tiles.sums(centred, squares[index])
+        tiles.dots(centred, centred, squares[index])
 
     threads.run(statistics, tiles.count, tiles.cost)
     counts = np.full((tiles.count, 1), float(tiles.step))
@@ -125,8 +128,7 @@ def backward(
         tiles.sums(part, sums_u[index])
         centred = scratch.local("centred", part.shape, x.dtype)
         np.subtract(tiles(x, index), wide_mean, out=centred)
-        centred *= part
-        tiles.sums(centred, sums_ux[index])
+        tiles.dots(centred, part, sums_ux[index])
 
     threads.run(sums, tiles.count, tiles.cost)
     r = 1 / np.sqrt(var.astype(np.float64) + eps)
