@@ -6,6 +6,7 @@ of it is written to a folder: sample grids, an animation, curves, and the model.
 
     python examples/mnist_gan.py                     # 5 epochs
     python examples/mnist_gan.py --steps 200         # a quick look
+    python examples/mnist_gan.py --metric-every 500  # and keep the best model by Frechet distance
     python examples/mnist_gan.py --data DIR          # any other IDX set: Fashion-MNIST, EMNIST, ...
     python examples/mnist_gan.py --backend cupy      # on an NVIDIA GPU
 """
@@ -18,7 +19,7 @@ import numpy as np
 import minigan
 from minigan import backend, data, gan, optim
 from minigan.cli import user_errors
-from minigan.commands.arguments import fixed_by, natural, positive
+from minigan.commands.arguments import add_metric, best_of, fixed_by, natural, positive
 from minigan.run import Run, free_folder
 
 
@@ -41,6 +42,7 @@ def main() -> int:
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--resume", action="store_true", help="go on with the training in --out, exactly")
     parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
+    add_metric(parser)
     parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return user_errors(train, parser.parse_args())
@@ -56,7 +58,7 @@ def train(args: argparse.Namespace) -> None:
     place = backend.get(args.backend)
 
     # Independent streams: drawing more samples to look at, say, never changes the training.
-    init, noise, shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
+    init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     digits = data.mnist("train", root=args.data)
     loader = data.Loader(digits, args.batch_size, backend=place, rng=shuffle)
@@ -96,10 +98,11 @@ def train(args: argparse.Namespace) -> None:
         resume=args.resume,
         checkpoint_every=args.checkpoint_every,
         quiet=args.quiet,
+        best=best_of(args, digits, args.z_dim, conditional=False, rng=measured),
     ) as run:
         for _ in run.steps():
             pass  # a record of the step's losses and beliefs, for whoever wants to do more with it
-    print(f"{trainer.step_count} steps; pictures and model in {run.out}")
+    print(run.summary())
 
 
 if __name__ == "__main__":

@@ -32,9 +32,22 @@ def save_model(path: Path_, generator: Module, architecture: dict[str, Any]) -> 
 def read_model(path: Path_) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The architecture and the arrays of a file that ``save_model`` wrote. Raises InputError for any other file."""
     arrays, facts = read(path, "model")
+    return _architecture(path, facts), arrays
+
+
+def read_generator(path: Path_) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """As ``read_model``, also from a checkpoint of a training: its generator, or the average where it keeps one."""
+    arrays, facts = read(path, "model or checkpoint")
+    if "trainer" in facts:
+        prefix = "ema/" if any(name.startswith("ema/") for name in arrays) else "generator/"
+        arrays = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    return _architecture(path, facts), arrays
+
+
+def _architecture(path: Path_, facts: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(facts.get("architecture"), dict):
         raise InputError(f"{path}: its metadata holds no architecture; train the model again")
-    return facts["architecture"], arrays
+    return facts["architecture"]
 
 
 def save(path: Path_, kind: str, arrays: Mapping[str, np.ndarray], facts: dict[str, Any]) -> None:
@@ -49,7 +62,7 @@ def save(path: Path_, kind: str, arrays: Mapping[str, np.ndarray], facts: dict[s
 
 
 def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and facts of a file that ``save`` wrote.
+    """The arrays and facts of a file that ``save`` wrote. ``kind`` may be several, as in "model or checkpoint".
 
     Raises InputError when the file is missing, is of another kind, was written by a newer minigan, or is damaged.
     """
@@ -65,7 +78,7 @@ def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{path}: not a readable safetensors file ({error}); give a {kind} a training wrote") from None
     found = header.get("kind") if isinstance(header, dict) else None
-    if found != kind:
+    if found not in kind.split(" or "):
         found = f"a {found}" if found else "no file of minigan's"
         raise InputError(f"{path}: is {found}, not a {kind}; give a {kind} file that a training wrote")
     if header.get("version") != VERSION:

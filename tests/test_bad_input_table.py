@@ -417,7 +417,7 @@ COMMANDS = {
     "a report of nothing": (["report", "nowhere"], "nowhere holds no training: name the --out of one"),
     "a model that is not there": (
         ["sample", "none.safetensors"],
-        "none.safetensors: there is no such file; give a model file that a training wrote",
+        "none.safetensors: there is no such file; give a model or checkpoint file that a training wrote",
     ),
     "over the model": (
         ["sample", "a.safetensors", "--out", "./a.safetensors"],

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.random import Generator
 
-from .. import backend, gan
-from ..checkpoint import read_model
+from .. import backend, gan, metrics
+from ..best import Best
+from ..checkpoint import read_generator
+from ..data import Dataset
 from ..errors import InputError
 from ..nn import Module
+
+if TYPE_CHECKING:
+    from ..metrics import Extractor
 
 
 def natural(text: str) -> int:
@@ -33,6 +39,7 @@ def positive(text: str) -> int:
 def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments that must be the same when a training is resumed: all but those of length, place and display."""
     free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data"}
+    free |= {"metric_every", "metric_samples", "extractor"}  # Run compares what they come to
     return {name: value for name, value in vars(args).items() if name not in free}
 
 
@@ -40,8 +47,51 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
 
 
+def add_extractor(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--extractor",
+        metavar="NAME",
+        help="what images are compared by: mnist, animals, inception, or a FILE of examples/train_classifier.py "
+        "(default: the one that knows the data's classes, else mnist)",
+    )
+
+
+def extractor_for(dataset: Dataset, name: str | None) -> Extractor:
+    """The extractor called ``name``, or of those that come along the one trained on such data."""
+    if name is None:
+        name = "animals" if "giraffe" in dataset.classes else "mnist"
+    return metrics.load_extractor(name)
+
+
+def add_metric(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--metric-every", type=positive, metavar="STEPS", help="measure the Frechet distance, keep best.safetensors"
+    )
+    parser.add_argument("--metric-samples", type=positive, metavar="N", help="images to measure it on (default: 5000)")
+    add_extractor(parser)
+
+
+def best_of(args: argparse.Namespace, dataset: Dataset, z_dim: int, conditional: bool, rng: Generator) -> Best | None:
+    """What ``add_metric``'s arguments ask for."""
+    if not args.metric_every:
+        unused = {"--metric-samples": args.metric_samples, "--extractor": args.extractor}
+        for option, value in unused.items():
+            if value is not None:
+                raise InputError(f"{option} {value} does nothing without --metric-every: add that, or leave it out")
+        return None
+    return Best(
+        dataset,
+        extractor_for(dataset, args.extractor),
+        every=args.metric_every,
+        samples=args.metric_samples or 5000,
+        z_dim=z_dim,
+        conditional=conditional,
+        rng=rng,
+    )
+
+
 def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a model.safetensors that a training wrote")
+    parser.add_argument("model", metavar="MODEL", help="a model.safetensors or a checkpoint that a training wrote")
     parser.add_argument("--out", default=out, metavar="FILE", help=f"the picture to write (default: {out})")
     parser.add_argument("--seed", type=natural, default=0, help="of the random latents (default: 0)")
     parser.add_argument("--class", dest="label", type=natural, metavar="N", help="of a conditional model: only class N")
@@ -51,11 +101,11 @@ def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
 class LoadedGenerator:
     """A generator from a file, ready to be asked for images."""
 
-    def __init__(self, path: str, backend_name: str, out: str) -> None:
-        if Path(out).resolve() == Path(path).resolve():
+    def __init__(self, path: str | Path, backend_name: str, out: str | None = None) -> None:
+        if out is not None and Path(out).resolve() == Path(path).resolve():
             raise InputError(f"--out {out} would overwrite the model: choose another name")
         place = backend.get(backend_name)
-        architecture, state = read_model(path)
+        architecture, state = read_generator(path)
         try:
             generator, _ = gan.build(architecture, np.random.default_rng(0))
             generator.load_state_dict(state)

@@ -14,7 +14,7 @@ from .. import backend, data, gan
 from ..errors import InputError
 from ..optim import LinearDecay
 from ..run import Run, free_folder
-from .arguments import add_backend, fixed_by, natural, positive
+from .arguments import add_backend, add_metric, best_of, fixed_by, natural, positive
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -43,6 +43,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     length.add_argument("--steps", type=positive, help="stop after so many steps instead")
     length.add_argument("--batch-size", type=int, default=128, help="images a step (default: 128)")
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
+
+    add_metric(parser.add_argument_group("how good the samples are (minigan evaluate)"))
 
     game = parser.add_argument_group("the game")
     game.add_argument("--objective", choices=gan.OBJECTIVES, help="instead of the model's own")
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         minigan.set_num_threads(args.threads)
     place, model = backend.get(args.backend), gan.MODELS[args.model]
-    init, noise, shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
+    init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     images = open_images(args.data, args.size, args.channels)
     if args.only is not None:
@@ -112,19 +114,24 @@ def run(args: argparse.Namespace) -> None:
         resume=args.resume,
         checkpoint_every=args.checkpoint_every,
         quiet=args.quiet,
+        best=best_of(args, images, z_dim, model.conditional, measured),
     ) as folder:
         for _ in folder.steps():
             pass
-    print(f"{trainer.step_count} steps; pictures and model in {folder.out}")
+    print(folder.summary())
 
 
-def open_images(source: str, size: int | None, channels: int) -> data.Dataset:
-    """MNIST by name, a folder that holds IDX files, or a folder of pictures."""
+def open_images(source: str, size: int | None, channels: int, split: str = "train") -> data.Dataset:
+    """MNIST by name, a folder that holds IDX files, or a folder of pictures, which has no splits."""
     if source == "mnist":
-        return data.mnist("train")
-    if any("idx3" in path.name for path in Path(source).glob("*")):
-        return data.mnist("train", root=source)
+        return data.mnist(split)
+    if is_idx_folder(source):
+        return data.mnist(split, root=source)
     return data.ImageFolder(source, size or 64, channels)
+
+
+def is_idx_folder(source: str) -> bool:
+    return any("idx3" in path.name for path in Path(source).glob("*"))
 
 
 def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""Where the samples come from that are to be measured: a generator, a folder of pictures, or an array."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import data, gan
+from ..checkpoint import Checkpoints
+from ..errors import InputError
+from .arguments import LoadedGenerator
+
+TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a training, the first that is there
+
+
+@dataclass(frozen=True)
+class Samples:
+    images: np.ndarray  # (N, C, H, W), uint8 or in [-1, 1]
+    wanted: np.ndarray | None  # (N,) the classes that were asked for
+    origin: str  # what they are, in words
+
+
+def open_samples(
+    source: str, count: int, dataset: data.Dataset, *, rng: np.random.Generator, backend_name: str
+) -> Samples:
+    """``count`` samples from SOURCE, or all that there are.
+
+    A safetensors file is a generator that draws them; a folder is that of a training, or holds pictures; an npz file
+    holds an array. A conditional generator is asked for each class as often as ``dataset`` has it.
+    """
+    path = Path(source)
+    if path.is_dir():
+        model = model_in(path)
+        if model is None:
+            return from_pictures(path, count, dataset, rng)
+        path = model
+    if path.suffix == ".npz":
+        return from_array(path, count, dataset, rng)
+    return from_generator(path, count, dataset, rng, backend_name)
+
+
+def model_in(folder: Path) -> Path | None:
+    """The model of a training's folder, or the newest checkpoint of one under way; None in any other folder."""
+    for name in TAKEN:
+        if (folder / name).is_file():
+            return folder / name
+    paths = [*Checkpoints(folder / "checkpoints").paths(), *Checkpoints(folder).paths()]
+    return paths[-1] if paths else None
+
+
+def from_generator(
+    path: Path, count: int, dataset: data.Dataset, rng: np.random.Generator, backend_name: str
+) -> Samples:
+    """Drawn in evaluation mode."""
+    loaded = LoadedGenerator(path, backend_name)
+    z = rng.standard_normal((count, loaded.z_dim))
+    labels = None
+    if loaded.classes:
+        if dataset.labels is None or dataset.labels.max() >= loaded.classes:
+            known = "no labels" if dataset.labels is None else f"{len(dataset.classes)} classes"
+            raise InputError(
+                f"{path}: this model draws {loaded.classes} classes, {dataset.name} has {known}: "
+                "name the --data that it was trained on"
+            )
+        labels = rng.choice(dataset.labels, count)
+    return Samples(gan.generate(loaded.generator, z, labels), labels, f"{path}, batch norm in evaluation mode")
+
+
+def from_pictures(folder: Path, count: int, dataset: data.Dataset, rng: np.random.Generator) -> Samples:
+    """The pictures below a folder, which must have the data's size: to resize them would change what is measured."""
+    from PIL import Image, UnidentifiedImageError
+
+    channels, height, width = dataset.image_shape
+    for path in sorted(folder.rglob("*.png")):
+        try:
+            with Image.open(path) as picture:
+                size = picture.size
+        except UnidentifiedImageError:
+            continue  # ImageFolder tells of it
+        if size != (width, height):
+            raise InputError(
+                f"{path} is {size[0]}x{size[1]} pixels, the images of {dataset.name} are {width}x{height}: "
+                "give single samples, not grids, in the data's size"
+            )
+    found = data.ImageFolder(folder, height, channels, cache=False)
+    chosen = rng.permutation(len(found))[:count]
+    return Samples(found.images[chosen], None, f"{len(found)} pictures in {folder}")
+
+
+def from_array(path: Path, count: int, dataset: data.Dataset, rng: np.random.Generator) -> Samples:
+    """The array under "images" or "arr_0", or the only one there is: (N, C, H, W), (N, H, W, C) or (N, H, W); uint8, or
+    floating-point in [-1, 1]. Integers (N,) under "labels" are the classes that were asked for."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; give a model, a folder, or an npz file of samples")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+        raise InputError(f"{path}: not a readable npz file ({error}); write one with numpy.savez") from None
+    named = [name for name in ("images", "arr_0") if name in arrays]
+    others = [name for name in arrays if name != "labels"]
+    if not named and len(others) != 1:
+        raise InputError(f'{path} holds {", ".join(arrays) or "nothing"}: name the array of samples "images"')
+    name = named[0] if named else others[0]
+    images = channels_first(arrays[name], dataset, f"{path}: {name}")
+    labels = arrays.get("labels")
+    if labels is not None and (labels.shape != (len(images),) or labels.dtype.kind not in "iu"):
+        raise InputError(
+            f"{path}: labels are {labels.dtype} {labels.shape}, expected an integer for each of {len(images)} images"
+        )
+    if images.dtype.kind == "f" and images.size and 0 <= images.min() <= images.max() <= 1:
+        raise InputError(f"{path}: {name} runs from 0 to 1, expected [-1, 1] in floating point: save 2 * {name} - 1")
+    chosen = rng.permutation(len(images))[:count]
+    return Samples(images[chosen], None if labels is None else labels[chosen], f"{len(images)} images of {path}")
+
+
+def channels_first(images: np.ndarray, dataset: data.Dataset, name: str) -> np.ndarray:
+    """The images as (N, C, H, W), told by the data's shape."""
+    channels, height, width = dataset.image_shape
+    shape = images.shape[1:]
+    if shape == (channels, height, width):
+        return images
+    if shape == (height, width, channels):
+        return images.transpose(0, 3, 1, 2)
+    if shape == (height, width) and channels == 1:
+        return images[:, None]
+    raise InputError(
+        f"{name} is {images.shape}, expected (N, {channels}, {height}, {width}) or (N, {height}, {width}, {channels}) "
+        f"as the images of {dataset.name}"
+    )
