@@ -30,8 +30,10 @@ def test_one_subset_against_loops(n, m, dim, rng):
 def test_subsets_of_one_round_are_disjoint():
     """A round halves {0, 0, 1, 1} into {0, 0} and {1, 1}, estimates 7 and 0, or into {0, 1} twice, both 0."""
     x, y = np.array([[0.0], [0.0], [1.0], [1.0]]), np.ones((4, 1))
-    seen = {kernel_distance(x, y, np.random.default_rng(seed), subsets=2, size=2).value for seed in range(50)}
-    assert seen == {0, 3.5}  # {0, 0} twice would be 7
+    found = [kernel_distance(x, y, np.random.default_rng(seed), subsets=2, size=2) for seed in range(50)]
+    assert {one.value for one in found} == {0, 3.5}  # {0, 0} twice would be 7
+    for one in found:
+        assert one.standard_error == pytest.approx(one.value)  # of 7 and 0: sqrt(24.5 / 2)
 
 
 def test_subsets_come_in_whole_rounds(rng):
