@@ -5,8 +5,11 @@ the digits alone, from shifted ones, with generated ones for half of every batch
 on as large batches, and are tested on the 10,000 test digits. What comes out is reported as it is: a GAN knows nothing
 that was not in its digits, and to move these about by two pixels may well help more.
 
+The GAN is the zoo's cgan, but D judges four digits of a class at a time (PacGAN): from so few it would otherwise learn
+to draw one digit of each class, and that same one for every z.
+
     python examples/augment.py                              # a quarter of an hour on two cores
-    python examples/augment.py --model acgan --labels 100 --seed 1
+    python examples/augment.py --labels 100 --seed 1        # other digits, another GAN
     python examples/augment.py --dry-run                    # a few steps of everything, to see that all works
 """
 
@@ -16,7 +19,7 @@ import json
 import statistics
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,12 +32,15 @@ from minigan.commands.arguments import add_backend, natural, positive
 from minigan.data import Dataset
 from minigan.errors import InputError
 from minigan.files import write_atomically
+from minigan.gan.models import dcgan
+from minigan.gan.models.cgan import ConditionalDiscriminator
 from minigan.gan.objectives import cross_entropy
 from minigan.ops.translate import translate
 from minigan.run import claim_folder, free_folder
 from minigan.tensor import Tensor, grad, no_grad
 
 SHIFT = 2  # pixels
+PACK = 4  # digits that D judges at a time
 
 
 class Arm(NamedTuple):
@@ -59,10 +65,9 @@ def main() -> int:
     parser.add_argument("--labels", nargs="+", type=positive, default=[100, 300, 1000], help="default: 100 300 1000")
     parser.add_argument("--classifiers", type=positive, default=5, help="from so many seeds (default: 5)")
     parser.add_argument("--steps", type=positive, default=400, help="of each classifier (default: 400)")
-    parser.add_argument("--model", choices=["cgan", "acgan"], default="cgan", help="the GAN (default: cgan)")
     parser.add_argument("--gan-steps", type=positive, default=2000, help="of each GAN (default: 2000)")
     parser.add_argument("--width", type=positive, default=32, help="of the GAN (default: 32)")
-    parser.add_argument("--batch-size", type=positive, default=50, help="of all trainings (default: 50)")
+    parser.add_argument("--batch-size", type=positive, default=64, help="of all trainings (default: 64)")
     parser.add_argument("--seed", type=natural, default=0, help="picks the digits, and all else (default: 0)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/augment, -2, -3, ...)")
     add_backend(parser)
@@ -79,11 +84,13 @@ def run(args: argparse.Namespace) -> None:
         minigan.set_num_threads(args.threads)
     train, test = data.mnist("train"), data.mnist("test")
     if args.dry_run:
-        args.labels, args.classifiers, args.steps, args.gan_steps, args.width = [20, 30], 2, 2, 2, 4
-        args.batch_size, test = 10, Dataset(test.images[:100], test.labels[:100], test.classes, test.name)
+        args.labels, args.classifiers, args.steps, args.gan_steps, args.width = [40, 50], 2, 2, 2, 4
+        args.batch_size, test = 8, Dataset(test.images[:100], test.labels[:100], test.classes, test.name)
+    if args.batch_size % PACK:
+        raise InputError(f"--batch-size {args.batch_size}: D judges {PACK} digits at a time, give a multiple of {PACK}")
     for count in args.labels:
-        if count % len(train.classes) or count < args.batch_size:
-            raise InputError(f"--labels {count}: give a multiple of 10, at least the --batch-size of {args.batch_size}")
+        if count % len(train.classes) or count < PACK * len(train.classes):
+            raise InputError(f"--labels {count}: give a multiple of 10, and at least {PACK} of each class")
     place = backend.get(args.backend)
     out = claim_folder(args.out or free_folder("out/augment"))
     accuracies: Accuracies = {}
@@ -92,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
         for count in args.labels:
             picks, *streams = (np.random.default_rng(s) for s in np.random.SeedSequence((args.seed, count)).spawn(5))
             digits = balanced(train, count, picks)
-            bar.set_description(f"{count} labels, {args.model}")
+            bar.set_description(f"{count} labels, GAN")
             drawn = forge(digits, args, place, streams, bar)
             viz.save_png(out / "samples" / f"labels-{count}.png", viz.grid(drawn.images[:100] / 127.5 - 1, columns=10))
             accuracies[count] = {arm.name: [] for arm in ARMS}
@@ -120,24 +127,43 @@ def balanced(digits: Dataset, count: int, rng: np.random.Generator) -> Dataset:
 # ---- the GAN -------------------------------------------------------------------------------------
 
 
+class PackedByClass(nn.Module):
+    """discriminator(x, labels) -> (N / PACK, 1): PACK digits of a class judged at a time, told which class it is."""
+
+    def __init__(self, width: int, classes: int, rng: np.random.Generator) -> None:
+        self.discriminator = ConditionalDiscriminator(dcgan.discriminator(rng, 28, PACK + 1, width), classes, 28, rng)
+
+    def forward(self, x: Tensor, labels: np.ndarray) -> Tensor:
+        return self.discriminator(x.reshape(len(x) // PACK, PACK, 28, 28), labels[::PACK])
+
+
+def packs(digits: Dataset, count: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches (images in [-1, 1], labels) without end, of ``count`` packs: PACK different digits of a random class."""
+    members = [np.flatnonzero(digits.labels == kind) for kind in range(len(digits.classes))]
+    while True:
+        kinds = rng.integers(len(members), size=count)
+        yield scaled(digits, np.concatenate([rng.choice(members[kind], PACK, replace=False) for kind in kinds]))
+
+
+def scaled(digits: Dataset, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The chosen images, in [-1, 1], and their labels."""
+    return (digits.images[chosen] / 127.5 - 1).astype(np.float32), digits.labels[chosen]
+
+
 def forge(digits: Dataset, args: argparse.Namespace, place, streams, bar) -> Dataset:
     """10,000 digits of a conditional GAN that was trained on ``digits`` alone, as many of each class."""
-    init, noise, shuffle, looks = streams
-    model, classes = gan.MODELS[args.model], len(digits.classes)
-    architecture = {"model": args.model, "width": args.width, "classes": classes}
-    networks = (network.to(place) for network in gan.build(architecture, init))
-    # D would know so few digits by heart: it sees them moved and with parts cut out, and the generated ones as well.
-    settings = {"augment": [gan.DiffAugment("translation,cutout")], "ema": 0.995}
-    trainer = model.trainer(*networks, z_dim=model.z_dim, rng=noise, **settings)
-    loader = data.Loader(digits, args.batch_size, backend=place, rng=shuffle, labels=True)
-    for record in trainer.steps(loader.forever()):
+    init, noise, picks, looks = streams
+    model, classes = gan.MODELS["cgan"], len(digits.classes)
+    generator, _ = gan.build({"model": "cgan", "width": args.width, "classes": classes}, init)
+    networks = generator.to(place), PackedByClass(args.width, classes, init).to(place)
+    trainer = model.trainer(*networks, z_dim=model.z_dim, rng=noise, ema=0.995)
+    batches = islice(packs(digits, args.batch_size // PACK, picks), args.gan_steps)
+    for _ in trainer.steps(tuple(map(place.asarray, batch)) for batch in batches):
         bar.update()
-        if record.step == args.gan_steps:
-            break
     labels = np.arange(100 if args.dry_run else 10_000) % classes
     z = looks.standard_normal((len(labels), model.z_dim))
     images = gan.generate(trainer.ema.generator, z, labels, batch_size=250)
-    return Dataset(np.rint((images + 1) * 127.5).astype(np.uint8), labels, digits.classes, f"{args.model}'s digits")
+    return Dataset(np.rint((images + 1) * 127.5).astype(np.uint8), labels, digits.classes, "generated digits")
 
 
 # ---- the classifier ------------------------------------------------------------------------------
@@ -185,7 +211,7 @@ def shuffled(source: Dataset, count: int, rng: np.random.Generator) -> Iterator[
         while len(left) < count:
             left = np.concatenate([left, rng.permutation(len(source))])
         chosen, left = left[:count], left[count:]
-        yield (source.images[chosen] / np.float32(127.5) - 1).astype(np.float32), source.labels[chosen]
+        yield scaled(source, chosen)
 
 
 def accuracy(network: nn.Module, test: Dataset) -> float:
@@ -194,9 +220,9 @@ def accuracy(network: nn.Module, test: Dataset) -> float:
     right = 0
     with no_grad():
         for start in range(0, len(test), 500):
-            images = test.images[start : start + 500] / np.float32(127.5) - 1
-            logits = network(Tensor(network.backend.asarray(images.astype(np.float32)))).numpy()
-            right += int((logits.argmax(1) == test.labels[start : start + 500]).sum())
+            images, labels = scaled(test, np.arange(start, min(start + 500, len(test))))
+            logits = network(Tensor(network.backend.asarray(images))).numpy()
+            right += int((logits.argmax(1) == labels).sum())
     return right / len(test)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from examples import augment
 from minigan import backend, data
 from minigan.data import Dataset
+from minigan.tensor import Tensor
 
 EXAMPLE = ROOT / "examples" / "augment.py"
 
@@ -35,15 +36,15 @@ def test_dry_run(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     out = tmp_path / "out" / "augment"
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert [line.pop("labels") for line in lines] == [20, 30]
+    assert [line.pop("labels") for line in lines] == [40, 50]
     for line in lines:
         assert list(line) == ["nothing", "shifts", "GAN", "shifts and GAN"]
         assert all(len(values) == 2 and all(0 <= value <= 1 for value in values) for values in line.values())
     table = (out / "table.md").read_text()
     assert table in done.stdout
     assert [row.split(" | ")[0] for row in table.splitlines()] == ["| labelled digits", "|--:|--:|--:|--:|--:|",
-                                                                   "| 20", "| 30"]  # fmt: skip
-    for picture in ("accuracy.png", "samples/labels-20.png", "samples/labels-30.png"):
+                                                                   "| 40", "| 50"]  # fmt: skip
+    for picture in ("accuracy.png", "samples/labels-40.png", "samples/labels-50.png"):
         with Image.open(out / picture) as image:
             image.load()
 
@@ -52,7 +53,8 @@ def test_dry_run(tmp_path):
     ("argv", "message"),
     [
         (["--labels", "105"], "error: --labels 105: give a multiple of 10"),
-        (["--labels", "40"], "error: --labels 40: give a multiple of 10, at least the --batch-size of 50"),
+        (["--labels", "30"], "error: --labels 30: give a multiple of 10, and at least 4 of each class"),
+        (["--batch-size", "6"], "error: --batch-size 6: D judges 4 digits at a time, give a multiple of 4"),
         (["--backend", "tpu"], "error: unknown backend 'tpu'"),
     ],
 )
@@ -112,10 +114,25 @@ def test_shifted_digits_are_moved_over_black(digits, monkeypatch):
     assert x.numpy().max() == 2
 
 
+def test_d_is_shown_different_digits_of_one_class(digits):
+    images, labels = next(augment.packs(digits, 5, np.random.default_rng(0)))
+    assert images.shape == (20, 1, 28, 28) and images.min() == -1
+    assert all(len(set(pack)) == 1 for pack in labels.reshape(5, 4).tolist())
+    assert all(len(np.unique(pack, axis=0)) == 4 for pack in images.reshape(5, 4, 784))
+
+    d = augment.PackedByClass(4, 10, np.random.default_rng(0))
+    judged = d(Tensor(images), labels).numpy()
+    assert judged.shape == (5, 1)
+    d.eval()
+    before = d(Tensor(images), labels).numpy()
+    images[7] = images[11]  # of the second pack
+    changed = d(Tensor(images), labels).numpy() != before
+    assert changed.ravel().tolist() == [False, True, False, False, False]
+
+
 def test_the_gan_draws_as_many_of_each_class(digits):
     streams = [np.random.default_rng(seed) for seed in range(4)]
-    args = settings(model="acgan", width=4, gan_steps=2, dry_run=True)
-    drawn = augment.forge(digits, args, backend.get("numpy"), streams, Bar())
+    drawn = augment.forge(digits, settings(width=4, gan_steps=2, dry_run=True), backend.get("numpy"), streams, Bar())
     assert np.bincount(drawn.labels).tolist() == 10 * [10]
     assert drawn.images.dtype == np.uint8 and drawn.images.std() > 0
 
