@@ -19,7 +19,9 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["minigan", "minigan.*"]),
-    package_data={"minigan": ["py.typed", "data/files/**/*", "backend/cuda/*.cu", "backend/cuda/*.cuh"]},
+    package_data={
+        "minigan": ["py.typed", "data/files/**/*", "metrics/files/*", "backend/cuda/*.cu", "backend/cuda/*.cuh"]
+    },
     python_requires=">=3.10",
     install_requires=[
         "numpy>=2",

@@ -125,7 +125,7 @@ def mnist(split: str = "train", root: str | PathLike[str] | None = None) -> Data
 
     The files keep the names under which such sets are published: train-images-idx3-ubyte, t10k-labels-idx1-ubyte, ...;
     .gz, a dot before idx, test for t10k and a prefix (emnist-letters-train-...) are fine. Without a labels file the
-    dataset has no labels.
+    dataset has no labels. A file classes.txt beside them may name the classes, a line each; else they are numbers.
 
     Raises InputError for another split, for missing, damaged or mistaken files, and when a folder holds several sets.
 
@@ -149,7 +149,7 @@ def mnist(split: str = "train", root: str | PathLike[str] | None = None) -> Data
                 f"{images_path} holds {len(images)} images but {labels_path} {len(labels)} labels: "
                 "take both files from the same set"
             )
-        classes = tuple(str(label) for label in range(labels.max() + 1))
+        classes = _class_names(folder / "classes.txt", int(labels.max()) + 1)
     return Dataset(images[:, None], labels, classes, f"{prefix or folder.resolve().name}-{split}")
 
 
@@ -177,6 +177,22 @@ def _find_files(folder: Path, split: str) -> tuple[str, Path, Path | None]:
         )
     prefix = prefixes[0]
     return prefix, found[prefix, split, "images"], found.get((prefix, split, "labels"))
+
+
+def _class_names(path: Path, count: int) -> tuple[str, ...]:
+    """What the file says, or "0", "1", ... where there is none."""
+    if not path.exists():
+        return tuple(map(str, range(count)))
+    try:
+        names = tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}): write the classes' names into it, a line each") from None
+    names = tuple(name.strip() for name in names if name.strip())
+    if len(names) < count or len(set(names)) < len(names):
+        raise InputError(
+            f"{path} holds {len(set(names))} different names, the labels go up to {count - 1}: name each class once"
+        )
+    return names
 
 
 def _read_ubytes(path: Path, what: str, ndim: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """How good are the samples?"""
 
+from .extractor import Extractor, Features, load_extractor
 from .frechet import Gaussian, frechet_distance
 from .inception_score import InceptionScore, inception_score
 from .kernel import KernelDistance, kernel_distance
@@ -10,6 +11,8 @@ from .modes import ModeStatistics, mode_statistics
 from .prdc import PrecisionRecall, precision_recall
 
 __all__ = [
+    "Extractor",
+    "Features",
     "Gaussian",
     "InceptionScore",
     "KernelDistance",
@@ -21,6 +24,7 @@ __all__ = [
     "inception_score",
     "kernel_distance",
     "label_statistics",
+    "load_extractor",
     "memorisation_check",
     "memorisation_distance",
     "mifid",
