@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .backend import Array
+from .backend.host import on_host
 from .errors import InputError
 from .nn.module import Parameter
 from .tensor import Tensor
@@ -41,13 +42,20 @@ class Optimizer:
             gradients = [p.grad for p in self.params if p.grad is not None]
         if len(gradients) != len(self.params):
             raise ValueError(f"step got {len(gradients)} gradients for {len(self.params)} parameters")
-        self.step_count += 1
+        on_host(self._begin)
         self.update(self.params[0].backend, [p.data for p in self.params], [g.data for g in gradients])
+
+    def _begin(self) -> None:
+        self.step_count += 1
         for p in self.params:
             p.bump()
 
     def update(self, backend: Any, params: list[Array], grads: list[Array]) -> None:
         raise NotImplementedError(f"{type(self).__name__}.update")
+
+    def settings(self) -> dict[str, Any]:
+        """What the backend's kernel is told in this step."""
+        return {"lr": self.lr}
 
     def zero_grad(self) -> None:
         for p in self.params:
@@ -85,8 +93,10 @@ class SGD(Optimizer):
         self.momentum, self.weight_decay = momentum, weight_decay
 
     def update(self, backend, params, grads):
-        settings = {"lr": self.lr, "momentum": self.momentum, "l2": self.weight_decay}
-        backend.sgd(params, grads, self.state["momentum_buffer"], **settings)
+        backend.update("sgd", self.settings, params, grads, self.state["momentum_buffer"])
+
+    def settings(self):
+        return {"lr": self.lr, "momentum": self.momentum, "l2": self.weight_decay}
 
 
 class RMSprop(Optimizer):
@@ -101,7 +111,10 @@ class RMSprop(Optimizer):
         self.alpha, self.eps = alpha, eps
 
     def update(self, backend, params, grads):
-        backend.rmsprop(params, grads, self.state["square_avg"], lr=self.lr, alpha=self.alpha, eps=self.eps)
+        backend.update("rmsprop", self.settings, params, grads, self.state["square_avg"])
+
+    def settings(self):
+        return {"lr": self.lr, "alpha": self.alpha, "eps": self.eps}
 
 
 class Adam(Optimizer):
@@ -127,9 +140,10 @@ class Adam(Optimizer):
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
     def update(self, backend, params, grads):
-        moments = self.state["exp_avg"], self.state["exp_avg_sq"]
-        settings = {"lr": self.lr, "betas": self.betas, "eps": self.eps, "step": self.step_count}
-        backend.adam(params, grads, *moments, **settings, **self.decay())
+        backend.update("adam", self.settings, params, grads, self.state["exp_avg"], self.state["exp_avg_sq"])
+
+    def settings(self):
+        return {"lr": self.lr, "betas": self.betas, "eps": self.eps, "step": self.step_count, **self.decay()}
 
     def decay(self) -> dict[str, float]:
         return {"l2": self.weight_decay}

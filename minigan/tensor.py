@@ -437,7 +437,7 @@ def _broadcast_together(a: Tensor, b: Any) -> tuple[Tensor, Tensor]:
         like = None if hasattr(b, "shape") and not isinstance(b, np.generic) else a.dtype
         if like is not None and like.kind in "biu" and np.asarray(b).dtype.kind == "f":
             raise TypeError(f"{b} is not a whole number and the tensor is {like}: convert the tensor first")
-        b = Tensor(a.backend.asarray(b, like))
+        b = Tensor(a.backend.asarray(b) if like is None else a.backend.constant(b, like))
     if a.dtype != b.dtype:
         raise TypeError(f"operands have dtypes {a.dtype} and {b.dtype}: convert one, nothing is converted silently")
     if a.shape == b.shape:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from .geometry import ConvGeometry
 
 Array = Any  # a numpy or cupy array: the two share an interface but no base class
@@ -57,8 +58,41 @@ class ArrayBackend:
         copy[...] = array
         return copy
 
+    def upload(self, *arrays: np.ndarray) -> Callable[[], tuple[Array, ...]]:
+        """Begin to bring host arrays here, in any thread. What is returned is called where they are used, for them."""
+        return lambda: tuple(self.asarray(array) for array in arrays)
+
+    def constant(self, number: float, dtype: Any) -> Array:
+        """``number`` as an array of zero axes, which must not be written to."""
+        return self.asarray(number, dtype)
+
+    def read(self, scalars: Array) -> list[float]:
+        """The numbers that ``pack`` was given."""
+        return [scalar.item() for scalar in scalars]
+
+    def pack(self, scalars: Sequence[Array]) -> Array:
+        """Arrays of one element each as what ``read`` brings to the host at once."""
+        return scalars
+
     def synchronize(self) -> None:
         """Wait until every kernel that was started has finished."""
+
+    @property
+    def tf32(self) -> bool:
+        """Whether the factors of float32 products may be rounded to 10 bits."""
+        return False
+
+    @tf32.setter
+    def tf32(self, on: bool) -> None:
+        if on:
+            raise InputError(
+                f"backend {self.name!r} has no TF32, which is arithmetic of NVIDIA GPUs: use --backend cupy, or leave "
+                "out --tf32"
+            )
+
+    def graphs(self) -> Any:
+        """What captures steps and replays them, see cuda/graph.py; None where there is nothing to gain from that."""
+        return None
 
     # ---- linear algebra --------------------------------------------------------------------------
 
@@ -73,6 +107,10 @@ class ArrayBackend:
         """x[index]; an array in ``index`` may be on the host or on this backend."""
         return x[index]
 
+    def span(self, index: Array) -> tuple[int, int] | None:
+        """The smallest and the largest of ``index``, on the host or on this backend; None where it cannot be told."""
+        return (int(index.min()), int(index.max())) if index.size else None
+
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         """Zeros of ``shape`` with ``g`` added at ``index``; where an index repeats, the values add up."""
         x = self.empty(shape, g.dtype)
@@ -83,6 +121,21 @@ class ArrayBackend:
         else:  # slices and integers never repeat
             x[index] = g
         return x
+
+    def concatenate(self, parts: Sequence[Array], axis: int, out: Array) -> Array:
+        """``out``, the parts one after the other along ``axis``."""
+        return self.xp.concatenate(parts, axis=axis, out=out)
+
+    def translate(self, x: Array, offsets: Array) -> Array:
+        """y[n, c, i, j] = x[n, c, i - offsets[n, 0], j - offsets[n, 1]], zero where that is outside."""
+        height, width = x.shape[2:]
+        y = self.empty(x.shape, x.dtype)
+        y[...] = 0
+        for n, (down, right) in enumerate(self.to_numpy(offsets).tolist()):
+            to_rows, from_rows = overlap(down, height)
+            to_cols, from_cols = overlap(right, width)
+            y[n, :, to_rows, to_cols] = x[n, :, from_rows, from_cols]
+        return y
 
     # ---- convolution: the three partial derivatives of <g, conv2d(x, w)> -------------------------
     #
@@ -205,6 +258,10 @@ class ArrayBackend:
 
     # ---- optimizers: one call updates every parameter in place -----------------------------------
 
+    def update(self, rule: str, settings: Callable[[], dict[str, Any]], *arrays: Sequence[Array]) -> None:
+        """``rule``, one of adam, sgd and rmsprop, on params, grads, states... ``settings`` tells those of this step."""
+        getattr(self, rule)(*arrays, **settings())
+
     def adam(
         self,
         params: Sequence[Array],
@@ -269,3 +326,14 @@ class ArrayBackend:
             v *= alpha
             v += (1 - alpha) * g * g
             p -= lr * g / (self.xp.sqrt(v) + eps)
+
+
+def overlap(offset: int, size: int) -> tuple[slice, slice]:
+    """Where in the output, and where in the input, the pixels lie that stay inside when moved by ``offset``.
+
+    >>> overlap(1, 3), overlap(-5, 3)
+    ((slice(1, 3, None), slice(0, 2, None)), (slice(0, 0, None), slice(5, 5, None)))
+    """
+    kept = max(0, size - abs(offset))
+    start = min(max(offset, 0), size)
+    return slice(start, start + kept), slice(start - min(offset, size), start - min(offset, size) + kept)

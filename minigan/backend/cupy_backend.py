@@ -7,7 +7,8 @@ How the kernels work, and how they are tested without a GPU: docs/cuda.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -15,11 +16,14 @@ import numpy as np
 
 from ..errors import InputError
 from .base import Array, ArrayBackend, Shared
+from .cuda import optim
+from .cuda.blas import Blas
+from .cuda.graph import CaptureError, Graphs
 from .cuda.launch import C_NAMES, THREADS, Kernels, ceil_div, import_cupy
+from .cuda.upload import Uploads
 from .geometry import ConvGeometry
 
 TILE, NARROW, SLICE = 64, 16, 16  # BM, the two BN and BK of conv.cu
-SLOTS = 64  # parameters that one launch of an optimizer updates, as in optim.cu
 ENOUGH_BLOCKS = 512  # to keep any GPU busy; a constant, so that results do not depend on the GPU
 MOST_ROWS = 2**31 - 1024  # rows are counted in 32 bits
 PIXELS_A_THREAD = 8  # of im2col, as in conv.cu
@@ -27,7 +31,9 @@ WIDE, MOST_WINDOWS, MOST_PHASES = 32, 2**26, 1024  # see choose()
 
 CONV_FIELDS = ("N", "H", "W", "C", "F", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "splits")
 CONV = np.dtype([(name, np.int32) for name in CONV_FIELDS])
-SLOT = np.dtype([(name, np.int64) for name in ("p", "g", "a", "b", "size")])
+SCALARS = 64  # that one launch gathers, as in reduce.cu
+FEW = 2**28  # comparisons that cost less than sorting, see put_item
+MOST_CONSTANTS = 4096
 
 
 class CupyBackend(ArrayBackend):
@@ -35,12 +41,15 @@ class CupyBackend(ArrayBackend):
 
     name = "cupy"
     array_type: Any = None  # cupy.ndarray, once it is imported
+    captured_thread = 0  # what it launches is noted down for a graph, see cuda/graph.py
 
     def __init__(self) -> None:
         self.xp = import_cupy()
         self.array_type = self.xp.ndarray
         kernels = Kernels(self.xp)
-        self._launch, self._for_each = kernels.launch, kernels.for_each
+        self.launch, self._for_each = kernels.launch, kernels.for_each
+        self._blas, self._uploads = Blas(self.xp), Uploads(self)
+        self._constants: dict[tuple[bytes, str], Array] = {}
 
     @property
     def tf32(self) -> bool:
@@ -58,12 +67,53 @@ class CupyBackend(ArrayBackend):
         if isinstance(array, self.array_type):
             return array if dtype is None or array.dtype == dtype else array.astype(dtype)
         host = np.asarray(array, dtype=dtype)
+        if host.ndim == 0:
+            return self.xp.full((), host[()], host.dtype)  # a launch: a copy would wait for the host
+        if self.capturing:
+            raise CaptureError(f"{host.dtype}{host.shape} comes from the host past backend.host.from_host")
         if host.ndim == 4:
             return self.xp.asarray(np.ascontiguousarray(host.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
         return self.xp.asarray(host)
 
+    @property
+    def capturing(self) -> bool:
+        return self.captured_thread == threading.get_ident()
+
+    def upload(self, *arrays: np.ndarray) -> Callable[[], tuple[Array, ...]]:
+        return self._uploads.start(arrays)
+
+    def constant(self, number: float, dtype: Any) -> Array:
+        host = np.asarray(number, dtype)
+        key = host.tobytes(), host.dtype.str
+        if key in self._constants:
+            return self._constants[key]
+        array = self.asarray(host)
+        if not self.capturing and len(self._constants) < MOST_CONSTANTS:  # kept for good: a graph may hold its address
+            self._constants[key] = array
+        return array
+
     def to_numpy(self, array: Array) -> np.ndarray:
+        if self.capturing:
+            raise CaptureError(f"{array.dtype}{array.shape} is wanted on the host in mid-step")
         return self.xp.asnumpy(array)
+
+    def pack(self, scalars: Sequence[Array]) -> Array:
+        packed = self.xp.empty(len(scalars), scalars[0].dtype)
+        if has_kernels(*scalars) and len(scalars) <= SCALARS:
+            table = np.zeros(SCALARS, np.int64)
+            table[: len(scalars)] = [scalar.data.ptr for scalar in scalars]
+            slots = table.view(np.dtype((np.void, table.nbytes)))
+            self.launch("reduce.gather", packed.dtype, (1,), (SCALARS,), slots, packed, len(scalars))
+        else:
+            for number, scalar in enumerate(scalars):
+                packed[number] = scalar
+        return packed
+
+    def read(self, scalars: Array) -> list[float]:
+        return self.to_numpy(scalars).tolist()
+
+    def graphs(self) -> Graphs:
+        return Graphs(self)
 
     def synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()
@@ -72,14 +122,48 @@ class CupyBackend(ArrayBackend):
         """``array`` without gaps: channels-last with four axes, else in C order."""
         return self.channels_last(array) if array.ndim == 4 else self.xp.ascontiguousarray(array)
 
+    # ---- products, parts ---------------------------------------------------------------------------------------------
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        if b.ndim == 1:
+            return self.matmul(a, b[:, None])[..., 0]
+        out = self._blas.matmul(a, b, self.tf32)
+        return super().matmul(a, b) if out is None else out
+
+    def concatenate(self, parts: Sequence[Array], axis: int, out: Array) -> Array:
+        """By slices: CuPy's own kernel takes a table of addresses from the host."""
+        start = 0
+        for part in parts:
+            where = (slice(None),) * axis + (slice(start, start + part.shape[axis]),)
+            out[where] = part
+            start += part.shape[axis]
+        return out
+
+    def translate(self, x: Array, offsets: Array) -> Array:
+        if not has_kernels(x):
+            return super().translate(x, offsets)
+        y, sizes = self.empty(x.shape, x.dtype), (len(x), *x.shape[2:], x.shape[1])
+        return self._for_each(y, "resample.translate", self._dense(x), self.asarray(offsets, np.int64), y, *sizes)
+
     # ---- indexing ----------------------------------------------------------------------------------------------------
 
     def get_item(self, x: Array, index: Any) -> Array:
         return x[self._on_device(index)]
 
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
-        """Values for the same place are brought together by sorting, and added up in order: no atomics."""
+        """Values for the same place are added up in order, without atomics.
+
+        With few rows, each looks for its own values; otherwise sorting brings them together.
+        """
         xp, index = self.xp, self._on_device(index)
+        if has_kernels(g) and all(isinstance(part, self.array_type) and part.dtype.kind in "iu" for part in index):
+            leading, columns = shape[: len(index)], prod(shape[len(index) :])
+            count = g.size // max(columns, 1)
+            if 0 < prod(shape) * count <= FEW:
+                place = xp.arange(prod(leading), dtype=np.int64).reshape(leading)[index].ravel()
+                x, dense = xp.empty(shape, g.dtype), xp.ascontiguousarray(g)
+                self._for_each(x, "reduce.add_at_rows", dense, place, x, np.int64(x.size), columns, count)
+                return self.channels_last(x)
         x = xp.zeros(shape, g.dtype)
         if not any(isinstance(part, self.array_type) for part in index):
             x[index] = g  # slices and integers never repeat
@@ -90,8 +174,11 @@ class CupyBackend(ArrayBackend):
             source = xp.argsort(place)  # stable
             arrays = xp.ascontiguousarray(g), place[source], source, x
             grid = (ceil_div(g.size, THREADS),)
-            self._launch("reduce.add_at_sorted", g.dtype, grid, (THREADS,), *arrays, np.int64(g.size))
+            self.launch("reduce.add_at_sorted", g.dtype, grid, (THREADS,), *arrays, np.int64(g.size))
         return self.channels_last(x)
+
+    def span(self, index: Array) -> tuple[int, int] | None:
+        return None if self.capturing else super().span(index)
 
     def _on_device(self, index: Any) -> tuple[Any, ...]:
         parts = index if isinstance(index, tuple) else (index,)
@@ -108,7 +195,7 @@ class CupyBackend(ArrayBackend):
         dense = x if over_everything and x.flags.c_contiguous else self._dense(x)
         grid, block = self._by_column(x.size // columns, columns)
         partial = self.xp.empty((grid[1], columns), x.dtype)
-        self._launch("reduce.column_sums", x.dtype, grid, block, dense, partial, x.size // columns, columns)
+        self.launch("reduce.column_sums", x.dtype, grid, block, dense, partial, x.size // columns, columns)
         shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape) if keepdims or axis not in axes)
         return self._add_parts(partial).reshape(shape)
 
@@ -218,14 +305,14 @@ class CupyBackend(ArrayBackend):
         partial = self.xp.empty((splits, *shape), a.dtype)
         if partial.size:
             grid = (*tiles, splits * phases)
-            self._launch(f"conv.{kernel}{'_narrow' * narrow}", a.dtype, grid, (THREADS,), a, b, partial, p)
+            self.launch(f"conv.{kernel}{'_narrow' * narrow}", a.dtype, grid, (THREADS,), a, b, partial, p)
         return self._add_parts(partial)
 
     def _im2col(self, x: Array, p: np.ndarray, pixels: int, depth: int) -> Array:
         windows = self.xp.empty((pixels, depth), x.dtype)
         if windows.size:
             grid = ceil_div(pixels, PIXELS_A_THREAD), ceil_div(depth, THREADS)
-            self._launch("conv.im2col", x.dtype, grid, (THREADS,), x, windows, p)
+            self.launch("conv.im2col", x.dtype, grid, (THREADS,), x, windows, p)
         return windows
 
     # ---- pooling -----------------------------------------------------------------------------------------------------
@@ -256,9 +343,9 @@ class CupyBackend(ArrayBackend):
         mean, var = self.xp.empty((2, channels), x.dtype)
         y = self.empty(x.shape, x.dtype)
         settings = float(eps), float(negative_slope), *size
-        self._launch("norm.batch_norm_sum", x.dtype, grid, block, x, sums, *size)
-        self._launch("norm.batch_norm_squares", x.dtype, grid, block, x, sums, mean, squares, *size)
-        self._launch("norm.batch_norm_apply", x.dtype, grid, block, x, mean, squares, weight, bias, var, y, *settings)
+        self.launch("norm.batch_norm_sum", x.dtype, grid, block, x, sums, *size)
+        self.launch("norm.batch_norm_squares", x.dtype, grid, block, x, sums, mean, squares, *size)
+        self.launch("norm.batch_norm_apply", x.dtype, grid, block, x, mean, squares, weight, bias, var, y, *settings)
         return y, mean, var
 
     def batch_norm_backward(
@@ -272,9 +359,9 @@ class CupyBackend(ArrayBackend):
         sums = self.xp.empty((grid[1], channels, 2), x.dtype)
         dx, (dweight, dbias) = self.empty(x.shape, x.dtype), self.xp.empty((2, channels), x.dtype)
         arrays, settings = (g, x, y, mean, var), (float(eps), float(negative_slope), *size)
-        self._launch("norm.batch_norm_backward_sums", x.dtype, grid, block, *arrays, sums, *settings)
+        self.launch("norm.batch_norm_backward_sums", x.dtype, grid, block, *arrays, sums, *settings)
         results = weight, sums, dx, dweight, dbias
-        self._launch("norm.batch_norm_backward_apply", x.dtype, grid, block, *arrays, *results, *settings)
+        self.launch("norm.batch_norm_backward_apply", x.dtype, grid, block, *arrays, *results, *settings)
         return dx, dweight, dbias
 
     # ---- element-wise ------------------------------------------------------------------------------------------------
@@ -314,74 +401,18 @@ class CupyBackend(ArrayBackend):
 
     # ---- optimizers --------------------------------------------------------------------------------------------------
 
-    def adam(
-        self,
-        params: Sequence[Array],
-        grads: Sequence[Array],
-        first: Sequence[Array],
-        second: Sequence[Array],
-        *,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        step: int,
-        l2: float = 0.0,
-        decay: float = 0.0,
-    ) -> None:
-        b1, b2 = betas
-        shrink, rate, root = 1 - lr * decay, lr / (1 - b1**step), (1 - b2**step) ** 0.5
-        numbers = shrink, l2, 1 - b1, b2, 1 - b2, rate, root, eps
-        for p, g, m, v in self._update("adam", numbers, params, grads, first, second):
-            super().adam(p, g, m, v, lr=lr, betas=betas, eps=eps, step=step, l2=l2, decay=decay)
+    def update(self, rule: str, settings: Callable[[], dict[str, Any]], *arrays: Sequence[Array]) -> None:
+        for left in optim.update(self, rule, settings, arrays):
+            getattr(ArrayBackend, rule)(self, *([array] for array in left), **settings())
 
-    def sgd(
-        self,
-        params: Sequence[Array],
-        grads: Sequence[Array],
-        buffers: Sequence[Array],
-        *,
-        lr: float,
-        momentum: float,
-        l2: float = 0.0,
-    ) -> None:
-        for p, g, b in self._update("sgd", (lr, momentum, l2), params, grads, buffers):
-            super().sgd(p, g, b, lr=lr, momentum=momentum, l2=l2)
+    def adam(self, *arrays: Sequence[Array], **settings: Any) -> None:
+        self.update("adam", lambda: settings, *arrays)
 
-    def rmsprop(
-        self,
-        params: Sequence[Array],
-        grads: Sequence[Array],
-        squares: Sequence[Array],
-        *,
-        lr: float,
-        alpha: float,
-        eps: float,
-    ) -> None:
-        for p, g, v in self._update("rmsprop", (lr, alpha, 1 - alpha, eps), params, grads, squares):
-            super().rmsprop(p, g, v, lr=lr, alpha=alpha, eps=eps)
+    def sgd(self, *arrays: Sequence[Array], **settings: Any) -> None:
+        self.update("sgd", lambda: settings, *arrays)
 
-    def _update(
-        self, kernel: str, numbers: Sequence[float], *arrays: Sequence[Array]
-    ) -> Iterator[tuple[list[Array], ...]]:
-        """Launch ``kernel`` on (params, grads, states...), SLOTS at a time; what it cannot do is left to the caller."""
-        by_dtype: dict[np.dtype, list[tuple[Array, ...]]] = {}
-        for p, g, *states in zip(*arrays, strict=True):
-            layout = dense_layout(p)
-            if has_kernels(p, g, *states) and layout and all(dense_layout(s) == layout for s in states):
-                g = self.channels_last(g) if layout == "NHWC" else self.xp.ascontiguousarray(g)
-                by_dtype.setdefault(p.dtype, []).append((p, g, *states))
-            else:
-                yield tuple([array] for array in (p, g, *states))
-        for dtype, group in by_dtype.items():
-            for start in range(0, len(group), SLOTS):
-                some = group[start : start + SLOTS]
-                table = np.zeros(SLOTS, SLOT)
-                for row, arrays_of_one in enumerate(some):
-                    pointers = [array.data.ptr for array in arrays_of_one]
-                    table[row] = (*pointers, *[0] * (4 - len(pointers)), arrays_of_one[0].size)
-                blocks = min(ceil_div(max(p.size for p, *_ in some), THREADS), ENOUGH_BLOCKS)
-                slots = table.view(np.dtype((np.void, table.nbytes)))
-                self._launch(f"optim.{kernel}", dtype, (blocks, len(some)), (THREADS,), slots, *map(float, numbers))
+    def rmsprop(self, *arrays: Sequence[Array], **settings: Any) -> None:
+        self.update("rmsprop", lambda: settings, *arrays)
 
     # ---- layouts -----------------------------------------------------------------------------------------------------
 
@@ -405,10 +436,3 @@ def conv_sizes(geometry: ConvGeometry, samples: int, channels: int, filters: int
 def has_kernels(*arrays: Array) -> bool:
     """The kernels are for one dtype, float32 or float64; the inherited ones take anything else."""
     return arrays[0].dtype in C_NAMES and all(array.dtype == arrays[0].dtype for array in arrays)
-
-
-def dense_layout(array: Array) -> str:
-    """How an array without gaps lies: "NHWC", "C" for row by row, or "" for another way."""
-    if array.ndim == 4 and array.transpose(0, 2, 3, 1).flags.c_contiguous:
-        return "NHWC"
-    return "C" if array.flags.c_contiguous else ""

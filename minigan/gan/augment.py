@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..backend.host import from_host
 from ..errors import InputError
+from ..ops.drawn import drawn
 from ..ops.translate import translate
 from ..tensor import Tensor
 
@@ -34,8 +36,16 @@ class InstanceNoise:
             raise InputError(f"InstanceNoise: std = {self.std} must be at least 0, steps = {self.steps} at least 1")
 
     def __call__(self, x: Tensor, rng: np.random.Generator, step: int) -> Tensor:
-        std = self.std if self.steps is None else self.std * max(0.0, 1 - step / self.steps)
-        return x + _constant(std * rng.standard_normal(x.shape), x) if std else x
+        if not self.kind(step):
+            return x
+        return x + drawn(lambda step: self.std_at(step) * rng.standard_normal(x.shape), x, step)
+
+    def std_at(self, step: int) -> float:
+        return self.std if self.steps is None else self.std * max(0.0, 1 - step / self.steps)
+
+    def kind(self, step: int) -> bool:
+        """Whether there is noise: what a captured step (see gan/capture.py) is captured anew for."""
+        return self.std_at(step) > 0
 
 
 @dataclass(frozen=True)
@@ -64,30 +74,34 @@ def color(x: Tensor, rng: np.random.Generator) -> Tensor:
     def factor() -> np.ndarray:
         return rng.random((len(x), 1, 1, 1))
 
-    x = x + _constant(factor() - 0.5, x)
+    x = x + drawn(lambda: factor() - 0.5, x)
     grey = x.mean(1, keepdims=True)
-    x = (x - grey) * _constant(2 * factor(), x) + grey
+    x = (x - grey) * drawn(lambda: 2 * factor(), x) + grey
     mean = x.mean((1, 2, 3), keepdims=True)
-    return (x - mean) * _constant(factor() + 0.5, x) + mean
+    return (x - mean) * drawn(lambda: factor() + 0.5, x) + mean
 
 
 def translation(x: Tensor, rng: np.random.Generator) -> Tensor:
     reach = [round(side / 8) for side in x.shape[2:]]
-    return translate(x, np.stack([rng.integers(-r, r + 1, len(x)) for r in reach], axis=1))
+
+    def offsets() -> np.ndarray:
+        return np.stack([rng.integers(-r, r + 1, len(x)) for r in reach], axis=1)
+
+    return translate(x, from_host(x.backend, offsets))
 
 
 def cutout(x: Tensor, rng: np.random.Generator) -> Tensor:
     n, _, height, width = x.shape
-    keep = np.ones((n, 1, height, width))
     h, w = round(height / 2), round(width / 2)
-    tops, lefts = rng.integers(0, height + 1, n) - h // 2, rng.integers(0, width + 1, n) - w // 2
-    for image, top, left in zip(keep, tops, lefts, strict=True):
-        image[:, max(0, top) : max(0, top + h), max(0, left) : max(0, left + w)] = 0
-    return x * _constant(keep, x)
+
+    def kept() -> np.ndarray:
+        keep = np.ones((n, 1, height, width))
+        tops, lefts = rng.integers(0, height + 1, n) - h // 2, rng.integers(0, width + 1, n) - w // 2
+        for image, top, left in zip(keep, tops, lefts, strict=True):
+            image[:, max(0, top) : max(0, top + h), max(0, left) : max(0, left + w)] = 0
+        return keep
+
+    return x * drawn(kept, x)
 
 
 POLICIES = {"color": color, "translation": translation, "cutout": cutout}
-
-
-def _constant(values: np.ndarray, like: Tensor) -> Tensor:
-    return Tensor(like.backend.asarray(values.astype(like.dtype)))

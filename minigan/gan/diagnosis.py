@@ -52,6 +52,7 @@ def watch(trainer: Trainer) -> Iterator[None]:
         return output
 
     with ExitStack() as patched, np.errstate(all="ignore"):
+        patched.enter_context(trainer.eagerly())
         patched.enter_context(replaced(Module, "__call__", call))
         for kind in all_kinds(Op):
             if "forward" in vars(kind):

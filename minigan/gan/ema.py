@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+from ..backend.host import on_host
 from ..errors import InputError
 from ..nn import Module
 
@@ -23,7 +24,7 @@ class EMA:
     def update(self) -> None:
         for average, parameter in zip(self.generator.parameters(), self.source.parameters(), strict=True):
             average.data += (1 - self.decay) * (parameter.data - average.data)
-            average.bump()
+            on_host(average.bump)
         for (_, average), (_, buffer) in zip(self.generator.named_buffers(), self.source.named_buffers(), strict=True):
             if average.dtype.kind == "f":
                 average += (1 - self.decay) * (buffer - average)

@@ -169,7 +169,7 @@ def cross_entropy(logits: Tensor, labels: np.ndarray | None) -> Tensor:
     """-E log softmax(logits)[n, labels[n]];  logits (N, classes), labels (N,) whole numbers -> scalar"""
     if labels is None:
         raise InputError("cross_entropy needs labels: load the data with labels=True")
-    return -log_softmax(logits)[np.arange(len(labels)), labels].mean()
+    return -log_softmax(logits)[logits.backend.xp.arange(len(labels)), labels].mean()
 
 
 OBJECTIVES: dict[str, type[Objective]] = {

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import InputError
 from ..nn import BatchNorm2d, Module
 from ..ops import sqrt
+from ..ops.drawn import drawn
 from ..tensor import Tensor, enable_grad, grad
 
 Critic = Callable[[Tensor], Tensor]  # images (N, ...) to logits; the first column is the one that counts
@@ -49,7 +50,7 @@ class GradientPenalty(Penalty):
     weight: float = 10.0
 
     def __call__(self, critic, real, fake, rng):
-        a = _per_sample(rng.random(len(real)), real)
+        a = _per_sample(rng, real)
         return _towards_one(critic, fake + (real - fake) * a) * self.weight
 
     def check(self, discriminator):
@@ -69,9 +70,9 @@ class Dragan(GradientPenalty):
     """
 
     def __call__(self, critic, real, fake, rng):
-        a, u = _per_sample(rng.random(len(real)), real), _like(rng.random(real.shape), real)
-        spread = float(np.std(real.numpy(), dtype=np.float64))
-        return _towards_one(critic, real + u * a * (0.5 * spread)) * self.weight
+        a, u = _per_sample(rng, real), drawn(lambda: rng.random(real.shape), real)
+        half = real.backend.asarray(0.5 * real.backend.xp.std(real.data, dtype=np.float64), real.dtype)
+        return _towards_one(critic, real + u * a * Tensor(half)) * self.weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,12 +107,9 @@ def _towards_one(critic: Critic, x: Tensor) -> Tensor:
     return ((norm - 1) ** 2).mean()
 
 
-def _per_sample(values: np.ndarray, like: Tensor) -> Tensor:
-    return _like(values.reshape(-1, *[1] * (like.ndim - 1)), like)
-
-
-def _like(values: np.ndarray, like: Tensor) -> Tensor:
-    return Tensor(like.backend.asarray(values.astype(like.dtype)))
+def _per_sample(rng: np.random.Generator, like: Tensor) -> Tensor:
+    """a ~ U(0, 1), (N, 1, ...)"""
+    return drawn(lambda: rng.random(len(like)).reshape(-1, *[1] * (like.ndim - 1)), like)
 
 
 PENALTIES: dict[str, type[Penalty]] = {"gradient_penalty": GradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2}

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import Array
+from ..backend.host import from_host, on_host
 from ..errors import InputError
 from ..nn import Module
 from ..optim import Adam, Optimizer, clip_grad_norm
 from ..tensor import Tensor, enable_grad, grad, no_grad
 from .augment import Augmentation
+from .capture import Capture, Report
 from .ema import EMA
 from .objectives import NonSaturating, Objective
 from .penalties import Penalty
@@ -65,6 +68,17 @@ class Round(NamedTuple):
     given: tuple[Array, ...]  # (labels,) in a conditional model: what both players are told
 
 
+class Kind(NamedTuple):
+    """What one step does, numbers aside. Two steps of a kind do the same work."""
+
+    g_learns: bool
+    measures_spread: bool
+    measures_d: bool
+    measures_g: bool
+    penalties: tuple[bool, ...]  # which of them are due
+    augment: tuple[Any, ...]
+
+
 class Trainer:
     """Trains a generator against a discriminator.
 
@@ -90,6 +104,8 @@ class Trainer:
     accumulate       the batch is worked on in so many parts, to need less memory; gradients are averaged
     schedule         step -> factor on both learning rates
     ema              decay of an average of the generator, kept as ``trainer.ema.generator``
+    capture          on a GPU, a step is captured once as a CUDA graph and then replayed: "auto" where all parts of the
+                     game are minigan's own, True always, False never; ``capture_reason`` tells why it is not
     """
 
     def __init__(
@@ -110,6 +126,7 @@ class Trainer:
         accumulate: int = 1,
         schedule: Callable[[int], float] | None = None,
         ema: float | None = None,
+        capture: bool | str = "auto",
     ) -> None:
         if n_critic < 1 or accumulate < 1:
             raise InputError(f"n_critic = {n_critic} and accumulate = {accumulate} must each be at least 1")
@@ -127,6 +144,7 @@ class Trainer:
         self.schedule = schedule
         self.base_lrs = self.g_optimizer.lr, self.d_optimizer.lr
         self.ema = None if ema is None else EMA(generator, ema)
+        self.capture = Capture(self, capture)
         self.step_count = 0
         self.last = {"g_loss": math.nan, "d_grad": math.nan, "g_grad": math.nan, "spread": math.nan}  # as in Record
         for penalty in self.penalties:
@@ -143,29 +161,35 @@ class Trainer:
 
     def step(self, real: Tensor, *given: Array) -> dict[str, float]:
         """The discriminator's update, then the generator's; what a Record says of them."""
-        self.generator.train()
-        self.discriminator.train()
         self.step_count += 1
         if self.schedule is not None:
             factor = self.schedule(self.step_count)
             self.g_optimizer.lr, self.d_optimizer.lr = (lr * factor for lr in self.base_lrs)
-        g_learns = self.step_count % self.n_critic == 0
-        with enable_grad() if g_learns else no_grad():
-            rounds = self._play(real, given)
-        if self.step_count % MEASURE_EVERY == 1:
-            self.last["spread"] = relative_spread(rounds[0].fake, rounds[0].real)
+        report = self.capture.run(self._take_turns, self._kind(), self.step_count, real.data, *given)
+        return self._told_by(report)
+
+    def _take_turns(self, real: Array, *given: Array) -> Report:
+        """The step itself. What it has to report stays where it was computed: nobody waits for it in between."""
+        self.generator.train()
+        self.discriminator.train()
+        kind = self._kind()
+        with enable_grad() if kind.g_learns else no_grad():
+            rounds = self._play(Tensor(real), given)
+        report: Report = {}
+        if kind.measures_spread:
+            report["spread"] = [images.data.std(axis=0).mean() for images in (rounds[0].fake, rounds[0].real)]
 
         # D learns to tell them apart. Cutting the fakes off their graph keeps G out of it, and G's graph for later.
-        d_loss, d_real, d_fake, penalty = self._learn("d_grad", self.d_optimizer, self._d_loss, rounds)
+        report |= self._learn("d_grad", self.d_optimizer, self._d_loss, rounds)
         if self.clip_weights is not None:
             clip_parameters(self.discriminator, self.clip_weights)
 
         # G learns what would have fooled the D that has just learned. D's weight gradients are never computed.
-        if g_learns:
-            (self.last["g_loss"],) = self._learn("g_grad", self.g_optimizer, self._g_loss, rounds)
+        if kind.g_learns:
+            report |= self._learn("g_grad", self.g_optimizer, self._g_loss, rounds)
             if self.ema is not None:
                 self.ema.update()
-        return {"d_loss": d_loss, "d_real": d_real, "d_fake": d_fake, "penalty": penalty, **self.last}
+        return report
 
     def _play(self, real: Tensor, given: tuple[Array, ...]) -> list[Round]:
         """Deal the batch into rounds, and let G answer each real image with a fake one."""
@@ -181,8 +205,8 @@ class Trainer:
             rounds.append(Round(shown, self.generator(z[part] if self.accumulate > 1 else z, *told), told))
         return rounds
 
-    def _d_loss(self, round: Round) -> tuple[Tensor, ...]:
-        """What D minimises; then for the record: the objective's part of it, D's two beliefs, the penalties' part."""
+    def _d_loss(self, round: Round) -> tuple[Tensor, dict[str, Tensor]]:
+        """What D minimises; for the record: the objective's part of it, D's two beliefs, the penalties' part."""
 
         def critic(images: Tensor) -> Tensor:
             return self.discriminator(images, *round.given)
@@ -191,45 +215,85 @@ class Trainer:
         real_logits, fake_logits = critic(real), critic(fake)
         loss = self.objective.d_loss(real_logits, fake_logits, *round.given)
         penalty = loss * 0.0
-        for term in self.penalties:
-            if self.step_count % term.every == 0:
+        for term, is_due in zip(self.penalties, self._kind().penalties, strict=True):
+            if is_due:
                 penalty = penalty + term(critic, real, fake, self.rng) * float(term.every)
         with no_grad():
-            beliefs = [self.objective.belief(logits).mean() for logits in (real_logits, fake_logits)]
-        return loss + penalty, loss, *beliefs, penalty
+            d_real, d_fake = (self.objective.belief(logits).mean() for logits in (real_logits, fake_logits))
+        return loss + penalty, {"d_loss": loss, "d_real": d_real, "d_fake": d_fake, "penalty": penalty}
 
-    def _g_loss(self, round: Round) -> tuple[Tensor, ...]:
+    def _g_loss(self, round: Round) -> tuple[Tensor, dict[str, Tensor]]:
         fake_logits = self.discriminator(self._show(round.fake), *round.given)
         real_logits = None
         if self.objective.g_sees_real:
             with no_grad():
                 real_logits = self.discriminator(self._show(round.real), *round.given)
         loss = self.objective.g_loss(fake_logits, real_logits, *round.given)
-        return loss, loss
+        return loss, {"g_loss": loss}
 
     def _learn(
-        self, norm: str, optimizer: Optimizer, loss: Callable[[Round], tuple[Tensor, ...]], rounds: list[Round]
-    ) -> list[float]:
-        """Update by the gradient of the mean loss over the rounds; the means of what ``loss`` reports beside it."""
+        self,
+        norm: str,
+        optimizer: Optimizer,
+        loss: Callable[[Round], tuple[Tensor, dict[str, Tensor]]],
+        rounds: list[Round],
+    ) -> Report:
+        """Update by the gradient of the mean loss over the rounds; what ``loss`` reports beside it, round by round."""
         gradients: list[Tensor] = []
-        reports = []
+        report: Report = {}
         for round in rounds:
-            value, *report = loss(round)
+            value, told = loss(round)
             found = grad(value * (1 / len(rounds)), optimizer.params)
             gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
-            reports.append([t.item() for t in report])
-        if optimizer.step_count % MEASURE_EVERY == 0:
-            self.last[norm] = euclidean_norm(gradients)
+            for name, number in told.items():
+                report.setdefault(name, []).append(number.data)
+        if is_measured(optimizer):
+            report[norm] = [squared_norm(gradients)]
         if self.clip_grad_norm is not None:
             gradients = clip_grad_norm(gradients, self.clip_grad_norm)
         optimizer.step(gradients)
-        return [sum(values) / len(rounds) for values in zip(*reports, strict=True)]
+        return report
 
     def _show(self, images: Tensor) -> Tensor:
         """What D gets to see of the images."""
         for augment in self.augment:
             images = augment(images, self.rng, self.step_count)
         return images
+
+    def _told_by(self, report: dict[str, list[float]]) -> dict[str, float]:
+        """What a Record says: means over the rounds, and what was measured last."""
+        found = {name: sum(values) / len(values) for name, values in report.items()}
+        if "spread" in found:
+            of_fake, of_real = report["spread"]
+            self.last["spread"] = of_fake / of_real if of_real > 0 else math.nan  # one image, or all the same
+        for name in ("d_grad", "g_grad"):
+            if name in found:
+                self.last[name] = math.sqrt(found[name])
+        self.last["g_loss"] = found.get("g_loss", self.last["g_loss"])
+        return {name: found[name] for name in ("d_loss", "d_real", "d_fake", "penalty")} | self.last
+
+    # ---- captured steps, see capture.py --------------------------------------------------------------
+
+    def _kind(self) -> Kind:
+        """What the step under way does: all that depends on its number, and is no number itself."""
+        g_learns = self.step_count % self.n_critic == 0
+        return Kind(
+            g_learns,
+            measures_spread=self.step_count % MEASURE_EVERY == 1,
+            measures_d=is_measured(self.d_optimizer),
+            measures_g=g_learns and is_measured(self.g_optimizer),
+            penalties=tuple(self.step_count % penalty.every == 0 for penalty in self.penalties),
+            augment=tuple(augment.kind(self.step_count) for augment in self.augment if hasattr(augment, "kind")),
+        )
+
+    @property
+    def capture_reason(self) -> str:
+        """Why the last step was not replayed but worked off in Python, or "" where nothing keeps it from being so."""
+        return self.capture.reason
+
+    def eagerly(self) -> AbstractContextManager[None]:
+        """A context in which every step is worked off in Python, for whoever wants to watch it."""
+        return self.capture.off()
 
     # ---- what a checkpoint carries ---------------------------------------------------------------
 
@@ -259,6 +323,10 @@ class Trainer:
         for name, held in self._holders().items():
             part = {key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")}
             held.load_state_dict(part)
+        self.rewind(facts)
+
+    def rewind(self, facts: dict[str, Any]) -> None:
+        """Back to ``facts``, the arrays left aside."""
         streams = self._streams()
         if streams.keys() != facts["streams"].keys():
             raise InputError(f"the state has random streams {sorted(facts['streams'])}, this trainer {sorted(streams)}")
@@ -291,29 +359,26 @@ class Trainer:
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
-        return _latent(self.generator, self.rng.standard_normal((count, self.z_dim)))
+        backend, dtype = self.generator.backend, self.generator.dtype
+        return Tensor(from_host(backend, lambda: self.rng.standard_normal((count, self.z_dim)).astype(dtype)))
 
 
-def euclidean_norm(gradients: Sequence[Tensor]) -> float:
-    """sqrt(sum of all squares)"""
+def is_measured(optimizer: Optimizer) -> bool:
+    """Whether the gradient of the update that comes next is measured, see Record."""
+    return optimizer.step_count % MEASURE_EVERY == 0
+
+
+def squared_norm(gradients: Sequence[Tensor]) -> Array:
+    """The sum of all squares"""
     with np.errstate(over="ignore"):  # then it is infinite, as it should be
-        return math.sqrt(float(sum((g.data * g.data).sum() for g in gradients)))
-
-
-def relative_spread(fake: Tensor, real: Tensor) -> float:
-    """The mean over the pixels of the standard deviation over the images, as a share of the real images'.
-
-    NaN where there is nothing to compare with: one image, or real ones that are all the same.
-    """
-    of_fake, of_real = (float(images.data.std(axis=0).mean()) for images in (fake, real))
-    return of_fake / of_real if len(real) > 1 and of_real > 0 else math.nan
+        return sum((g.data * g.data).sum() for g in gradients)
 
 
 def clip_parameters(module: Module, limit: float) -> None:
     """Every parameter into [-limit, limit], in place: how the original WGAN bounds its critic's slope."""
     for parameter in module.parameters():
         parameter.backend.xp.clip(parameter.data, -limit, limit, out=parameter.data)
-        parameter.bump()
+        on_host(parameter.bump)
 
 
 def generate(generator: Module, z: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 64) -> np.ndarray:

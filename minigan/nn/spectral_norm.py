@@ -88,10 +88,10 @@ class SpectralNorm(Module):
 
     def turn(self, weight: Tensor, times: int | None = None) -> None:
         """Power iteration, ``times`` (default: n_power_iterations): u <- W v / |W v|,  v <- W^T u / |W^T u|"""
-        w = self.matrix(weight.detach()).data
+        w, backend = self.matrix(weight.detach()).data, weight.backend
         for _ in range(self.n_power_iterations if times is None else times):
-            self._u[...] = _unit(w @ self._v, self.eps)
-            self._v[...] = _unit(w.T @ self._u, self.eps)
+            self._u[...] = _unit(backend.matmul(w, self._v), self.eps)
+            self._v[...] = _unit(backend.matmul(w.T, self._u), self.eps)
 
     def forward(self, weight: Tensor) -> Tensor:
         """W / sigma, sigma = u^T W v"""

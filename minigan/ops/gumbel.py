@@ -6,6 +6,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .activation import softmax
+from .drawn import drawn
 
 
 def gumbel_softmax(
@@ -16,9 +17,8 @@ def gumbel_softmax(
     The largest entry is class k with the probability softmax(logits)[k]; the colder ``tau``, the nearer the others are
     to 0. ``hard`` gives exactly that 0-or-1 draw, with the gradient of the soft one (straight-through).
     """
-    noise = rng.gumbel(size=logits.shape).astype(logits.dtype)
-    soft = softmax((logits + Tensor(logits.backend.asarray(noise))) * (1 / tau), axis)
+    soft = softmax((logits + drawn(lambda: rng.gumbel(size=logits.shape), logits)) * (1 / tau), axis)
     if not hard:
         return soft
-    drawn = soft.data == soft.data.max(axis, keepdims=True)
-    return Tensor(drawn.astype(soft.dtype)) + (soft - soft.detach())  # the difference is 0; its gradient is not
+    chosen = soft.data == soft.data.max(axis, keepdims=True)
+    return Tensor(chosen.astype(soft.dtype)) + (soft - soft.detach())  # the difference is 0; its gradient is not

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..tensor import Tensor
+from .drawn import drawn
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -21,8 +22,9 @@ def embedding(index: np.ndarray, weight: Tensor) -> Tensor:
     host = index.data if isinstance(index, Tensor) else index
     if host.dtype.kind not in "iu":
         raise InputError(f"embedding: the index must be whole numbers, not {host.dtype}")
-    if host.size and (int(host.min()) < 0 or int(host.max()) >= weight.shape[0]):
-        raise InputError(f"embedding: index {host.min()}..{host.max()} is outside the table of {weight.shape[0]} rows")
+    span = weight.backend.span(host)
+    if span and not 0 <= span[0] <= span[1] < weight.shape[0]:
+        raise InputError(f"embedding: index {span[0]}..{span[1]} is outside the table of {weight.shape[0]} rows")
     return weight[host]
 
 
@@ -35,5 +37,4 @@ def dropout(x: Tensor, p: float, rng: np.random.Generator, training: bool = True
         raise InputError(f"dropout: p = {p} must be at least 0 and below 1")
     if not training or p == 0:
         return x
-    keep = (rng.random(x.shape) >= p) / (1 - p)
-    return x * Tensor(x.backend.asarray(keep.astype(x.dtype)))
+    return x * drawn(lambda: (rng.random(x.shape) >= p) / (1 - p), x)

@@ -71,7 +71,7 @@ class Concat(Op):
     def forward(self, backend, *parts):
         shape = list(parts[0].shape)
         shape[self.axis] = sum(part.shape[self.axis] for part in parts)
-        return backend.xp.concatenate(parts, axis=self.axis, out=backend.empty(tuple(shape), parts[0].dtype))
+        return backend.concatenate(parts, self.axis, backend.empty(tuple(shape), parts[0].dtype))
 
     def vjp(self, g, y, *parts):
         thunks, start = [], 0

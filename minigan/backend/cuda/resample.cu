@@ -1,4 +1,5 @@
-// Pooling and its adjoint: a convolution with ones and its input gradient, channel by channel. One thread an element.
+// Pooling and its adjoint: a convolution with ones and its input gradient, channel by channel; moving pictures. One thread
+// an element.
 
 // y[n,i,j,c] = sum_{a,b} x[n, sh i + dh a - ph, sw j + dw b - pw, c]
 KERNEL sum_pool(const real* x, real* y, Conv p) {
@@ -30,4 +31,13 @@ KERNEL spread(const real* g, real* x, Conv p) {
             if (i < p.oh && j < p.ow) sum += g[((n * p.oh + i) * p.ow + j) * p.C + c];
         }
     x[t] = sum;
+}
+
+// y[n,i,j,c] = x[n, i - offsets[n,0], j - offsets[n,1], c], zero where that is outside
+KERNEL translate(const real* x, const index_t* offsets, real* y, int N, int H, int W, int C) {
+    index_t t = flat_index();
+    if (t >= (index_t)N * H * W * C) return;
+    int c = t % C, w = t / C % W, h = t / ((index_t)C * W) % H;
+    index_t n = t / ((index_t)C * W * H), i = h - offsets[2 * n], j = w - offsets[2 * n + 1];
+    y[t] = i >= 0 && i < H && j >= 0 && j < W ? x[((n * H + i) * W + j) * C + c] : 0;
 }

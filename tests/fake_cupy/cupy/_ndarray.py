@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .cuda import memory
+from .cuda import graph, memory
 
 
 class Flags:
@@ -26,6 +26,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def __init__(self, host: np.ndarray, of: ndarray | None = None) -> None:
         self._host = host
         self._memory = memory.allocate(host.nbytes) if of is None else of._memory
+        graph.made(host, self._memory)
 
     # -- nothing is converted silently
 
@@ -38,28 +39,32 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if method != "__call__":
             return NotImplemented
-        return _new(ufunc(*map(_host, inputs), **{name: _host(value) for name, value in options.items()}))
+        arrays, options = tuple(map(_host, inputs)), {name: _host(value) for name, value in options.items()}
+        return _new(lambda: ufunc(*arrays, **options))
+
+    # -- to the host, which waits for it
 
     def get(self) -> np.ndarray:
+        graph.forbid("to copy to the host")
         return self._host.copy(order="C")
 
     def item(self) -> Any:
-        return self._host.item()
+        return self.get().item()
 
     def __float__(self) -> float:
-        return float(self._host)
+        return float(self.get())
 
     def __int__(self) -> int:
-        return int(self._host)
+        return int(self.get())
 
     def __bool__(self) -> bool:
-        return bool(self._host)
+        return bool(self.get())
 
     def __format__(self, spec: str) -> str:
-        return format(self._host, spec)
+        return format(self.get(), spec)
 
     def __repr__(self) -> str:
-        return repr(self._host)
+        return repr(self.get())
 
     def __len__(self) -> int:
         return len(self._host)
@@ -77,7 +82,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
     itemsize = property(lambda self: self._host.itemsize)
     nbytes = property(lambda self: self._host.nbytes)
     flags = property(lambda self: Flags(self._host.flags))
-    data = property(lambda self: memory.MemoryPointer(self._host.ctypes.data, self._memory))
+    data = property(lambda self: memory.MemoryPointer(self._memory, 0, self._host.ctypes.data))
     T = property(lambda self: self.transpose())
 
     @property
@@ -87,15 +92,26 @@ class ndarray:  # noqa: N801 (CuPy's name)
     # -- parts and views
 
     def __getitem__(self, index: Any) -> ndarray:
-        result = np.asarray(self._host[_index(index)])
-        return ndarray(result, self) if np.may_share_memory(result, self._host) else _new(result)
+        host, parts = self._host, _index(index)
+        result = np.asarray(host[_zeros(parts) if graph.capturing else parts])
+        shared = result.size and np.may_share_memory(result, host)
+        return ndarray(result, self) if shared else _new(lambda: host[parts], lambda: result)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._host[_index(index)] = _host(value)
+        host, index, value = self._host, _index(index), _host(value)
+
+        def work() -> None:
+            host[index] = value
+
+        graph.do(work)
 
     def reshape(self, *shape: Any) -> ndarray:
-        result = self._host.reshape(*shape)
-        return ndarray(result, self) if np.may_share_memory(result, self._host) else _new(result)
+        host = self._host
+        result = host.reshape(*shape)
+        return ndarray(result, self) if np.may_share_memory(result, host) else _new(lambda: host.reshape(*shape))
+
+    def view(self, dtype: Any) -> ndarray:
+        return ndarray(self._host.view(dtype), self)
 
     def transpose(self, *axes: Any) -> ndarray:
         return ndarray(self._host.transpose(*axes), self)
@@ -104,7 +120,8 @@ class ndarray:  # noqa: N801 (CuPy's name)
         return self.reshape(-1)
 
     def copy(self, order: str = "C") -> ndarray:
-        return ndarray(self._host.copy(order=order))
+        host = self._host
+        return ndarray(graph.result(lambda: host, order=order))
 
     def __copy__(self) -> ndarray:
         return self.copy()
@@ -113,10 +130,12 @@ class ndarray:  # noqa: N801 (CuPy's name)
         return self.copy()
 
     def astype(self, dtype: Any, order: str = "K") -> ndarray:
-        return ndarray(self._host.astype(dtype, order=order))
+        host = self._host
+        return ndarray(graph.result(lambda: host.astype(dtype, order=order), order="K"))
 
     def fill(self, value: Any) -> None:
-        self._host.fill(value)
+        host = self._host
+        graph.do(lambda: host.fill(value))
 
 
 def _host(value: Any) -> Any:
@@ -143,8 +162,15 @@ def _index(index: Any) -> Any:
     return tuple(map(one, index)) if isinstance(index, tuple) else one(index)
 
 
-def _new(result: Any) -> ndarray:
-    return ndarray(np.array(result, order="C", copy=True if np.ndim(result) else None))
+def _zeros(index: Any) -> Any:
+    """The same shapes: of what values an index has in a replay, a capture knows nothing."""
+    if isinstance(index, tuple):
+        return tuple(map(_zeros, index))
+    return np.zeros_like(index) if isinstance(index, np.ndarray) and index.dtype.kind in "iu" else index
+
+
+def _new(make: Any, probe: Any = None) -> ndarray:
+    return ndarray(graph.result(make, probe))
 
 
 # ---- operators and methods -------------------------------------------------------------------------------------------
@@ -157,7 +183,11 @@ def _binary(name: str, swapped: bool) -> Any:
         if not isinstance(other, ndarray | np.ndarray | numbers.Number | np.generic):
             return NotImplemented
         a, b = self._host, _host(other)
-        return _new(function(b, a) if swapped else function(a, b))
+        if swapped:
+            a, b = b, a
+        if name == "matmul":
+            graph.forbid("calling cuBLAS API during stream capture is currently unsupported")  # CuPy's own words
+        return _new(lambda: function(a, b))
 
     return method
 
@@ -166,9 +196,17 @@ def _in_place(name: str) -> Any:
     function = getattr(operator, f"i{name}")
 
     def method(self: ndarray, other: Any) -> ndarray:
-        host = self._host
-        function(host, _host(other))
+        host, other = self._host, _host(other)
+        graph.do(lambda: function(host, other))
         return self
+
+    return method
+
+
+def _method(name: str) -> Any:
+    def method(self: ndarray, *args: Any, **options: Any) -> ndarray:
+        function, args = getattr(self._host, name), tuple(map(_host, args))
+        return _new(lambda: function(*args, **options))
 
     return method
 
@@ -183,13 +221,9 @@ for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
     setattr(ndarray, f"__{_name}__", _binary(_name, swapped=False))
 for _name in ("neg", "pos", "abs", "invert"):
     _function = getattr(operator, _name)
-    setattr(ndarray, f"__{_name}__", lambda self, f=_function: _new(f(self._host)))
+    setattr(ndarray, f"__{_name}__", lambda self, f=_function: _new(lambda host=self._host: f(host)))
 for _name in ("sum", "mean", "max", "min", "std", "var", "any", "all", "argmax", "argsort", "clip", "round"):
-    setattr(
-        ndarray,
-        _name,
-        lambda self, *args, _name=_name, **options: _new(getattr(self._host, _name)(*map(_host, args), **options)),
-    )
+    setattr(ndarray, _name, _method(_name))
 ndarray.__hash__ = None  # type: ignore[assignment]
 
 # ---- functions -------------------------------------------------------------------------------------------------------
@@ -201,10 +235,15 @@ def _function(name: str) -> Any:
     def wrapped(*args: Any, out: ndarray | None = None, **options: Any) -> ndarray:
         if not any(isinstance(a, ndarray | list | tuple) for a in args):
             raise TypeError(f"cupy.{name} takes arrays on the device")
+        if name in ("matmul", "einsum"):
+            graph.forbid("calling cuBLAS API during stream capture is currently unsupported")  # CuPy's own words
+        if name in ("argsort",) or (name == "concatenate" and len(args[0]) > 3):
+            graph.forbid(f"cupy.{name} waits for the device")
         args = tuple(map(_host, args))
         if out is None:
-            return _new(function(*args, **options))
-        function(*args, out=out._host, **options)
+            return _new(lambda: function(*args, **options))
+        target = out._host
+        graph.do(lambda: function(*args, out=target, **options))
         return out
 
     return wrapped
@@ -213,8 +252,8 @@ def _function(name: str) -> Any:
 abs, exp, log, log1p, maximum, sign, sqrt, tanh, where = map(
     _function, ("abs", "exp", "log", "log1p", "maximum", "sign", "sqrt", "tanh", "where")
 )
-argmax, argsort, clip, concatenate, einsum, expand_dims, matmul, mean, sum = map(
-    _function, ("argmax", "argsort", "clip", "concatenate", "einsum", "expand_dims", "matmul", "mean", "sum")
+argmax, argsort, clip, concatenate, einsum, expand_dims, matmul, mean, std, sum = map(
+    _function, ("argmax", "argsort", "clip", "concatenate", "einsum", "expand_dims", "matmul", "mean", "std", "sum")
 )
 
 
@@ -225,7 +264,8 @@ class _Add:
 
     @staticmethod
     def at(x: ndarray, index: Any, value: Any) -> None:
-        np.add.at(x._host, _index(index), _host(value))
+        host, index, value = x._host, _index(index), _host(value)
+        graph.do(lambda: np.add.at(host, index, value))
 
 
 add = _Add()
@@ -243,33 +283,42 @@ def empty(shape: Any, dtype: Any = float) -> ndarray:
 
 def empty_like(a: ndarray, dtype: Any = None) -> ndarray:
     like = ndarray(np.empty_like(a._host, dtype=dtype))
-    like.fill(np.nan if like.dtype.kind == "f" else 0)
+    like._host.fill(np.nan if like.dtype.kind == "f" else 0)
     return like
 
 
+def full(shape: Any, value: Any, dtype: Any = None) -> ndarray:
+    return ndarray(graph.result(lambda: np.full(shape, value, dtype)))
+
+
 def zeros(shape: Any, dtype: Any = float) -> ndarray:
-    return ndarray(np.zeros(shape, dtype))
+    return full(shape, 0, dtype)
 
 
 def zeros_like(a: ndarray, dtype: Any = None) -> ndarray:
-    return ndarray(np.zeros_like(a._host, dtype=dtype))
+    return full_like(a, 0, dtype)
 
 
 def ones_like(a: ndarray, dtype: Any = None) -> ndarray:
-    return ndarray(np.ones_like(a._host, dtype=dtype))
+    return full_like(a, 1, dtype)
 
 
 def full_like(a: ndarray, value: Any, dtype: Any = None) -> ndarray:
-    return ndarray(np.full_like(a._host, value, dtype=dtype))
+    host = a._host
+    return ndarray(graph.result(lambda: np.full_like(host, value, dtype=dtype), order="K"))
 
 
 def arange(*args: Any, dtype: Any = None) -> ndarray:
-    return ndarray(np.arange(*args, dtype=dtype))
+    return ndarray(graph.result(lambda: np.arange(*args, dtype=dtype)))
 
 
 def array(a: Any, dtype: Any = None) -> ndarray:
     """A copy on the device, in C order."""
-    return ndarray(np.array(a._host if isinstance(a, ndarray) else a, dtype=dtype, order="C"))
+    if isinstance(a, ndarray):
+        host = a._host
+        return ndarray(graph.result(lambda: host.astype(dtype or host.dtype)))
+    graph.forbid("to copy from the host")
+    return ndarray(np.array(a, dtype=dtype, order="C"))
 
 
 def asarray(a: Any, dtype: Any = None) -> ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._ndarray import ndarray
+from .cuda import graph
 from .cuda.compiler import CompileException
 
 sys.path.append(str(Path(__file__).parents[2]))
@@ -62,9 +63,17 @@ class RawKernel:
         pointers = (ctypes.c_void_p * len(values))(*(v.ctypes.data for v in values))
         if self.launched is not None:
             self.launched.append(self.name)
-        error = self.run((ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), pointers, int(self.descending))
-        if error:
-            raise RuntimeError(f"{self.name}: {error.decode()}")
+        held = [values, *(arg._host for arg in args if isinstance(arg, ndarray))]
+        for arg in args:
+            if isinstance(arg, ndarray):
+                graph.made(arg._host, arg._memory)
+
+        def work(held: Any = held) -> None:
+            error = self.run((ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), pointers, int(self.descending))
+            if error:
+                raise RuntimeError(f"{self.name}: {error.decode()}")
+
+        graph.do(work)
 
     def value(self, number: int, arg: Any) -> np.ndarray:
         """The bytes of an argument, after a look at whether they are what the kernel will take them for."""

@@ -1,13 +1,26 @@
 # ruff: noqa: F401 (these names are the module)
-"""Streams and events that have always finished already, and a device that is the CPU."""
+"""A device that is the CPU. Kernels are done when they are launched; copies from pinned memory may be done later.
+
+A stream that is told to ``dawdle`` puts its copies off until somebody waits for it, as a real one may: who forgets to
+wait reads what was there before.
+"""
 
 from __future__ import annotations
 
+import importlib
 import time
+from collections.abc import Callable
 from typing import Any
 
-from . import compiler, memory, runtime
-from .memory import get_default_memory_pool, set_allocator
+from . import compiler, graph, memory, runtime
+from .memory import (
+    MemoryPool,
+    alloc,
+    alloc_pinned_memory,
+    get_default_memory_pool,
+    set_allocator,
+    using_allocator,
+)
 
 
 class Device:
@@ -18,39 +31,76 @@ class Device:
     mem_info = property(lambda self: runtime.memGetInfo())
 
     def synchronize(self) -> None:
-        pass
+        graph.forbid("to wait for the device")
+        for stream in list(Stream.dawdlers):
+            stream.flush()
 
 
 class Stream:
-    def __init__(self, non_blocking: bool = False) -> None:
-        pass
+    dawdle = False  # of streams that are made from now on, when a test says so
+    dawdlers: list[Stream] = []  # noqa: RUF012
+
+    def __init__(self, non_blocking: bool = False, ptr: int | None = None) -> None:
+        self.ptr = id(self) if ptr is None else ptr
+        self._put_off: list[Callable[[], Any]] = []
+        self._dawdles = Stream.dawdle
+        if self._dawdles:
+            Stream.dawdlers.append(self)
+
+    def later(self, work: Callable[[], Any]) -> None:
+        if self._dawdles:
+            self._put_off.append(work)
+        else:
+            work()
+
+    def flush(self) -> None:
+        while self._put_off:
+            self._put_off.pop(0)()
 
     def __enter__(self) -> Stream:
+        _streams.append(self)
         return self
 
     def __exit__(self, *error: Any) -> None:
-        pass
+        _streams.pop()
 
     def synchronize(self) -> None:
-        pass
+        graph.forbid("to wait for a stream")
+        self.flush()
 
     def wait_event(self, event: Event) -> None:
-        pass
+        event.happen()  # kernels run when they are launched: what they wait for must have happened before
 
     def record(self, event: Event | None = None) -> Event:
         event = event or Event()
         event.record(self)
         return event
 
+    def begin_capture(self, mode: int | None = None) -> None:
+        if self.ptr == 0:
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        graph.begin()
+
+    def end_capture(self) -> graph.Graph:
+        return graph.end()
+
 
 class Event:
     seconds = 0.0
 
+    def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
+        self._after: Callable[[], Any] = lambda: None
+
     def record(self, stream: Stream | None = None) -> None:
         self.seconds = time.perf_counter()
+        self._after = (stream or get_current_stream()).flush
+
+    def happen(self) -> None:
+        self._after()
 
     def synchronize(self) -> None:
-        pass
+        graph.forbid("to wait for an event")
+        self.happen()
 
 
 def get_elapsed_time(start: Event, end: Event) -> float:
@@ -58,8 +108,14 @@ def get_elapsed_time(start: Event, end: Event) -> float:
     return (end.seconds - start.seconds) * 1000
 
 
-_stream = Stream()
+_streams = [Stream(ptr=0)]
 
 
 def get_current_stream() -> Stream:
-    return _stream
+    return _streams[-1]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "cublas":  # imported late: it compiles
+        return importlib.import_module(".cublas", __name__)
+    raise AttributeError(name)

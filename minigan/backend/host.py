@@ -1,0 +1,71 @@
+"""What the host brings to a training step: random numbers, learning rates, counts.
+
+A step that was captured (see ``ArrayBackend.capture``) is replayed without its Python code, so what the host did for it
+must be done anew each time. Such work goes through ``from_host`` and ``on_host``: they do it at once, and the capture
+that is under way, if there is one, remembers it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .base import Array, ArrayBackend
+
+ALIGNMENT = 256  # bytes, of an array that comes from the host
+
+
+class Tape:
+    """Does what the host has to do, and adds up the bytes that it hands over."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def from_host(self, backend: ArrayBackend, make: Callable[..., Any], *step: int) -> Array:
+        value = make(*step)
+        self.bytes += aligned(value.nbytes)
+        return backend.asarray(value)
+
+    def on_host(self, action: Callable[[], Any]) -> None:
+        action()
+
+
+class _Current(threading.local):
+    tape = Tape()
+
+
+_current = _Current()
+
+
+def from_host(backend: ArrayBackend, make: Callable[..., Any], *step: int) -> Array:
+    """``make()``, a NumPy array, as an array of ``backend``; in a replay made anew.
+
+    Where it depends on the number of the step, that is given too: ``from_host(backend, make, step)`` calls
+    ``make(step)``, and a replay calls it with its own number.
+    """
+    return _current.tape.from_host(backend, make, *step)
+
+
+def on_host(action: Callable[[], Any]) -> None:
+    """Do ``action()``, and again in each replay, in the same place among whatever else the host has to do."""
+    _current.tape.on_host(action)
+
+
+@contextmanager
+def taped(tape: Tape) -> Iterator[Tape]:
+    """In this context and thread ``tape`` gets to see what the host does."""
+    before, _current.tape = _current.tape, tape
+    try:
+        yield tape
+    finally:
+        _current.tape = before
+
+
+def aligned(size: int) -> int:
+    """
+    >>> aligned(1), aligned(256)
+    (256, 256)
+    """
+    return -(-size // ALIGNMENT) * ALIGNMENT
