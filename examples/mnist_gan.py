@@ -17,15 +17,16 @@ import sys
 import numpy as np
 
 import minigan
-from minigan import backend, data, gan, optim
+from minigan import data, gan, optim
 from minigan.cli import user_errors
-from minigan.commands.arguments import add_metric, best_of, fixed_by, natural, positive
+from minigan.commands.arguments import add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
 from minigan.run import Run, free_folder
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
+    add_tf32(parser)
     parser.add_argument("--epochs", type=positive, default=5, help="passes over the data (default: 5)")
     parser.add_argument("--steps", type=positive, help="stop after so many steps instead")
     parser.add_argument("--batch-size", type=int, default=128, help="images a step (default: 128)")
@@ -55,7 +56,7 @@ def train(args: argparse.Namespace) -> None:
         minigan.set_num_threads(args.threads)
     if args.dry_run:
         args.width, args.steps = 8, 2
-    place = backend.get(args.backend)
+    place = place_for(args)
 
     # Independent streams: drawing more samples to look at, say, never changes the training.
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))

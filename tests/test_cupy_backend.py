@@ -429,6 +429,78 @@ def test_tf32_is_an_explicit_choice(cupy):
     assert not cupy.tf32
 
 
+@pytest.mark.parametrize("command", ["train", "example"])
+def test_tf32_on_the_command_line(command, cupy, tmp_path, monkeypatch):
+    """It is felt, it is part of what a resumed training must have, and other backends have none."""
+    start = [sys.executable, str(ROOT / "examples/mnist_gan.py")] if command == "example" else []
+    start = start or [sys.executable, "-m", "minigan", "train", "--width", "2"]
+    path = os.pathsep.join([str(ROOT), *([str(fake_cupy.FOLDER)] if fake_cupy.installed else [])])
+
+    def run(*more):
+        size = ["--dry-run"] if command == "example" else ["--steps", "2"]
+        settings = [*size, "--batch-size", "4", "--quiet", "--out", str(tmp_path / "out"), *more]
+        environment = {**os.environ, "PYTHONPATH": path}
+        return subprocess.run([*start, *settings], env=environment, capture_output=True, text=True, check=False)
+
+    refused = run("--tf32")
+    assert refused.returncode == 2
+    assert (
+        "error: backend 'numpy' has no TF32, which is arithmetic of NVIDIA GPUs: use --backend cupy" in refused.stderr
+    )
+    done = run("--backend", "cupy", "--tf32")
+    assert done.returncode == 0, done.stderr
+    again = run("--backend", "cupy", "--resume")
+    assert again.returncode == 2 and "tf32 was True, now None" in again.stderr
+
+
+PRODUCTS = [((5, 3), (3, 4)), ((1, 3), (3, 1)), ((5, 1), (1, 4)), ((5, 3), (3,))]
+PRODUCTS += [((2, 5, 3), (2, 3, 4)), ((5, 3), (2, 3, 4)), ((2, 5, 3), (3, 4)), ((1, 5, 3), (1, 3, 1))]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shapes", PRODUCTS)
+def test_products_of_any_layout(shapes, dtype, cupy, rng):
+    """By cuBLAS itself, which wants to know how each factor lies."""
+
+    def laid_out(shape):
+        values = rng.standard_normal(shape).astype(dtype)
+        swapped = (*range(values.ndim - 2), values.ndim - 1, values.ndim - 2) if values.ndim > 1 else (0,)
+        wide = np.concatenate([values, values], -1)
+        yield values, cupy.asarray(values)
+        yield values, cupy.asarray(np.ascontiguousarray(values.transpose(swapped))).transpose(swapped)
+        yield values, cupy.asarray(wide)[..., : shape[-1]]
+        yield np.repeat(values, 2, -1)[..., ::2], cupy.asarray(np.repeat(values, 2, -1))[..., ::2]
+        yield np.broadcast_to(values[:1], shape), cupy.xp.broadcast_to(cupy.asarray(values)[:1], shape)
+        yield values[::-1], cupy.asarray(values)[::-1]
+
+    for a, own_a in laid_out(shapes[0]):
+        for b, own_b in laid_out(shapes[1]):
+            result = cupy.to_numpy(cupy.matmul(own_a, own_b))
+            assert result.dtype == dtype
+            np.testing.assert_allclose(result, np.matmul(a, b), rtol=1e-5, atol=1e-5)
+
+
+def test_products_without_elements_or_of_other_dtypes(cupy):
+    assert cupy.matmul(cupy.asarray(np.ones((3, 0))), cupy.asarray(np.ones((0, 2)))).shape == (3, 2)
+    half = cupy.asarray(np.ones((2, 2), np.float16))
+    assert cupy.to_numpy(cupy.matmul(half, half)).tolist() == [[2, 2], [2, 2]]
+
+
+@pytest.mark.parametrize("count", [1, 64, 65])
+def test_lone_numbers_come_to_the_host_at_once(count, cupy):
+    for dtype in (np.float32, np.float64):
+        scalars = [cupy.asarray(dtype(number / 7)) for number in range(count)]
+        assert cupy.read(cupy.pack(scalars)) == [float(dtype(number / 7)) for number in range(count)]
+
+
+def test_constants_are_made_once(cupy):
+    assert cupy.constant(0.5, np.float32) is cupy.constant(0.5, np.float32)
+    assert cupy.constant(0.5, np.float64).dtype == np.float64
+    assert np.signbit(cupy.to_numpy(cupy.constant(-0.0, np.float32))) and not np.signbit(
+        cupy.to_numpy(cupy.constant(0.0, np.float32))
+    )
+
+
 # ---- what can go wrong -----------------------------------------------------------------------------------------------
 
 

@@ -179,16 +179,16 @@ def test_no_more_than_prefetch_batches_are_made_ahead(monkeypatch):
         assert len(made) <= consumed + 3
 
 
-def test_the_backend_is_called_in_the_consumers_thread():
-    callers = set()
+def test_uploads_begin_in_the_thread_and_end_in_the_consumers():
+    began, ended = set(), set()
 
     class Backend:
-        def asarray(self, array, dtype=None):
-            callers.add(threading.current_thread())
-            return array
+        def upload(self, *arrays):
+            began.add(threading.current_thread())
+            return lambda: (ended.add(threading.current_thread()), arrays)[1]
 
     list(make(backend=Backend(), labels=True))
-    assert callers == {threading.current_thread()}
+    assert ended == {threading.current_thread()} and not began & ended
 
 
 def test_a_program_ends_with_a_loader_in_mid_epoch():

@@ -10,11 +10,11 @@ import numpy as np
 
 import minigan
 
-from .. import backend, data, gan
+from .. import data, gan
 from ..errors import InputError
 from ..optim import LinearDecay
 from ..run import Run, free_folder
-from .arguments import add_backend, add_metric, best_of, fixed_by, natural, positive
+from .arguments import add_backend, add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -32,6 +32,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--class", dest="only", metavar="NAME", help="train on the images of this class alone")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/MODEL, -2, -3, ...)")
     add_backend(parser)
+    add_tf32(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--resume", action="store_true", help="go on with the training in --out, exactly")
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(gan.MODELS)}")
     if args.threads:
         minigan.set_num_threads(args.threads)
-    place, model = backend.get(args.backend), gan.MODELS[args.model]
+    place, model = place_for(args), gan.MODELS[args.model]
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     images = open_images(args.data, args.size, args.channels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -95,12 +95,11 @@ class Loader:
         self._turn += 1
         turn = self._turn
         order = self._start_epoch() if self._order is None else self._order
-        for images, labels in self._host_batches(order, self._consumed):
+        for uploaded in self._uploaded(order, self._consumed):
             if turn != self._turn:
                 raise RuntimeError("this iteration is over: the loader has been iterated or loaded anew since")
-            # Moved to the backend here and not in the thread: a device has one current stream for each thread.
-            images = self.backend.asarray(images)
-            batch = (images, self.backend.asarray(labels)) if self.labels else images
+            arrays = uploaded()
+            batch = arrays if self.labels else arrays[0]
             self._consumed += 1
             if self._consumed == len(self):
                 self.epoch, self._consumed, self._order = self.epoch + 1, 0, None
@@ -165,23 +164,27 @@ class Loader:
 
     # ---- making batches ----------------------------------------------------------------------------------------------
 
-    def _host_batches(self, order: np.ndarray, first: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """The epoch's batches from number ``first`` on, in host memory, up to ``prefetch`` of them ahead of time."""
+    def _uploaded(self, order: np.ndarray, first: int) -> Iterator[Callable[[], tuple[Array, ...]]]:
+        """The epoch's batches from number ``first`` on, under way to the backend, up to ``prefetch`` of them ahead."""
         if self.prefetch == 0:
             for number in range(first, len(self)):
-                yield self._host_batch(order, number)
+                yield self._upload(order, number)
             return
         waiting: deque[Future] = deque()
         pool = ThreadPoolExecutor(1, "minigan-loader")
         try:
             for number in range(first, len(self)):
-                waiting.append(pool.submit(self._host_batch, order, number))
+                waiting.append(pool.submit(self._upload, order, number))
                 if len(waiting) > self.prefetch:
                     yield waiting.popleft().result()  # what the thread raised is raised here
             while waiting:
                 yield waiting.popleft().result()
         finally:  # also when the consumer breaks off
             pool.shutdown(cancel_futures=True)
+
+    def _upload(self, order: np.ndarray, number: int) -> Callable[[], tuple[Array, ...]]:
+        images, labels = self._host_batch(order, number)
+        return self.backend.upload(images, *(() if labels is None else (labels,)))
 
     def _host_batch(self, order: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
