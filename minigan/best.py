@@ -60,10 +60,7 @@ class Best:
 
     def __str__(self) -> str:
         """What the numbers depend on: equal for two trainings whose distances may be compared."""
-        return (
-            f"Frechet distance of {self.samples} samples every {self.every} steps, "
-            f"{self.extractor.name} {self.extractor.digest}"
-        )
+        return f"Frechet distance of {self.samples} samples every {self.every} steps, {self.extractor.describe()}"
 
     def look(self, step: int, generator: Module) -> bool:
         """Measure the generator, as ``last``; whether it is the best so far. One that is not finite is at NaN."""

@@ -177,5 +177,5 @@ def test_the_readers_show_it(tmp_path):
     write_report(tmp_path, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "Fréchet distance" in page and f"lowest {min(distances):.4g} at step" in page
-    assert "<th>metric<td>Frechet distance of 20 samples every 4 steps, small 0badcafe" in page
+    assert "<th>metric<td>Frechet distance of 20 samples every 4 steps, small (0badcafe), 5 features" in page
     assert measured({"step": [1.0, 2.0]}) == ([], [])

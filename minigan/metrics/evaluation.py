@@ -101,7 +101,7 @@ class Evaluation:
         lines = [["", *columns, "better"]]
         for title, better, show in ROWS:
             cells = [show(scores) for scores in columns.values()]
-            if any(cells):
+            if cells[0]:
                 lines.append([title, *(cell or "-" for cell in cells), better])
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         rows = [
