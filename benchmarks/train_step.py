@@ -2,6 +2,10 @@
 
     python -m benchmarks.train_step                        # the two headline workloads
     python -m benchmarks.train_step --all --compile --autocast --json train_step.json --plot train_step.png
+    python -m benchmarks.train_step --device cuda
+
+With ``--device cuda`` both run on an NVIDIA GPU: minigan captured and eager, PyTorch eager, through torch.compile and
+as a CUDA graph, all with TF32 and without; see gpu_step.py.
 
 PyTorch runs its own DCGAN example's step, eager, in NCHW and in channels-last memory, and once tuned by hand
 (channels-last, D frozen in the G step, fused Adam). On request also through torch.compile, and in bfloat16 autocast,
@@ -10,6 +14,8 @@ whose numbers have 8 significant bits instead of 24. JAX joins in when it is ins
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -17,16 +23,22 @@ from typing import Any
 from benchmarks import plot
 from benchmarks.harness import Contenders, Row, arguments, begin, dismiss, finish, interleave, result, table
 from benchmarks.workloads import ALL, HEADLINE, WORKLOADS, images, minigan_step, minigan_trainer
+from minigan import backend
+from minigan.cli import user_errors
+from minigan.errors import InputError
 
 
 def main() -> None:
     parser = arguments(__doc__)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default: cpu)")
     parser.add_argument("--workload", choices=WORKLOADS, action="append", help="may be repeated")
     parser.add_argument("--batch", type=int, action="append", help="instead of the workload's own; may be repeated")
     parser.add_argument("--all", action="store_true", help="every workload, at every batch size")
     parser.add_argument("--compile", action="store_true", help="PyTorch through torch.compile too")
     parser.add_argument("--autocast", action="store_true", help="PyTorch in bfloat16 too")
     args = parser.parse_args()
+    if args.device == "cuda":
+        sys.exit(user_errors(on_gpu, args))
     begin(args)
     chosen = ALL if args.all else HEADLINE
     if args.workload:
@@ -37,6 +49,24 @@ def main() -> None:
     for name, batch in chosen:
         results.append(measure(name, batch, args.rounds, compiled=args.compile, autocast=args.autocast))
         print(table(results[-1:]), flush=True)
+    finish(args, results, plot.bars)
+
+
+def on_gpu(args: argparse.Namespace) -> None:
+    from benchmarks import gpu_step
+
+    cupy = backend.get("cupy")
+    gpu_step.check_torch()
+    unknown = set(args.workload or ()) - gpu_step.ARCHITECTURES.keys()
+    if unknown:
+        raise InputError(f"--workload {', '.join(unknown)}: on a GPU there is {', '.join(gpu_step.ARCHITECTURES)}")
+    names = args.workload or gpu_step.ARCHITECTURES
+    results = []
+    for name, batch in gpu_step.STEPS:
+        if name in names and batch in (args.batch or [batch]):
+            rows = gpu_step.measure(cupy, name, batch, args.rounds)
+            print(table(rows), *map(gpu_step.peaks, rows), sep="\n", flush=True)
+            results += rows
     finish(args, results, plot.bars)
 
 

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import child, guard, harness, report, scaling, workloads
+from minigan import backend as backends
 from minigan import gan
 
 ROOT = Path(__file__).parent.parent
@@ -129,6 +131,25 @@ def test_networks_are_the_zoos_and_pytorchs_fit_them(name):
 @pytest.mark.parametrize("module", [child, guard, report, scaling])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
+
+
+def test_without_a_gpu_its_benchmarks_say_so_in_one_line():
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.train_step", "--device", "cuda"],
+        cwd=ROOT, env=os.environ | {"CUDA_VISIBLE_DEVICES": ""}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_who_takes_part_on_a_gpu():
+    pytest.importorskip("torch")
+    gpu_step = pytest.importorskip("benchmarks.gpu_step")
+    made = gpu_step.contenders(backends.get("numpy"), gpu_step.MNIST | {"width": 2}, 2, "cuda")
+    kinds = ("minigan", "minigan_eager", "torch_nchw", "torch_channels_last", "compiled", "graphed")
+    assert set(made) == {f"{kind} {precision}" for kind in kinds for precision in ("float32", "TF32")}
+    with pytest.raises(RuntimeError, match="backend 'numpy' captures nothing"), pytest.warns(RuntimeWarning):
+        made["minigan float32"]()()  # which claims to be captured, and is not
 
 
 @pytest.mark.parametrize("command", COMMANDS)

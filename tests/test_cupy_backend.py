@@ -411,7 +411,8 @@ def test_the_suite_for_gpus_runs():
     settings = {**os.environ, "PYTHONPATH": path}
     done = subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "minigan / torch = " in done.stdout and "implicit" in done.stdout
+    assert "minigan / torch_nchw = " in done.stdout and "minigan / minigan_eager = " in done.stdout
+    assert "device memory, mnist_dcgan, TF32, batch 2: minigan " in done.stdout and "implicit" in done.stdout
 
 
 def test_tensors_of_two_backends_do_not_mix(cupy):

@@ -24,10 +24,10 @@ def cupy():
     return backends.get("cupy")
 
 
-def trainer(name, width=16):
+def trainer(name, width=16, **settings):
     place = backends.get(name)
     networks = gan.build({"model": "dcgan", "width": width, "z_dim": 20}, np.random.default_rng(0))
-    return gan.Trainer(*(net.to(place) for net in networks), z_dim=20, rng=np.random.default_rng(1))
+    return gan.Trainer(*(net.to(place) for net in networks), z_dim=20, rng=np.random.default_rng(1), **settings)
 
 
 def losses(name, steps):
@@ -46,10 +46,41 @@ def test_two_trainings_are_equal_bit_for_bit():
     assert losses("cupy", 100) == losses("cupy", 100)
 
 
+@pytest.mark.parametrize(
+    "settings", [{}, {"ema": 0.99, "augment": [gan.DiffAugment()], "penalties": [gan.R1(every=4)]}]
+)
+def test_replays_are_the_eager_steps_bit_for_bit(settings):
+    """At a size that keeps many processors busy, for both kinds of steps: those that measure and those that do not."""
+    captured, eager = (trainer("cupy", width=64, capture=capture, **settings) for capture in (True, False))
+    rng, place = np.random.default_rng(2), backends.get("cupy")
+    batches = [place.asarray(rng.uniform(-1, 1, (128, 1, 28, 28)).astype(np.float32)) for _ in range(45)]
+    own, expected = ([repr(r.as_dict()) for r in play.steps(batches)] for play in (captured, eager))
+    assert own == expected
+    assert captured.capture_reason == "" and len(captured.capture._replays) >= 2
+    a, b = captured.arrays(), eager.arrays()
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_a_replay_with_tf32_is_the_eager_step_bit_for_bit(cupy):
+    cupy.tf32 = True
+    try:
+        test_replays_are_the_eager_steps_bit_for_bit({})
+    finally:
+        cupy.tf32 = False
+
+
+def test_what_reads_the_device_in_mid_step_falls_back_with_the_reason():
+    play, place = trainer("cupy", capture=True, clip_grad_norm=1.0), backends.get("cupy")
+    batch = place.asarray(np.zeros((8, 1, 28, 28), np.float32))
+    with pytest.warns(RuntimeWarning, match="training steps are not captured"):
+        records = list(play.steps([batch] * 5))
+    assert play.capture_reason and all(np.isfinite(record.d_loss) for record in records)
+
+
 def test_memory_does_not_grow(cupy):
     play, pool = trainer("cupy", width=4), cupy.xp.get_default_memory_pool()
     batch = cupy.asarray(np.zeros((8, 1, 28, 28), np.float32))
-    held = []
+    held = []  # with steps that are captured, as they are by default
     for number, _ in enumerate(play.steps(batch for _ in range(2000))):
         if number in (50, 1999):
             held.append(pool.total_bytes())
