@@ -15,7 +15,7 @@ import pytest
 from minigan import backend as backends
 from minigan import gan
 from minigan.backend import ConvGeometry, cupy_backend
-from minigan.backend.cuda import launch
+from minigan.backend.cuda import blas, launch
 from minigan.errors import InputError
 from minigan.tensor import Tensor
 
@@ -566,6 +566,27 @@ def test_kernels_that_cannot_be_compiled(how, cupy, monkeypatch):
     kernels.cupy = cupy.xp
     with pytest.raises(InputError, match=message):
         kernels._compile("norm", np.dtype(np.float32))
+
+
+@on_stand_in
+def test_without_cublas(cupy, monkeypatch):
+    monkeypatch.setattr(cupy.xp.cuda.cublas, "__file__", "libcublas.so.0")
+    with pytest.raises(InputError, match=r"CuPy cannot load cuBLAS \(libcublas.so.0: .*\): pip install --force-reinst"):
+        blas.Blas(cupy.xp)
+
+
+@on_stand_in
+def test_where_cublas_cannot_be_called_directly_cupy_calls_it(cupy, monkeypatch, rng):
+    """Nothing can be captured then, and the reason is CuPy's."""
+    monkeypatch.setattr(cupy.xp.cuda.cublas, "__file__", None)  # this very program, which has no cuBLAS in it
+    monkeypatch.setattr(cupy, "_blas", blas.Blas(cupy.xp))
+    a, b = rng.standard_normal((2, 4, 4))
+    np.testing.assert_array_equal(cupy.to_numpy(cupy.matmul(cupy.asarray(a), cupy.asarray(b))), a @ b)
+    networks = (net.to(cupy) for net in gan.build({"model": "gan", "width": 10, "z_dim": 5}, rng))
+    trainer = gan.Trainer(*networks, z_dim=5, rng=rng)
+    with pytest.warns(RuntimeWarning, match="calling cuBLAS API during stream capture is currently unsupported"):
+        list(trainer.steps([cupy.asarray(np.zeros((2, 1, 28, 28), np.float32))] * 4))
+    assert "calling cuBLAS" in trainer.capture_reason
 
 
 def test_full_memory_is_one_clear_error(cupy):

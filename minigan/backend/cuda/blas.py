@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import InputError
 from ..base import Array
+from .launch import REINSTALL, first_line
 
 WORKSPACE = 32 * 2**20  # bytes: what NVIDIA advises for its largest GPUs
 REAL, COMPUTE = {"float32": 0, "float64": 1}, {"float32": 68, "float64": 70}  # cudaDataType, cublasComputeType_t
@@ -23,12 +25,20 @@ GEMM: tuple[Any, ...] = (_POINTER, *[_SIZE] * 5, _POINTER, *_OPERAND, *_OPERAND,
 
 
 class Blas:
-    """cuBLAS's products of float32 or float64 matrices."""
+    """cuBLAS's products of float32 or float64 matrices.
+
+    Raises InputError where there is no cuBLAS. Where it cannot be called directly, CuPy is to call it.
+    """
 
     def __init__(self, cupy: Any) -> None:
         self.cupy = cupy
-        library = ctypes.CDLL(cupy.cuda.cublas.__file__)  # finds what this extension of CuPy is linked to
-        self._gemm = library.cublasGemmStridedBatchedEx
+        try:
+            library = ctypes.CDLL(cupy.cuda.cublas.__file__)  # finds what this extension of CuPy is linked to
+        except (ImportError, OSError) as error:
+            raise InputError(f"CuPy cannot load cuBLAS ({first_line(error)}): {REINSTALL}") from error
+        self._gemm = getattr(library, "cublasGemmStridedBatchedEx", None)
+        if self._gemm is None:  # Windows looks into the extension alone
+            return
         self._gemm.argtypes = GEMM
         self._set_stream, self._set_workspace = library.cublasSetStream_v2, library.cublasSetWorkspace_v2
         self._set_stream.argtypes = _POINTER, _POINTER
@@ -40,7 +50,9 @@ class Blas:
 
     def matmul(self, a: Array, b: Array, tf32: bool) -> Array | None:
         """(n, k) @ (k, m) -> (n, m), a batch of such, or one with a batch. None: not one of these."""
-        if not ({a.ndim, b.ndim} <= {2, 3} and a.dtype == b.dtype and a.dtype.name in REAL and a.size and b.size):
+        if self._gemm is None or not (
+            {a.ndim, b.ndim} <= {2, 3} and a.dtype == b.dtype and a.dtype.name in REAL and a.size and b.size
+        ):
             return None
         batch = {len(x) for x in (a, b) if x.ndim == 3} or {1}
         if len(batch) > 1 or max(*a.shape, *b.shape) > LARGEST:
