@@ -54,6 +54,11 @@ def test_a_file_of_ones_own(tmp_path):
     checkpoint.save(path, "classifier", network.state_dict(), facts)
     with pytest.raises(InputError, match="its facts lack 'accuracy'; train it"):
         load_extractor(path)
+    state = network.state_dict()
+    del state["head.bias"]
+    checkpoint.save(path, "classifier", state, {**facts, "accuracy": 0.5})
+    with pytest.raises(InputError, match=r"own.safetensors: the state does not fit this Classifier: missing head.bias"):
+        load_extractor(path)
 
 
 @pytest.mark.parametrize(

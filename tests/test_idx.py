@@ -239,6 +239,30 @@ def test_labels_come_from_the_same_set(tmp_path):
     assert mnist("train", tmp_path).labels is None
 
 
+def test_classes_may_have_names(tmp_path):
+    put_set(tmp_path, [("train-images-idx3-ubyte", "train-labels-idx1-ubyte")], packed=False)
+    (tmp_path / "classes.txt").write_text("cat\n\n dog \nvogël\nnot seen\n", encoding="utf-8")
+    dataset = mnist("train", tmp_path)
+    assert dataset.classes == ("cat", "dog", "vogël", "not seen")
+    assert dataset.of_class("dog").labels.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (b"cat\ndog\n", r"classes.txt holds 2 different names, the labels go up to 2: name each class once"),
+        (b"cat\ndog\ncat\n", r"classes.txt holds 2 different names, the labels go up to 2: name each class once"),
+        (b"", r"classes.txt holds 0 different names, the labels go up to 2"),
+        (b"cat\n\xff\n", r"classes.txt cannot be read \(.*utf-8.*\): write the classes' names into it, a line each"),
+    ],
+)
+def test_names_that_do_not_fit_the_labels(tmp_path, names, message):
+    put_set(tmp_path, [("train-images-idx3-ubyte", "train-labels-idx1-ubyte")], packed=False)
+    write(tmp_path / "classes.txt", names)
+    with pytest.raises(InputError, match=message):
+        mnist("train", tmp_path)
+
+
 def test_unknown_split():
     with pytest.raises(InputError, match="unknown split 'valid': choose one of train, test"):
         mnist("valid")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from commands import ROOT, idx_bytes, python
 
+from minigan import checkpoint
 from minigan.metrics import load_extractor
 
 
@@ -33,6 +34,8 @@ def test_it_learns_and_is_read_back(bars, tmp_path):
     assert "of 200 test images" in done.stdout and str(out) in done.stdout
     extractor = load_extractor(out)
     assert extractor.classes == ("upright", "level") and extractor.accuracy > 0.9
+    _, facts = checkpoint.read(out, "classifier")
+    assert facts["data"] == f"{tmp_path.name}-train" and len(facts["fingerprint"]) == 8
     pictures = np.zeros((2, 1, 12, 12), np.uint8)
     pictures[0, 0, :, 5:7] = pictures[1, 0, 5:7] = 250
     assert list(extractor(pictures).probabilities.argmax(1)) == [0, 1]

@@ -71,8 +71,11 @@ class ClassifierExtractor:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: its facts lack {error}; train it with examples/train_classifier.py") from None
         self.name, self.classes = name, classes
-        self.network = build(architecture, np.random.default_rng(0)).to(backend.get("numpy"))
-        self.network.load_state_dict(arrays)
+        try:
+            self.network = build(architecture, np.random.default_rng(0)).to(backend.get("numpy"))
+            self.network.load_state_dict(arrays)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
         self.network.eval()
         side = architecture.get("image_size", 28)
         self.image_shape = (arrays["body.0.weight"].shape[1], side, side)
