@@ -1,6 +1,7 @@
 """How good are the samples?"""
 
-from .extractor import Extractor, Features, load_extractor
+from .extractor import load_extractor
+from .features import Extractor, Features
 from .frechet import Gaussian, frechet_distance
 from .inception_score import InceptionScore, inception_score
 from .kernel import KernelDistance, kernel_distance

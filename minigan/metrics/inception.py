@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .extractor import Features
+from .features import Features
 from .pixels import as_bytes
 
 
