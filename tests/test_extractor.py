@@ -79,6 +79,17 @@ def test_inception_is_another_packages(monkeypatch):
         load_extractor("inception")
 
 
+@pytest.mark.parametrize("error", [ImportError("No module named 'torchvision'"), OSError("no network")])
+def test_inception_that_cannot_be_loaded(monkeypatch, error):
+    def fail():
+        raise error
+
+    monkeypatch.setattr("minigan.metrics.inception.find_spec", lambda name: name == "pytorch_fid")
+    monkeypatch.setattr("minigan.metrics.inception.LOADERS", {"pytorch_fid": fail})
+    with pytest.raises(InputError, match=rf"pytorch_fid cannot load Inception \({error}\): install it with all"):
+        load_extractor("inception")
+
+
 def test_inception_is_shown_three_channels_of_bytes(monkeypatch):
     torch = pytest.importorskip("torch", reason="the bridge to Inception is PyTorch's")
     shown = []

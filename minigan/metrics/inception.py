@@ -31,8 +31,11 @@ class Inception:
             )
         try:
             self.network = LOADERS[package]()
-        except (OSError, RuntimeError) as error:
-            raise InputError(f"{package} cannot load Inception's weights ({error}): is the network there?") from None
+        except (ImportError, OSError, RuntimeError) as error:  # a package it needs, its weights, or their digest
+            raise InputError(
+                f"{package} cannot load Inception ({error}): install it with all that it needs, and let it fetch its "
+                "weights"
+            ) from None
         self.name = f"Inception-v3 of {package.replace('_', '-')}"
 
     def __call__(self, images: np.ndarray, batch_size: int = 50) -> Features:
