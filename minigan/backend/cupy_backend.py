@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from .base import Array, ArrayBackend, Shared
-from .cuda import optim
+from .cuda import indexing, optim
 from .cuda.blas import Blas
 from .cuda.graph import CaptureError, Graphs
 from .cuda.launch import C_NAMES, THREADS, Kernels, ceil_div, import_cupy
@@ -32,7 +32,6 @@ WIDE, MOST_WINDOWS, MOST_PHASES = 32, 2**26, 1024  # see choose()
 CONV_FIELDS = ("N", "H", "W", "C", "F", "oh", "ow", "kh", "kw", "sh", "sw", "ph", "pw", "dh", "dw", "splits")
 CONV = np.dtype([(name, np.int32) for name in CONV_FIELDS])
 SCALARS = 64  # that one launch gathers, as in reduce.cu
-FEW = 2**28  # comparisons that cost less than sorting, see put_item
 MOST_CONSTANTS = 4096
 
 
@@ -47,7 +46,7 @@ class CupyBackend(ArrayBackend):
         self.xp = import_cupy()
         self.array_type = self.xp.ndarray
         kernels = Kernels(self.xp)
-        self.launch, self._for_each = kernels.launch, kernels.for_each
+        self.launch, self.for_each = kernels.launch, kernels.for_each
         self._blas, self._uploads = Blas(self.xp), Uploads(self)
         self._constants: dict[tuple[bytes, str], Array] = {}
 
@@ -143,7 +142,7 @@ class CupyBackend(ArrayBackend):
         if not has_kernels(x):
             return super().translate(x, offsets)
         y, sizes = self.empty(x.shape, x.dtype), (len(x), *x.shape[2:], x.shape[1])
-        return self._for_each(y, "resample.translate", self._dense(x), self.asarray(offsets, np.int64), y, *sizes)
+        return self.for_each(y, "resample.translate", self._dense(x), self.asarray(offsets, np.int64), y, *sizes)
 
     # ---- indexing ----------------------------------------------------------------------------------------------------
 
@@ -151,31 +150,7 @@ class CupyBackend(ArrayBackend):
         return x[self._on_device(index)]
 
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
-        """Values for the same place are added up in order, without atomics.
-
-        With few rows, each looks for its own values; otherwise sorting brings them together.
-        """
-        xp, index = self.xp, self._on_device(index)
-        if has_kernels(g) and all(isinstance(part, self.array_type) and part.dtype.kind in "iu" for part in index):
-            leading, columns = shape[: len(index)], prod(shape[len(index) :])
-            count = g.size // max(columns, 1)
-            if 0 < prod(shape) * count <= FEW:
-                place = xp.arange(prod(leading), dtype=np.int64).reshape(leading)[index].ravel()
-                x, dense = xp.empty(shape, g.dtype), xp.ascontiguousarray(g)
-                self._for_each(x, "reduce.add_at_rows", dense, place, x, np.int64(x.size), columns, count)
-                return self.channels_last(x)
-        x = xp.zeros(shape, g.dtype)
-        if not any(isinstance(part, self.array_type) for part in index):
-            x[index] = g  # slices and integers never repeat
-        elif not has_kernels(g):
-            xp.add.at(x, index, g)
-        elif g.size:
-            place = xp.arange(x.size, dtype=np.int64).reshape(shape)[index].ravel()
-            source = xp.argsort(place)  # stable
-            arrays = xp.ascontiguousarray(g), place[source], source, x
-            grid = (ceil_div(g.size, THREADS),)
-            self.launch("reduce.add_at_sorted", g.dtype, grid, (THREADS,), *arrays, np.int64(g.size))
-        return self.channels_last(x)
+        return indexing.put_item(self, g, self._on_device(index), shape)
 
     def span(self, index: Array) -> tuple[int, int] | None:
         return None if self.capturing else super().span(index)
@@ -213,7 +188,7 @@ class CupyBackend(ArrayBackend):
         if len(partial) == 1:
             return partial[0]
         out = self.xp.empty(partial.shape[1:], partial.dtype)
-        return self._for_each(out, "reduce.add_parts", partial, out, np.int64(out.size), len(partial))
+        return self.for_each(out, "reduce.add_parts", partial, out, np.int64(out.size), len(partial))
 
     # ---- convolution -------------------------------------------------------------------------------------------------
     #
@@ -252,7 +227,7 @@ class CupyBackend(ArrayBackend):
             out = self.matmul(g.reshape(-1, filters), w.reshape(filters, -1))
             if way == "im2col":
                 windows, out = out, self.xp.empty((samples, h, wid, channels), g.dtype)
-                self._for_each(out, "conv.col2im", windows, out, p)
+                self.for_each(out, "conv.col2im", windows, out, p)
         return self._nchw(out.reshape(samples, h, wid, channels))
 
     def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
@@ -321,13 +296,13 @@ class CupyBackend(ArrayBackend):
         if not has_kernels(x):
             return super().sum_pool(x, geometry)
         y = self.empty((*x.shape[:2], *geometry.out_hw), x.dtype)
-        return self._for_each(y, "resample.sum_pool", self._dense(x), y, conv_sizes(geometry, *x.shape[:2]))
+        return self.for_each(y, "resample.sum_pool", self._dense(x), y, conv_sizes(geometry, *x.shape[:2]))
 
     def spread(self, g: Array, geometry: ConvGeometry) -> Array:
         if not has_kernels(g):
             return super().spread(g, geometry)
         x = self.empty((*g.shape[:2], *geometry.in_hw), g.dtype)
-        return self._for_each(x, "resample.spread", self._dense(g), x, conv_sizes(geometry, *g.shape[:2]))
+        return self.for_each(x, "resample.spread", self._dense(g), x, conv_sizes(geometry, *g.shape[:2]))
 
     # ---- batch norm --------------------------------------------------------------------------------------------------
 
@@ -397,7 +372,7 @@ class CupyBackend(ArrayBackend):
     def _activation(self, name: str, *arrays: Array, **settings: float) -> Array:
         y = self.empty(arrays[0].shape, arrays[0].dtype)
         numbers = map(float, settings.values())
-        return self._for_each(y, f"elementwise.{name}", *map(self._dense, arrays), y, *numbers, np.int64(y.size))
+        return self.for_each(y, f"elementwise.{name}", *map(self._dense, arrays), y, *numbers, np.int64(y.size))
 
     # ---- optimizers --------------------------------------------------------------------------------------------------
 
