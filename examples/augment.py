@@ -109,10 +109,7 @@ def run(args: argparse.Namespace) -> None:
                     network = learn(digits, drawn if arm.generated else None, arm.shifted, seed, args, place, bar)
                     accuracies[count][arm.name].append(accuracy(network, test))
             bar.write(f"{count} labels: {verdict(accuracies[count])}")
-    lines = (json.dumps({"labels": count, **found}) + "\n" for count, found in accuracies.items())
-    write_atomically(out / "metrics.jsonl", "".join(lines).encode())
-    write_atomically(out / "table.md", (table(accuracies) + "\n").encode())
-    draw(out / "accuracy.png", accuracies)
+            keep(out, accuracies)
     print(f"{table(accuracies)}\n\npictures and table in {out}")
 
 
@@ -227,6 +224,14 @@ def accuracy(network: nn.Module, test: Dataset) -> float:
 
 
 # ---- what came out -------------------------------------------------------------------------------
+
+
+def keep(out: Path, accuracies: Accuracies) -> None:
+    """Write down what has come out so far."""
+    lines = (json.dumps({"labels": count, **found}) + "\n" for count, found in accuracies.items())
+    write_atomically(out / "metrics.jsonl", "".join(lines).encode())
+    write_atomically(out / "table.md", (table(accuracies) + "\n").encode())
+    draw(out / "accuracy.png", accuracies)
 
 
 def table(accuracies: Accuracies) -> str:
