@@ -112,12 +112,12 @@ class Evaluation:
 
 
 def _with_error(value: float, error: float) -> str:
-    """As many decimals as the error allows.
+    """Two digits of the error, and as many decimals of the value.
 
-    >>> _with_error(0.012345, 0.00049), _with_error(9.8765, 0.0432), _with_error(3.0, 0.0)
-    ('0.0123 +- 0.0005', '9.88 +- 0.04', '3 +- 0')
+    >>> _with_error(0.012345, 0.00049), _with_error(987.65, 43.21), _with_error(3.0, 0.0)
+    ('0.01235 +- 0.00049', '988 +- 43', '3 +- 0')
     """
-    decimals = max(0, -math.floor(math.log10(error))) if error else 0
+    decimals = max(0, 1 - math.floor(math.log10(error))) if error else 0
     return f"{value:.{decimals}f} +- {error:.{decimals}f}"
 
 
@@ -173,7 +173,7 @@ class Evaluator:
         if test is not None:
             tell(f"{len(test)} test images")
             self.held_out = extractor(test.images)
-            self.threshold = COPIES * memorisation_distance(self.real.features, self.held_out.features)
+            self.memorisation = memorisation_distance(self.real.features, self.held_out.features)
 
     def evaluate(self, images: np.ndarray, wanted: np.ndarray | None = None, baselines: bool = True) -> Evaluation:
         """Measure the samples (N, C, H, W), and the baselines with as many images."""
@@ -183,7 +183,8 @@ class Evaluator:
         if self.test is not None:
             self.tell("copies among them")
             copies = memorisation_check(found.features, self.real.features, self.held_out.features)
-            samples = replace(self._with_mifid(samples, found), copies=copies)
+            memorisation = memorisation_distance(self.real.features, found.features)
+            samples = replace(self._with_mifid(samples, memorisation), copies=copies)
         others = self.baselines(len(images)) if baselines else {}
         return Evaluation(
             samples, others, self.extractor.describe(), f"{len(self.train):,} images of {self.train.name}"
@@ -214,7 +215,7 @@ class Evaluator:
             found = _part(self.held_out, chosen)
             known = self.test.labels if self.test.classes == self.extractor.classes else None
             scores = self.real.scores(found, None if known is None else known[chosen])
-            columns[TEST] = self._with_mifid(scores, found)
+            columns[TEST] = self._with_mifid(scores, self.memorisation)
         else:
             self.tell(HALVES)
             one, other = np.array_split(rng.permutation(len(self.train)), 2)
@@ -235,9 +236,9 @@ class Evaluator:
         closest = np.argsort(distances[:, 0], kind="stable")[:rows]
         return closest, nearest_neighbours(features[closest], self.real.features, k)[1]
 
-    def _with_mifid(self, scores: Scores, found: Features) -> Scores:
-        memorisation = memorisation_distance(self.real.features, found.features)
-        return replace(scores, memorisation=memorisation, mifid=mifid(scores.frechet, memorisation, self.threshold))
+    def _with_mifid(self, scores: Scores, memorisation: float) -> Scores:
+        threshold = COPIES * self.memorisation
+        return replace(scores, memorisation=memorisation, mifid=mifid(scores.frechet, memorisation, threshold))
 
 
 class _Real:
