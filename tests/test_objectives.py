@@ -84,6 +84,8 @@ def test_auxiliary_classifier_adds_the_cross_entropy_of_the_class(backend, rng):
     g_loss = objective.g_loss(tensor(fake), labels=labels).item()
     assert d_loss == pytest.approx(minimax_d(real[:, 0], fake[:, 0]) + (cross_entropy(real) + cross_entropy(fake)) / 2)
     assert g_loss == pytest.approx(-np.log(sigmoid(fake[:, 0])).mean() + cross_entropy(fake) / 2)
+    of_real = AuxiliaryClassifier(weight=0.5, fakes=False).d_loss(tensor(real), tensor(fake), labels).item()
+    assert of_real == pytest.approx(d_loss - cross_entropy(fake) / 2)
     with pytest.raises(InputError, match="needs labels"):
         objective.g_loss(tensor(fake))
 

@@ -149,13 +149,19 @@ class AuxiliaryClassifier(Objective):
 
     D returns (N, 1 + classes): the logit, then the class logits c. With CE(c) = -E log softmax(c)[label]:
     d_loss = base + weight (CE(c_real) + CE(c_fake)),  g_loss = base + weight CE(c_fake)
+
+    Where D is taught the names of generated images too, as in the paper, the players may agree on wrong ones: G draws
+    sevens for zero, and D learns to call these zero. ``fakes=False`` leaves CE(c_fake) out of d_loss.
     """
 
     base: Objective = field(default_factory=NonSaturating)
     weight: float = 1.0
+    fakes: bool = True
 
     def d_loss(self, real_logits, fake_logits, labels=None):
-        named = cross_entropy(real_logits[:, 1:], labels) + cross_entropy(fake_logits[:, 1:], labels)
+        named = cross_entropy(real_logits[:, 1:], labels)
+        if self.fakes:
+            named = named + cross_entropy(fake_logits[:, 1:], labels)
         return self.base.d_loss(real_logits[:, :1], fake_logits[:, :1]) + named * self.weight
 
     def g_loss(self, fake_logits, real_logits=None, labels=None):

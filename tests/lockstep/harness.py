@@ -47,6 +47,7 @@ NETWORKS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
     sngan.Critic: lambda self, x: self.head(F.relu(self.blocks(x)).sum((2, 3))),
     cgan.ConditionalGenerator: lambda self, z, labels: self.network(torch.cat([z, self.embedding(labels)], dim=1)),
     cgan.ConditionalDiscriminator: _conditional_discriminator,
+    acgan.ScaledGenerator: lambda self, z, labels: self.network(z * self.embedding(labels)),
     acgan.ClassifyingDiscriminator: lambda self, x, labels: self.network(x),
 }
 

@@ -1,4 +1,8 @@
-"""ACGAN (Odena, Olah & Shlens 2017): D is not told the class, it has to name it; G is to be named right."""
+"""ACGAN (Odena, Olah & Shlens 2017): D is not told the class, it has to name it; G is to be named right.
+
+Two things keep G from drawing one picture for each class, and a wrong one: the class scales z instead of standing
+beside it, so that G cannot look at the class and not at z; and D learns names from real images alone.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,19 @@ from ...backend import Array
 from ...tensor import Tensor
 from ..objectives import AuxiliaryClassifier
 from . import dcgan
-from .cgan import ConditionalGenerator, check_sizes
+from .cgan import check_sizes
 from .model import Model, Networks
+
+
+class ScaledGenerator(nn.Module):
+    """generator(z, labels): each element of z is multiplied by a number that is learned for the class."""
+
+    def __init__(self, network: nn.Module, classes: int, z_dim: int, rng: np.random.Generator) -> None:
+        self.network = network
+        self.embedding = nn.Embedding(classes, z_dim, rng=rng)
+
+    def forward(self, z: Tensor, labels: Array) -> Tensor:
+        return self.network(z * self.embedding(labels))
 
 
 class ClassifyingDiscriminator(nn.Module):
@@ -34,10 +49,9 @@ def acgan(
 ) -> Networks:
     """z (N, z_dim), labels (N,) -> images (N, channels, size, size) in [-1, 1] -> (N, 1 + classes)."""
     check_sizes(classes, z_dim)
-    dim = 50
-    generator = dcgan.generator(rng, image_size, channels, z_dim + dim, width)
+    generator = dcgan.generator(rng, image_size, channels, z_dim, width)
     discriminator = dcgan.discriminator(rng, image_size, channels, width, outputs=1 + classes)
-    return ConditionalGenerator(generator, classes, dim, rng), ClassifyingDiscriminator(discriminator)
+    return ScaledGenerator(generator, classes, z_dim, rng), ClassifyingDiscriminator(discriminator)
 
 
 MODEL = Model(
@@ -46,5 +60,5 @@ MODEL = Model(
     paper="Odena, Olah & Shlens 2017, arXiv:1610.09585",
     networks=acgan,
     conditional=True,
-    objective=AuxiliaryClassifier(),
+    objective=AuxiliaryClassifier(fakes=False),
 )
