@@ -173,7 +173,8 @@ class Plan:
 
     def products(self, samples: int) -> list[tuple[int, list[slice]]]:
         """The number of each of U's matrices, with the rows of V, M and S that meet it; the longest first."""
-        t, found = self.together, []
+        found: list[tuple[int, list[slice]]] = []
+        t = self.together
         for rows in self.rows.groups:
             for cols in self.cols.groups:
                 starts = [(i * self.points[1] + cols.start * t) * samples for i in range(rows.start, rows.stop, t)]
