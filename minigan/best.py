@@ -53,7 +53,7 @@ class Best:
         self.z = rng.standard_normal((samples, z_dim))
         self.labels = rng.choice(dataset.labels, samples) if conditional and dataset.labels is not None else None
         chosen = rng.permutation(len(dataset))[:REFERENCES]
-        self.reference = Gaussian.of(extractor(dataset.images[chosen]).features)
+        self.reference = Gaussian.of(extractor(dataset.images[chosen]).features, "real images")
         self.last = math.nan
         self.step, self.distance = 0, math.inf  # of the best so far
         self.state: dict[str, np.ndarray] = {}

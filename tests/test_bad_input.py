@@ -206,7 +206,7 @@ MODEL_FILES = {
     "damaged": (damaged, "is damaged"),
     "another-programs": (foreign, "is no file of minigan's, not a model"),
     "a-classifier": (lambda path: checkpoint.save(path, "classifier", {}, {}), "is a classifier, not a model or"),
-    "an-empty-checkpoint": (lambda path: checkpoint.save(path, "checkpoint", {}, {}), "its metadata holds no architecture"),
+    "an-empty-checkpoint": (lambda path: checkpoint.save(path, "checkpoint", {}, {}), "metadata holds no architecture"),
     "no-architecture": (lambda path: save(path, None), "its metadata holds no architecture"),
     "architecture-a-list": (lambda path: save(path, ["dcgan"]), "its metadata holds no architecture"),
     "unknown-model": (says(model="stylegan9"), "unknown model 'stylegan9': choose one of"),

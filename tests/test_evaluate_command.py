@@ -162,6 +162,19 @@ def test_neighbours_are_drawn(here, capsys):
         assert picture.size == (6 * 30 + 2, 12 * 30 + 2)
 
 
+def test_with_the_extractor_that_comes_along(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_digits(tmp_path / "digits", count=300)
+    save_model(tmp_path / "model.safetensors", generator(), ARCHITECTURE)
+    assert cli.main(["evaluate", "model.safetensors", "--data", "digits", "-n", "150", "--json", "found.json"]) == 0
+    shown = capsys.readouterr().out
+    assert "mnist classifier, test accuracy 99." in shown and "128 features, batch norm in evaluation mode" in shown
+    found = json.loads(Path("found.json").read_text())
+    # bars of any height are nearer to bars than the untrained generator's images and noise are
+    assert found[HALVES]["frechet_distance"] < found[SAMPLES]["frechet_distance"] / 10
+    assert found[HALVES]["coverage"] > 0.9 > 0.1 > found[NOISE]["coverage"]
+
+
 # ---- bad input ------------------------------------------------------------------------------------------------------
 
 
@@ -242,6 +255,25 @@ MISFITS = {
     ("--extractor", "mnist"): "--extractor mnist does nothing without --metric-every: add that, or leave it out",
     ("--metric-every", "2", "--metric-samples", "5"): "5 samples are too few for the covariance of 5 features",
 }
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "message"),
+    [
+        (32, 200, "images are (1, 32, 32), the mnist classifier takes (1, 28, 28): train one for such images with"),
+        (28, 60, "real images: a covariance of 128 dimensions needs at least 129 samples, not 60"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [["evaluate", "model.safetensors"], [*TRAIN, "--steps", "2", "--metric-every", "1"]]
+)
+def test_data_that_the_extractor_cannot_take(tmp_path, monkeypatch, capsys, command, size, count, message):
+    monkeypatch.chdir(tmp_path)
+    write_digits(tmp_path / "digits", count=count, height=size, width=size)
+    save_model(tmp_path / "model.safetensors", generator(), ARCHITECTURE)
+    before = contents(tmp_path)
+    assert message in refused(capsys, *command, "--data", "digits")
+    assert contents(tmp_path) == before
 
 
 @pytest.mark.parametrize("argv", MISFITS)

@@ -9,7 +9,7 @@ from small_extractor import SmallExtractor
 from minigan import InputError
 from minigan.data import Dataset
 from minigan.metrics import frechet_distance, label_statistics, precision_recall
-from minigan.metrics.baselines import pca_gaussian, uniform_noise
+from minigan.metrics.baselines import _principal_axes, pca_gaussian, uniform_noise
 from minigan.metrics.evaluation import HALVES, NOISE, PCA, SAMPLES, TEST, Evaluator, evaluate
 from minigan.metrics.pixels import as_bytes
 
@@ -143,6 +143,17 @@ def test_the_blur_keeps_the_first_components_only():
     expected = np.linalg.eigvalsh(np.cov(images.reshape(600, -1).T.astype(float)))[::-1]
     assert (0.6 * expected[:2] < values[:2]).all() and (values[:2] < 1.2 * expected[:2]).all()  # clipping takes some
     assert values[2] < values[1] / 4
+
+
+@pytest.mark.parametrize("shape", [(30, 8), (8, 30)])
+def test_principal_axes_are_those_of_the_covariance(shape):
+    x = np.random.default_rng(0).standard_normal(shape)
+    x -= x.mean(axis=0)
+    axes = _principal_axes(x, 3)
+    values, vectors = np.linalg.eigh(np.cov(x.T))
+    expected = (np.sqrt(values[-3:]) * vectors[:, -3:]).T[::-1]
+    np.testing.assert_allclose(np.abs(axes), np.abs(expected), atol=1e-12)
+    np.testing.assert_allclose(_principal_axes(x, 99).T @ _principal_axes(x, 99), np.cov(x.T), atol=1e-12)
 
 
 def test_the_blur_of_a_single_picture_is_that_picture():

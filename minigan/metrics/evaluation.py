@@ -216,7 +216,7 @@ class Evaluator:
             known = self.test.labels if self.test.classes == self.extractor.classes else None
             scores = self.real.scores(found, None if known is None else known[chosen])
             columns[TEST] = self._with_mifid(scores, self.memorisation)
-        else:
+        elif len(self.train) // 2 > self.extractor.dimensions:
             self.tell(HALVES)
             one, other = np.array_split(rng.permutation(len(self.train)), 2)
             half = _Real(_part(self.real.found, one), self.seed)
