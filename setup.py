@@ -9,7 +9,7 @@ here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").read_text()).group(1)
 
 test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
-bench = ["torch>=2.4", "psutil>=5.9"]
+bench = ["torch>=2.4", "psutil>=5.9", "scipy>=1.11"]
 
 setup(
     name="minigan",

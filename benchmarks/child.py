@@ -70,14 +70,13 @@ def main() -> None:
 
 def changed(workload: Workload, settings: list[str]) -> Workload:
     """
-    >>> changed(WORKLOADS["mnist_dcgan"], ["width=16", "critic_only=True"]).width
+    >>> changed(WORKLOADS["mnist_dcgan"], ["width=16", "n_critic=5"]).width
     16
     """
     fields = {}
     for setting in settings:
         name, value = setting.split("=")
-        kind = type(getattr(workload, name))
-        fields[name] = value == "True" if kind is bool else kind(value)
+        fields[name] = type(getattr(workload, name))(value)
     return dataclasses.replace(workload, **fields)
 
 

@@ -56,10 +56,15 @@ def training_step(
         torch.compiler.reset()  # or a limit on recompilations lets later workloads run eagerly without a word
         generate, judge = torch.compile(g), torch.compile(d)
 
+    count = 0
+
     def step(real: Tensor = real) -> tuple[float, ...]:
+        nonlocal count
+        count += 1
+        g_learns = count % workload.n_critic == 0
         d_adam.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            with torch.set_grad_enabled(not workload.critic_only):
+            with torch.set_grad_enabled(g_learns):
                 fake = generate(torch.randn(len(real), workload.z_dim))
             real_logits, fake_logits = judge(show(real)), judge(show(fake.detach()))
             d_loss = d_loss_of(real_logits, fake_logits)
@@ -68,7 +73,7 @@ def training_step(
         d_loss.backward()
         d_adam.step()
         report = d_loss.item(), belief(workload, real_logits), belief(workload, fake_logits)
-        if workload.critic_only:
+        if not g_learns:
             return report
 
         g_adam.zero_grad()

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
+NEVER = 10**9
+
 
 @dataclass(frozen=True)
 class Workload:
-    """One training step: D on real and generated images, then G unless ``critic_only``, each with its Adam."""
+    """One training step: D on real and generated images, then G in each ``n_critic``-th step, each with its Adam."""
 
     model: str  # of the zoo: says losses, penalty and optimizers
     side: int
@@ -23,14 +25,14 @@ class Workload:
     width: int  # channels next to the pixels
     depth: int  # how often the side is halved
     z_dim: int = 100
-    critic_only: bool = False
+    n_critic: int = 1
     batch: int = 64
 
 
 WORKLOADS = {
     "mnist_dcgan": Workload("dcgan", side=28, channels=1, width=128, depth=2, batch=128),
     "dcgan64": Workload("dcgan", side=64, channels=3, width=64, depth=4),
-    "wgan_gp_critic": Workload("wgan_gp", side=28, channels=1, width=128, depth=2, z_dim=128, critic_only=True),
+    "wgan_gp_critic": Workload("wgan_gp", side=28, channels=1, width=128, depth=2, z_dim=128, n_critic=NEVER),
     "sngan32": Workload("sngan", side=32, channels=3, width=128, depth=3, z_dim=128),
 }
 HEADLINE = [("mnist_dcgan", 128), ("dcgan64", 64)]
@@ -40,7 +42,6 @@ ALL = [
     ("wgan_gp_critic", 64),
     ("sngan32", 64),
 ]
-NEVER = 10**9
 
 
 def dcgan(nn: Any, unflatten: Callable[..., Any], workload: Workload) -> tuple[Any, Any]:
@@ -82,8 +83,7 @@ def minigan_trainer(workload: Workload) -> Any:
         networks = gan.build({"model": "sngan", "image_size": workload.side, "width": workload.width}, rng)
     else:
         networks = dcgan(nn, nn.Reshape, workload)
-    settings = {"n_critic": NEVER if workload.critic_only else 1}
-    return gan.MODELS[workload.model].trainer(*networks, z_dim=workload.z_dim, rng=rng, **settings)
+    return gan.MODELS[workload.model].trainer(*networks, z_dim=workload.z_dim, rng=rng, n_critic=workload.n_critic)
 
 
 def minigan_step(trainer: Any, real: np.ndarray) -> Callable[[], Any]:

@@ -57,7 +57,7 @@ class Row:
 ROWS = [
     Row("gan", "gan", "--batch-size 64 --epochs 10"),
     Row("dcgan", "dcgan", "--epochs 5"),
-    Row("dcgan_noise", "dcgan", "--epochs 5 --instance-noise 0.3"),
+    Row("dcgan_noise", "dcgan", "--epochs 3 --instance-noise 0.3"),
     Row("wgan", "wgan", "--batch-size 64 --epochs 4"),
     Row("wgan_gp", "wgan_gp", "--batch-size 64 --epochs 5"),
     Row("sngan", "sngan", "--batch-size 64 --steps 1000"),
