@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SAMPLES, TEST, HALVES, PCA, NOISE = "samples", "test images", "half / half", "PCA Gaussian", "noise"
 BALLS_AMONG = 10_000  # real images at most whose balls are looked at for precision and recall
+DECIMALS = 5  # shown at most
 COPIES = 0.5  # a generator this much nearer to its training images than held-out ones are is punished by MiFID
 
 
@@ -112,12 +113,12 @@ class Evaluation:
 
 
 def _with_error(value: float, error: float) -> str:
-    """Two digits of the error, and as many decimals of the value.
+    """Two digits of the error, and as many decimals of the value, but no more than five.
 
-    >>> _with_error(0.012345, 0.00049), _with_error(987.65, 43.21), _with_error(3.0, 0.0)
-    ('0.01235 +- 0.00049', '988 +- 43', '3 +- 0')
+    >>> _with_error(0.012345, 0.00049), _with_error(987.65, 43.21), _with_error(1.0, 2e-15)
+    ('0.01235 +- 0.00049', '988 +- 43', '1.00000 +- 0.00000')
     """
-    decimals = max(0, 1 - math.floor(math.log10(error))) if error else 0
+    decimals = min(max(0, 1 - math.floor(math.log10(error))), DECIMALS) if error else 0
     return f"{value:.{decimals}f} +- {error:.{decimals}f}"
 
 
