@@ -101,7 +101,8 @@ def test_the_table_says_what_was_measured_and_how(fresh):
     assert lines[0] == "against 600 images of blobs-1"
     assert lines[1] == "small (0badcafe), 5 features, batch norm in evaluation mode"
     assert lines[3].split("  ")[-1] == "better" and all(name in lines[3] for name in (SAMPLES, TEST, PCA, NOISE))
-    assert len({len(line) for line in lines[3:]}) == 1  # columns stand beneath each other
+    assert len({len(line) for line in (lines[3], *lines[5:])}) == 1  # columns stand beneath each other
+    assert not any(line.endswith(" ") for line in lines)
     assert "Frechet distance" in lines[5] and f"{fresh.samples.frechet:.4g}" in lines[5]
 
 

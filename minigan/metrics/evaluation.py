@@ -106,10 +106,10 @@ class Evaluation:
                 lines.append([title, *(cell or "-" for cell in cells), better])
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         rows = [
-            f"{title:{widths[0]}}" + "".join(f"  {cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))
+            "  ".join([f"{title:{widths[0]}}", *(f"{cell:>{w}}" for cell, w in zip(cells, widths[1:], strict=True))])
             for title, *cells in lines
         ]
-        return "\n".join([f"against {self.against}", self.extractor, "", *rows])
+        return "\n".join([f"against {self.against}", self.extractor, "", *map(str.rstrip, rows)])
 
 
 def _with_error(value: float, error: float) -> str:
