@@ -56,23 +56,30 @@ def conv2d_input(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeom
         return product(g.reshape(-1, len(w)), matrix, x.reshape(-1, matrix.shape[1]))
     if x.shape[-1] <= THIN:
         return _col2im(g, w, x, geometry)
+    turned, tiles = [], []
     for window, h, v, taps_h, taps_v in Window.phases(geometry):
         part = x[:, h, v]
         if not taps_h or not taps_v or part.size == 0:
             part[...] = 0
             continue
         # (taps_h, taps_v, F, C): the taps of this phase, in the order in which its windows of g see them
-        matrix = w[:, taps_h][:, :, taps_v].transpose(1, 2, 0, 3).reshape(-1, w.shape[-1])
-        tiles = _tiles(len(g), part.shape[1:3], g.itemsize * len(matrix))
+        matrix = np.empty((len(taps_h), len(taps_v), len(w), w.shape[-1]), w.dtype)
+        turned += [(matrix[i, j], w[:, a, b]) for i, a in enumerate(taps_h) for j, b in enumerate(taps_v)]
+        matrix = matrix.reshape(-1, w.shape[-1])
+        tiles += [(window, part, matrix, *tile) for tile in _tiles(len(g), part.shape[1:3], g.itemsize * len(matrix))]
 
-        def task(index: int, window=window, part=part, matrix=matrix, tiles=tiles) -> None:
-            n, i = tiles[index]
-            cols = columns(g, window, n, i)
-            out = scratch.local("product", (len(cols), matrix.shape[1]), g.dtype)
-            np.matmul(cols, matrix, out=out)
-            part[n, i] = out.reshape(part[n, i].shape)
+    def turn(index: int) -> None:
+        np.copyto(*turned[index])
 
-        threads.run(task, len(tiles), cost=part.size * len(matrix) / 8)
+    def task(index: int) -> None:
+        window, part, matrix, n, i = tiles[index]
+        cols = columns(g, window, n, i)
+        out = scratch.local("product", (len(cols), matrix.shape[1]), g.dtype)
+        np.matmul(cols, matrix, out=out)
+        part[n, i] = out.reshape(part[n, i].shape)
+
+    threads.run(turn, len(turned), cost=8 * w.size)
+    threads.run(task, len(tiles), cost=g.size * w[0].size / 8)
 
 
 def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeometry) -> None:
