@@ -57,18 +57,17 @@ class Row:
 ROWS = [
     Row("gan", "gan", "--batch-size 64 --epochs 10"),
     Row("dcgan", "dcgan", "--epochs 5"),
-    Row("dcgan_noise", "dcgan", "--epochs 3 --instance-noise 0.3"),
-    Row("wgan", "wgan", "--batch-size 64 --epochs 4"),
+    Row("wgan", "wgan", "--batch-size 64 --steps 2100"),
     Row("wgan_gp", "wgan_gp", "--batch-size 64 --epochs 5"),
     Row("sngan", "sngan", "--batch-size 64 --steps 1000"),
     Row("cgan", "cgan", "--batch-size 64 --epochs 5"),
     Row("acgan", "acgan", "--batch-size 64 --epochs 5 --instance-noise 0.3"),
-    Row("animals_dcgan", "dcgan", "--batch-size 64 --epochs 12", "animals"),
-    Row("animals_wgan_gp", "wgan_gp", "--batch-size 64 --steps 3000 --ema 0.999", "animals"),
+    Row("animals_dcgan", "dcgan", "--batch-size 64 --epochs 6", "animals"),
+    Row("animals_wgan_gp", "wgan_gp", "--batch-size 64 --steps 3000", "animals"),
     Row(
         "dog",
         "dcgan",
-        "--batch-size 64 --steps 2000 --diffaugment color,translation,cutout --ema 0.999",
+        "--batch-size 64 --steps 1000 --diffaugment color,translation,cutout",
         "animals",
         "dog",
     ),
@@ -111,6 +110,7 @@ def work(args: argparse.Namespace) -> None:
     if args.markdown:
         write_atomically(args.markdown, filled(args.markdown.read_text(), made).encode())
         pictures = args.markdown.with_suffix("")
+        pictures.mkdir(exist_ok=True)
         for path in args.work.glob("*.png"):
             write_atomically(pictures / path.name, path.read_bytes())
 
