@@ -296,7 +296,7 @@ class TestFallback:
         cuda, memory = cupy.xp.cuda, cupy.xp.cuda.memory.Memory
 
         def full(size):
-            if cuda.graph.capturing:
+            if cuda.graph.capturing():
                 raise cuda.memory.OutOfMemoryError("out of memory")
             return memory(size)
 

@@ -93,7 +93,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
 
     def __getitem__(self, index: Any) -> ndarray:
         host, parts = self._host, _index(index)
-        result = np.asarray(host[_zeros(parts) if graph.capturing else parts])
+        result = np.asarray(host[_zeros(parts) if graph.capturing() else parts])
         shared = result.size and np.may_share_memory(result, host)
         return ndarray(result, self) if shared else _new(lambda: host[parts], lambda: result)
 

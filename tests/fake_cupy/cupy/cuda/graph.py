@@ -6,6 +6,7 @@ launch refuses to run when memory that was in use has been given back to the com
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,18 @@ import numpy as np
 from . import memory
 from .runtime import CUDARuntimeError
 
-capturing: Graph | None = None  # one at a time
+
+class _Current(threading.local):
+    """What this thread captures, one graph at a time. Another thread has streams of its own, which go on as ever."""
+
+    graph: Graph | None = None
+
+
+_current = _Current()
+
+
+def capturing() -> Graph | None:
+    return _current.graph
 
 
 class Graph:
@@ -34,15 +46,13 @@ class Graph:
 
 
 def begin() -> None:
-    global capturing
-    if capturing is not None:
+    if capturing():
         raise CUDARuntimeError("cudaErrorIllegalState: the stream captures already")
-    capturing = Graph()
+    _current.graph = Graph()
 
 
 def end() -> Graph:
-    global capturing
-    graph, capturing = capturing, None
+    graph, _current.graph = _current.graph, None
     if graph is None:
         raise CUDARuntimeError("cudaErrorIllegalState: the stream does not capture")
     return graph
@@ -50,28 +60,29 @@ def end() -> Graph:
 
 def forbid(what: str) -> None:
     """``what`` makes the host and the device wait for each other."""
-    if capturing is not None:
+    if capturing():
         raise CUDARuntimeError(f"cudaErrorStreamCaptureUnsupported: operation not permitted while capturing ({what})")
 
 
 def made(host: np.ndarray, token: Any) -> None:
     """An array, or a view of one."""
-    if capturing is not None:
-        capturing.kept.append(host)
-        capturing.blocks.add(token.block)
+    if graph := capturing():
+        graph.kept.append(host)
+        graph.blocks.add(token.block)
 
 
 def do(work: Callable[[], Any]) -> None:
     """Now, or when the graph is launched."""
-    if capturing is None:
-        work()
+    if graph := capturing():
+        graph.work.append(work)
     else:
-        capturing.work.append(work)
+        work()
 
 
 def result(make: Callable[[], Any], probe: Callable[[], Any] | None = None, order: Any = "C") -> np.ndarray:
     """``make()``, copied. While a graph is captured only its shape, or that of ``probe()``; the launch makes values."""
-    if capturing is None:
+    graph = capturing()
+    if graph is None:
         return np.array(make(), order=order)
     with np.errstate(all="ignore"):
         result = np.array((probe or make)(), order=order)
@@ -81,5 +92,5 @@ def result(make: Callable[[], Any], probe: Callable[[], Any] | None = None, orde
     def work() -> None:
         result[...] = make()
 
-    capturing.work.append(work)
+    graph.work.append(work)
     return result
