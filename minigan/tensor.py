@@ -258,8 +258,9 @@ class Tensor:
     def sum_to(self, shape: tuple[int, ...]) -> Tensor:
         """The adjoint of ``broadcast_to``: summed down to ``shape``."""
         new = self.ndim - len(shape)
-        axes = tuple(a for a in range(self.ndim) if a < new or (shape[a - new] == 1 and self.shape[a] != 1))
-        return (self.sum(axes, keepdims=True) if axes else self).reshape(shape)
+        total = self.sum(range(new)) if new else self
+        axes = [axis for axis, size in enumerate(shape) if size == 1 != total.shape[axis]]
+        return total.sum(axes, keepdims=True) if axes else total
 
     def put_item(self, index: Any, shape: tuple[int, ...]) -> Tensor:
         """The adjoint of ``x[index]``: zeros of ``shape`` with this tensor added at ``index``."""

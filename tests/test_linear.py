@@ -23,6 +23,8 @@ def test_linear_is_its_formula(lead, dtype, tolerance, tensor, rng):
 def test_linear_says_what_does_not_fit(tensor):
     with pytest.raises(InputError, match=r"linear: input \(2, 3\) does not fit weight \(3, 4\), which is \(out, in\)"):
         linear(tensor(np.ones((2, 3))), tensor(np.ones((3, 4))))
+    with pytest.raises(InputError, match=r"linear: bias \(1,\) does not fit weight \(3, 4\), which is \(out, in\)"):
+        linear(tensor(np.ones((2, 4))), tensor(np.ones((3, 4))), tensor(np.ones(1)))
 
 
 def test_embedding_looks_rows_up_and_adds_their_gradients(tensor):

@@ -57,7 +57,7 @@ def maxout(x: Tensor, pieces: int) -> Tensor:
 
 
 def amax(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
-    """The largest number along ``axis``. The gradient goes to it; among equals, to the first."""
+    """The largest number along ``axis``. The gradient goes to it; equals share it."""
     y = apply(Max(axis % x.ndim), x)
     return y if keepdims else y.reshape(*y.shape[: axis % x.ndim], *y.shape[axis % x.ndim + 1 :])
 
@@ -99,7 +99,7 @@ class Gate(Op):
 
 
 class Max(Op):
-    """y = max x along an axis, which stays with size 1;  dx = g at the first maximum, 0 elsewhere"""
+    """y = max x along an axis, which stays with size 1;  dx = g / n at each of the n maxima, 0 elsewhere"""
 
     def __init__(self, axis: int) -> None:
         self.axis = axis
@@ -108,11 +108,10 @@ class Max(Op):
         return x.max(self.axis, keepdims=True)
 
     def vjp(self, g, y, x):
-        xp = g.backend.xp
-        places = xp.arange(x.shape[self.axis]).reshape(-1, *(1,) * (x.ndim - 1 - self.axis))
-        chosen = places == xp.expand_dims(xp.argmax(x.data, self.axis), self.axis)
-        # Which element is the largest is piecewise constant: its own derivative is 0.
-        return (lambda: g * Tensor(g.backend.asarray(chosen.astype(x.dtype))),)
+        is_largest = (x.data == y.data).astype(x.dtype)
+        count = is_largest.sum(self.axis, keepdims=True)
+        # Which elements are the largest is piecewise constant: its own derivative is 0.
+        return (lambda: g / Tensor(count) * Tensor(is_largest),)
 
 
 class Softmax(Op):

@@ -39,6 +39,7 @@ RULES: dict[str, Rule] = {
     "Conv2dInput": lambda inputs, x: 2 * prod(inputs[0]) * prod(inputs[1][1:]),
     "Conv2dWeight": lambda inputs, w: 2 * prod(inputs[1]) * prod(w[1:]),
     "MatMul": lambda inputs, y: 2 * prod(y) * inputs[0][-1],
+    "Linear": lambda inputs, y: prod(y) * (2 * inputs[0][-1] + len(inputs) - 2),
     "Sum": _each_input(1),
     "Max": _each_input(1),
     "Softmax": _each_input(5),  # maximum, difference, exp, sum, quotient
