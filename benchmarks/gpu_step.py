@@ -25,6 +25,7 @@ DCGAN64 = {"model": "dcgan", "image_size": 64, "channels": 3, "z_dim": 100}
 ARCHITECTURES = {"mnist_dcgan": MNIST, "dcgan64": DCGAN64}
 STEPS = [("mnist_dcgan", batch) for batch in (64, 128, 512)] + [("dcgan64", batch) for batch in (64, 128, 256)]
 PRECISIONS = {"float32": False, "TF32": True}
+TURN = 0.05  # seconds
 SETTLE = 4  # steps until all is captured and compiled, and no more memory is taken
 
 
@@ -44,7 +45,7 @@ def measure(cupy: Any, name: str, batch: int, rounds: int, *, device: str = "cud
     memory = {key: held(cupy, make, device) for key, make in makers.items()}
     steps: Contenders = {key: made_when_called(make) for key, make in makers.items()}
     skipped = dismiss(steps)
-    seconds = interleave(steps, rounds, warmup=SETTLE)
+    seconds = interleave(steps, rounds, warmup=SETTLE, turn=TURN)
     rows = []
     for precision in PRECISIONS:
 

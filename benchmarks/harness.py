@@ -1,5 +1,9 @@
 """Fair timing on a noisy machine: all contenders take turns in one run, and ratios of medians are what is reported.
 
+A turn is half a second of running, as in training, of which the last run counts. One that follows the rest of the
+others' turns would pay for what training never pays: cores that have gone to sleep, and caches and threads that are
+still someone else's. (On a virtual machine that alone was 13 ms of minigan's 30 ms step, and none of PyTorch's.)
+
 A benchmark's JSON file is {"machine": facts, "results": rows}; a row, as ``result`` makes it, is
 
     {"workload": "mnist_dcgan", "batch": 128, "measure": "seconds",
@@ -23,31 +27,50 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import threadpoolctl
 
 import minigan
 
+T = TypeVar("T")
 Contenders = dict[str, Callable[[], Any]]
 Row = dict[str, Any]
+TURN = 0.5  # seconds
 UNITS = {"seconds": (1e3, "ms"), "megabytes": (1, "MB")}  # measure: factor and unit to print it in
 
 
-def interleave(contenders: Contenders, rounds: int, warmup: int = 2) -> dict[str, list[float]]:
-    """Seconds of each contender in each round. In a round each runs once, the order rotating from round to round."""
+def interleave(contenders: Contenders, rounds: int, warmup: int = 2, turn: float = TURN) -> dict[str, list[float]]:
+    """Seconds of each contender in each round. In a round each has its turn, the order rotating from round to round."""
     names = list(contenders)
     for name in names:
         for _ in range(warmup):
             contenders[name]()
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(rounds):
-        shift = turn % len(names)
+    for number in range(rounds):
+        shift = number % len(names)
         for name in names[shift:] + names[:shift]:
-            start = time.perf_counter()
-            contenders[name]()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name] += in_stride(lambda name=name: clock(contenders[name]), turn)  # type: ignore[misc]
+    return seconds
+
+
+def in_stride(run: Callable[[], T], turn: float = TURN) -> T:
+    """Run again and again until ``turn`` seconds have passed: what the last run returned."""
+    start = time.perf_counter()
+    while True:
+        found = run()
+        if time.perf_counter() - start >= turn:
+            return found
+
+
+def clock(*calls: Callable[[], Any]) -> list[float]:
+    """Seconds of each call, one after the other."""
+    seconds = []
+    for call in calls:
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
     return seconds
 
 

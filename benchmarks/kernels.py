@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import minigan
-from benchmarks.harness import machine, save_json, summary
+from benchmarks.harness import clock, in_stride, machine, save_json, summary
 from minigan import backend as backends
 from minigan.backend import ConvGeometry
 from minigan.backend.cpu import threads
@@ -83,8 +83,8 @@ def measure(name: str, kernels: list[str], contenders: Timed, flops: float, roun
     peaks = []
     for turn in range(rounds):
         for key in list(contenders)[:: 1 if turn % 2 else -1]:
-            seconds[key].append(contenders[key]())
-        peaks.append(sgemm_gflops())
+            seconds[key].append(in_stride(contenders[key]))
+        peaks.append(in_stride(sgemm_gflops))
     rows = []
     for i, kernel in enumerate(kernels):
         spread = {key: summary([times[i] for times in seconds[key]]) for key in contenders}
@@ -94,16 +94,6 @@ def measure(name: str, kernels: list[str], contenders: Timed, flops: float, roun
             row |= {"gflops": flops / spread["minigan"]["median"] / 1e9, "sgemm_gflops": statistics.median(peaks)}
         rows.append(row)
     return rows
-
-
-def clock(*calls: Callable[[], Any]) -> list[float]:
-    """Seconds of each call, one after the other."""
-    seconds = []
-    for call in calls:
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return seconds
 
 
 def sgemm_gflops(size: int = 768) -> float:

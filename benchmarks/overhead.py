@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def rows(rounds: int, steps: int, quick: bool) -> Iterator[Row]:
-    yield from tape(10 * rounds)
+    yield from tape(rounds)
     yield result("import", None, by_turns({
         name: lambda name=name: import_seconds(name.split("_")[0]) for name in ("minigan", "torch")
     }, rounds))  # fmt: skip
@@ -108,13 +108,10 @@ def tape(rounds: int) -> Iterator[Row]:
         heads[name] = y
 
     forwards = interleave({"minigan": lambda: forward("minigan", x), "torch": lambda: forward("torch", tx)}, rounds)
-    backwards: dict[str, list[float]] = {"minigan": [], "torch": []}
-    for _ in range(rounds):
-        forward("minigan", x)
-        forward("torch", tx)
-        own, other = (lambda: grad(heads["minigan"], [x])), (lambda: torch.autograd.grad(heads["torch"], tx))
-        for name, seconds in interleave({"minigan": own, "torch": other}, 1, warmup=0).items():
-            backwards[name] += seconds
+    backwards = interleave({
+        "minigan": lambda: grad(heads["minigan"], [x], retain_graph=True),
+        "torch": lambda: torch.autograd.grad(heads["torch"], tx, retain_graph=True),
+    }, rounds)  # fmt: skip
     for kind, seconds in (("forward", forwards), ("backward", backwards)):
         yield result(f"tape {kind}, {NODES} nodes", None, seconds)
 

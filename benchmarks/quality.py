@@ -22,7 +22,7 @@ import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import islice, product
@@ -233,7 +233,7 @@ def judge(extractor: str) -> tuple[Any, np.ndarray]:
     return found, found(data.mnist("test").images).features
 
 
-def score(images: np.ndarray, extractor: Callable[[np.ndarray], Any], real: np.ndarray) -> Scores:
+def score(images: np.ndarray, extractor: metrics.Extractor, real: np.ndarray) -> Scores:
     fake = extractor(images).features
     shares = metrics.precision_recall(real, fake)
     return {

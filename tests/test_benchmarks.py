@@ -26,9 +26,23 @@ def row():
 
 def test_contenders_take_turns_in_rotating_order():
     log = []
-    seconds = harness.interleave({name: lambda name=name: log.append(name) for name in "abc"}, rounds=4, warmup=1)
+    seconds = harness.interleave(
+        {name: lambda name=name: log.append(name) for name in "abc"}, rounds=4, warmup=1, turn=0
+    )
     assert "".join(log) == "abc" + "abc" + "bca" + "cab" + "abc"
     assert {name: len(values) for name, values in seconds.items()} == {"a": 4, "b": 4, "c": 4}
+
+
+def test_the_last_run_of_a_turn_counts(monkeypatch):
+    now, runs = [0.0], []
+
+    def run():  # each a tenth of a second quicker than the one before
+        runs.append(1.0 - 0.1 * len(runs))
+        now[0] += runs[-1]
+
+    monkeypatch.setattr(harness.time, "perf_counter", lambda: now[0])
+    assert harness.interleave({"a": run}, rounds=1, warmup=0, turn=2.5) == {"a": [pytest.approx(0.8)]}
+    assert len(runs) == 3
 
 
 def test_who_fails_is_taken_out_with_the_reason():

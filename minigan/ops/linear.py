@@ -61,4 +61,4 @@ class Linear(Op):
         def rows(t):
             return t if t.ndim == 2 else t.reshape(-1, t.shape[-1])
 
-        return lambda: g @ w, lambda: rows(g).T @ rows(x), *(lambda: g.sum_to(b.shape) for b in bias)
+        return lambda: g @ w, lambda: rows(g).T @ rows(x), *(lambda: g.sum_to(y.shape[-1:]) for _ in bias)
