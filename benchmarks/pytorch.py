@@ -40,15 +40,17 @@ def training_step(
     tuned: bool = False,
     compiled: bool = False,
     bf16: bool = False,
+    lr: float | None = None,
     show: Callable[[Tensor], Tensor] = lambda shown: shown,
 ) -> Callable[..., tuple[float, ...]]:
     """The step of PyTorch's DCGAN example, on ``images`` or on those it is called with.
 
-    ``tuned``: D frozen in the G step, and the fused Adam. ``show`` is done to all that D sees.
+    ``tuned``: D frozen in the G step, and the fused Adam. ``lr``: instead of the model's usual one. ``show`` is done to
+    all that D sees.
     """
     g, d = (network.to(memory_format=layout) for network in networks)
     real = torch.tensor(np.ascontiguousarray(images)).to(memory_format=layout)
-    settings = ADAM[workload.model] | {"fused": tuned}
+    settings = ADAM[workload.model] | {"fused": tuned} | ({} if lr is None else {"lr": lr})
     g_adam, d_adam = (torch.optim.Adam(network.parameters(), **settings) for network in (g, d))
     d_loss_of, g_loss_of = LOSSES[workload.model]
     generate, judge = g, d
