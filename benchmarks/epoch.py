@@ -23,7 +23,7 @@ from benchmarks.child import ROOT
 from benchmarks.harness import arguments, begin, finish, interleave, result, table
 from benchmarks.workloads import WORKLOADS, images
 from minigan import data, viz
-from minigan.run import frame_interval
+from minigan.runs.run import frame_interval
 
 EPOCH = 60_000 // WORKLOADS["mnist_dcgan"].batch
 NOISE, NOISY_STEPS = 0.3, 2000  # the example's

@@ -36,7 +36,7 @@ from minigan.gan.models import dcgan
 from minigan.gan.models.cgan import ConditionalDiscriminator
 from minigan.gan.objectives import cross_entropy
 from minigan.ops.translate import translate
-from minigan.run import claim_folder, free_folder
+from minigan.runs import claim_folder, free_folder
 from minigan.tensor import Tensor, grad, no_grad
 
 SHIFT = 2  # pixels

@@ -20,7 +20,7 @@ import minigan
 from minigan import data, gan, optim
 from minigan.cli import user_errors
 from minigan.commands.arguments import add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
-from minigan.run import Run, free_folder
+from minigan.runs import Run, free_folder
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ from minigan import backend, data, gan, metrics, nn, optim
 from minigan.cli import user_errors
 from minigan.commands.arguments import add_backend, fixed_by, natural, positive
 from minigan.files import write_atomically
-from minigan.run import Run, free_folder
+from minigan.runs import Run, free_folder
 
 SIDES = [28, 14, 7, 4, 2]  # of the maps, from the pixels inwards
 Z_DIM = 100

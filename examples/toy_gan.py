@@ -21,7 +21,7 @@ from minigan.cli import user_errors
 from minigan.commands.arguments import natural, positive
 from minigan.data.mixtures import grid_of_gaussians
 from minigan.files import write_atomically
-from minigan.run import claim_folder, free_folder
+from minigan.runs import claim_folder, free_folder
 
 DATA = grid_of_gaussians()
 Z_DIM = 2

@@ -4,7 +4,8 @@
     tensor.py   the autograd core
     ops/        functional ops, each forward with its backward right beneath it
     nn/         modules;  optim.py  data/
-    gan/        objectives, models, the trainer
+    gan/        objectives, models, the trainer;  metrics/
+    runs/       a training as a folder: progress, pictures, checkpoints
 
 Each floor imports only from those above it in this list.
 """

@@ -25,6 +25,8 @@ class Optimizer:
         self.params = list(params)
         if not self.params:
             raise InputError(f"{type(self).__name__} got no parameters")
+        if len(set(self.params)) < len(self.params):
+            raise InputError(f"{type(self).__name__} got a parameter twice: it would be updated twice a step")
         if not 0 <= lr < math.inf:
             raise InputError(f"{type(self).__name__}: lr = {lr} must be at least 0, and finite")
         self.lr = lr

@@ -236,6 +236,7 @@ class Tensor:
         return apply(p.Pow(exponent), self)
 
     def __matmul__(self, other: Tensor) -> Tensor:
+        check_dtypes("matmul", self, other)
         return apply(p.MatMul(), self, other)
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -335,7 +336,8 @@ def grad(
         if _source(t) not in found and not allow_unused:
             raise RuntimeError(
                 f"input {t.name or number} of grad is not part of the outputs' graph: does it require a gradient, and "
-                "was it used while recording? (allow_unused=True gives None instead)"
+                "was it used while recording? (A gradient is recorded with create_graph=True. allow_unused=True gives "
+                "None instead)"
             )
     return tuple(found.get(_source(t)) for t in inputs)  # type: ignore[misc]
 
@@ -439,8 +441,7 @@ def _broadcast_together(a: Tensor, b: Any) -> tuple[Tensor, Tensor]:
         if like is not None and like.kind in "biu" and np.asarray(b).dtype.kind == "f":
             raise TypeError(f"{b} is not a whole number and the tensor is {like}: convert the tensor first")
         b = Tensor(a.backend.asarray(b) if like is None else a.backend.constant(b, like))
-    if a.dtype != b.dtype:
-        raise TypeError(f"operands have dtypes {a.dtype} and {b.dtype}: convert one, nothing is converted silently")
+    check_dtypes("operands", a, b)
     if a.shape == b.shape:
         return a, b
     try:
@@ -448,6 +449,12 @@ def _broadcast_together(a: Tensor, b: Any) -> tuple[Tensor, Tensor]:
     except ValueError:
         raise ValueError(f"shapes {a.shape} and {b.shape} do not broadcast together") from None
     return a.broadcast_to(shape), b.broadcast_to(shape)
+
+
+def check_dtypes(what: str, *tensors: Tensor) -> None:
+    if any(t.dtype != tensors[0].dtype for t in tensors):
+        found = " and ".join(str(t.dtype) for t in tensors)
+        raise TypeError(f"{what} have dtypes {found}: convert one, nothing is converted silently")
 
 
 def _axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:

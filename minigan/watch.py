@@ -20,6 +20,7 @@ from .data.mixtures import Mixture
 from .gan import generate
 from .gan.trainer import Trainer
 from .nn import Module
+from .runs.curves import smooth
 from .tensor import Tensor, grad, no_grad
 from .tracing import Trace
 
@@ -233,8 +234,8 @@ def draw_plane(
 
 def _belief_curve(axes: Axes, beliefs: Sequence[tuple[int, float, float]]) -> None:
     steps, of_real, of_fake = zip(*beliefs, strict=True) if beliefs else ((0,), (math.nan,), (math.nan,))
-    axes.plot(steps, viz.smooth(of_real), color="tab:blue", label="D(x)")
-    axes.plot(steps, viz.smooth(of_fake), color="tab:orange", label="D(G(z))")
+    axes.plot(steps, smooth(of_real), color="tab:blue", label="D(x)")
+    axes.plot(steps, smooth(of_fake), color="tab:orange", label="D(G(z))")
     axes.axhline(0.5, color="grey", linestyle="--", linewidth=1)
     axes.set(xlabel="step", ylim=(0, 1), title="what D believes")
     axes.grid(alpha=0.3)

@@ -410,6 +410,10 @@ COMMANDS = {
         [*TRAIN, "--objective", "hinge", "--label-smoothing", "0.1"],
         "--label-smoothing: hinge has no labels to smooth; use non_saturating or minimax",
     ),
+    "smoothing a critic's scores": (
+        [*TRAIN, "--model", "wgan_gp", "--label-smoothing", "0.1"],
+        "--label-smoothing: wgan_gp's objective has no labels to smooth; use non_saturating or minimax",
+    ),
     "nothing to resume": (
         [*TRAIN, "--resume", "--width", "2"],
         "out holds no training to resume: check --out, or leave out --resume to start one there",

@@ -11,13 +11,13 @@ from commands import contents
 from small_extractor import SmallExtractor
 
 from minigan import InputError, backend, data, gan
-from minigan.best import Best
 from minigan.checkpoint import read, read_model
-from minigan.journal import measured, read_journal
 from minigan.metrics import frechet_distance
 from minigan.metrics.pixels import as_bytes
-from minigan.report import write_report
-from minigan.run import Run
+from minigan.runs import Run
+from minigan.runs.best import Best
+from minigan.runs.journal import measured, read_journal
+from minigan.runs.report import write_report
 
 COUNT, Z_DIM, CLASSES = 40, 6, 3
 
@@ -125,7 +125,7 @@ def test_half_and_half_is_the_whole(tmp_path, name, ema):
 def test_a_kill_takes_back_a_best_that_came_after_the_checkpoint(tmp_path, monkeypatch):
     """Killed after a new best was written and before the next checkpoint, and then not trained that far again."""
     falling = iter([9.0, 8.0, 7.0, 6.0, 5.0] * 3)
-    monkeypatch.setattr("minigan.best.frechet_distance", lambda *_: next(falling))
+    monkeypatch.setattr("minigan.runs.best.frechet_distance", lambda *_: next(falling))
     go(make_run(tmp_path / "whole", steps=5))
     falling = iter([9.0, 8.0, 7.0, 6.0, 5.0] * 3)
     out = tmp_path / "killed"

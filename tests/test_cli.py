@@ -1,5 +1,8 @@
 """python -m minigan: what the commands write, and that they write the same again."""
 
+from argparse import Namespace
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from commands import ROOT, contents, python
@@ -7,6 +10,7 @@ from PIL import Image
 
 from minigan import __version__, cli, gan
 from minigan.checkpoint import save_model
+from minigan.commands.train import objective
 
 ARCHITECTURE = {"model": "dcgan", "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
 
@@ -101,3 +105,13 @@ def test_python_m_minigan_hands_on_the_exit_code(tmp_path):
     done = python("-m", "minigan", "sample", "none", cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.startswith("error: none:")
     assert (ROOT / "minigan" / "__main__.py").exists()
+
+
+@pytest.mark.parametrize("model", ["dcgan", "acgan"])
+def test_label_smoothing_changes_nothing_else_of_a_models_objective(model):
+    own = gan.MODELS[model].objective
+    args = Namespace(model=model, objective=None, label_smoothing=0.1)
+    smooth = gan.NonSaturating(label_smoothing=0.1)
+    assert objective(args, own) == (replace(own, base=smooth) if model == "acgan" else smooth)
+    args = Namespace(model=model, objective="hinge", label_smoothing=None)
+    assert objective(args, own) == (replace(own, base=gan.Hinge()) if model == "acgan" else gan.Hinge())

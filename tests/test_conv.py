@@ -67,7 +67,7 @@ def test_conv2d_is_its_formula(in_hw, kernel_hw, stride, padding, dilation, dtyp
 @pytest.mark.parametrize("in_hw, kernel_hw, stride, padding, dilation", GEOMETRIES[:5])
 @pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-12), (np.float32, 1e-5)])
 def test_conv_transpose2d_is_its_formula(in_hw, kernel_hw, stride, padding, dilation, dtype, tolerance, tensor, rng):
-    for extra in itertools.product(range(stride[0]), range(stride[1])):
+    for extra in itertools.product(*(range(max(s, d)) for s, d in zip(stride, dilation, strict=True))):
         out_hw = [
             (n - 1) * s - 2 * p + d * (k - 1) + 1 + e
             for n, k, s, p, d, e in zip(in_hw, kernel_hw, stride, padding, dilation, extra, strict=True)

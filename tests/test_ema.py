@@ -101,3 +101,15 @@ def test_the_trainer_moves_it_once_for_each_update_of_g():
             np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
     assert np.isfinite(gan.generate(average, np.zeros((2, 3)))).all()
     assert trainer.ema.source is generator
+
+
+def test_directions_of_spectral_norm_are_copied(rng):
+    source = nn.Sequential(nn.spectral_norm(nn.Linear(4, 3, rng=rng), rng=rng)).to(dtype=np.float64)
+    ema = EMA(source, DECAY)
+    for _ in range(3):
+        source(Tensor(rng.standard_normal((5, 4))))
+        ema.update()
+    found, expected = ema.generator.state_dict(), source.state_dict()
+    for name in expected:
+        if name.endswith(("_u", "_v")):
+            np.testing.assert_array_equal(found[name], expected[name])

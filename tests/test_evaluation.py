@@ -47,6 +47,11 @@ def test_the_baselines_are_a_ladder(fresh):
     assert floor.count == fresh.samples.count == blur.count == noise.count == 300
 
 
+def test_too_few_test_images_for_a_covariance_leave_their_column_out():
+    few = evaluated(HELD_OUT.images, pictures(SmallExtractor().dimensions, 5))
+    assert TEST not in few.baselines and PCA in few.baselines
+
+
 def test_each_number_is_that_metrics_own(fresh):
     extractor, images = SmallExtractor(), pictures(300, 4).images
     real, fake = extractor(TRAIN.images), extractor(images)

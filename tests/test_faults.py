@@ -15,7 +15,7 @@ from commands import ENVIRONMENT, EXAMPLE, python, write_digits
 from minigan import InputError, backend, cli, data, gan
 from minigan.checkpoint import Checkpoints, read
 from minigan.cli import user_errors
-from minigan.run import Run
+from minigan.runs import Run
 
 NARROW = ("--width", "2", "--batch-size", "8", "--threads", "1")
 

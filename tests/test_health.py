@@ -10,7 +10,7 @@ from commands import contents
 
 from minigan import InputError, backend, data, gan, nn, optim
 from minigan.gan.health import WINDOW, DivergenceError, Health
-from minigan.run import Run
+from minigan.runs import Run
 
 ARCHITECTURE = {"model": "dcgan", "z_dim": 8, "width": 4}
 SETTINGS = {"quiet": True, "architecture": ARCHITECTURE}

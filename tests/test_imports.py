@@ -32,12 +32,7 @@ FLOORS = {
     "": 5,  # minigan/__init__.py itself
     "viz": 5,
     "watch": 5,
-    "journal": 5,
-    "best": 5,
-    "resume": 5,
-    "run": 5,
-    "charts": 5,
-    "report": 5,
+    "runs": 5,
     "commands": 5,
     "cli": 5,
     "__main__": 5,

@@ -25,6 +25,10 @@ def test_linear_says_what_does_not_fit(tensor):
         linear(tensor(np.ones((2, 3))), tensor(np.ones((3, 4))))
     with pytest.raises(InputError, match=r"linear: bias \(1,\) does not fit weight \(3, 4\), which is \(out, in\)"):
         linear(tensor(np.ones((2, 4))), tensor(np.ones((3, 4))), tensor(np.ones(1)))
+    with pytest.raises(InputError, match=r"linear: input \(4,\) does not fit"):
+        linear(tensor(np.ones(4)), tensor(np.ones((3, 4))))
+    with pytest.raises(TypeError, match="linear have dtypes float64 and float64 and float32: convert one"):
+        linear(tensor(np.ones((2, 4))), tensor(np.ones((3, 4))), tensor(np.ones(3), np.float32))
 
 
 def test_embedding_looks_rows_up_and_adds_their_gradients(tensor):

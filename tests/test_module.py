@@ -31,6 +31,18 @@ NAMES = [
 BUFFERS = ["0.norm.running_mean", "0.norm.running_var", "0.norm.num_batches_tracked"]
 
 
+def test_a_shared_layer_counts_once(rng):
+    shared = nn.Sequential(nn.Linear(3, 3, rng=rng), nn.BatchNorm2d(3))
+    twice = nn.Sequential(shared, nn.ReLU(), shared)
+    assert [name for name, _ in twice.named_parameters()] == ["0.0.weight", "0.0.bias", "0.1.weight", "0.1.bias"]
+    assert [name for name, _ in twice.named_buffers()] == [f"0.1.{name}" for name in nn.BatchNorm2d.buffer_names]
+    tied = nn.Sequential(nn.Linear(3, 3, rng=rng), nn.Linear(3, 3, rng=rng))
+    tied.children()["1"].weight = tied.children()["0"].weight
+    assert len(tied.parameters()) == 3
+    with pytest.raises(InputError, match="Adam got a parameter twice"):
+        optim.Adam(2 * shared.parameters())
+
+
 def test_names_are_paths(model):
     assert [name for name, _ in model.named_parameters()] == NAMES
     assert [name for name, _ in model.named_buffers()] == BUFFERS

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -116,6 +118,27 @@ def test_conv_chosen_by_itself(geometry, rng):
     expected = conv_kernels(reference, x, w, g, geometry)
     for result, right in zip(conv_kernels(numpy, x, w, g, geometry, {}), expected, strict=True):
         assert relative_error(result, right) < 1e-10
+
+
+@pytest.mark.parametrize("kernel_hw", [(1, 1), (3, 3), (40, 41)])
+def test_maps_that_are_cut_in_bands(kernel_hw, rng):
+    """One sample's columns are more than a tile may hold."""
+    geometry = ConvGeometry((40, 41), kernel_hw)
+    x, w, g = conv_arrays(rng, geometry, 2, 130, 5)
+    for result, right in zip(
+        conv_kernels(numpy, x, w, g, geometry, {}), conv_kernels(reference, x, w, g, geometry), strict=True
+    ):
+        assert relative_error(result, right) < 1e-10
+
+
+@pytest.mark.parametrize("channels", [3, 20])
+def test_convolution_of_nothing(channels, rng):
+    geometry = ConvGeometry((8, 8), (4, 4), (2, 2), (1, 1))
+    x, w, g = conv_arrays(rng, geometry, 0, channels, 20)
+    for result, right in zip(
+        conv_kernels(numpy, x, w, g, geometry, {}), conv_kernels(reference, x, w, g, geometry), strict=True
+    ):
+        assert result.shape == right.shape and not result.any()
 
 
 @pytest.mark.parametrize(
@@ -455,6 +478,34 @@ def test_run_covers_every_tile_once_and_raises(thread_count):
     assert len(set(inner)) == 12
     with pytest.raises(ValueError, match="at least 1"):
         threads.set_num_threads(0)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers that interrupt here")
+@pytest.mark.skipif(not blas.libraries(), reason="no pool of threads beside this BLAS")
+def test_an_interrupt_waits_for_tiles_under_way(thread_count):
+    thread_count(2)
+    begun, ended = threading.Event(), []
+
+    def task(tile):
+        if threading.current_thread() is threading.main_thread():
+            assert begun.wait(60)
+            signal.setitimer(signal.ITIMER_REAL, 0.1)  # comes while the main thread waits for the other one
+        else:
+            begun.set()
+            time.sleep(0.5)
+            ended.append(tile)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            threads.run(task, 2)
+        assert len(ended) == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_blas_gets_its_threads_back():

@@ -56,6 +56,13 @@ def test_a_critic_of_slope_one_is_not_punished(tensor, rng, images):
         assert penalty(critic, *images, np.random.default_rng(1)).item() == pytest.approx(0, abs=1e-20)
 
 
+@pytest.mark.parametrize("shape", [(N,), (N, 1, 1)])
+def test_a_critic_whose_logits_have_another_shape_is_refused(shape, images):
+    for penalty in (GradientPenalty(), Dragan(), R1(), R2()):
+        with pytest.raises(InputError, match=r"makes logits \(N, 1\), not \(5,"):
+            penalty(lambda x: quadratic(x).reshape(shape), *images, np.random.default_rng(1))
+
+
 def test_default_weights_are_the_papers():
     assert GradientPenalty().weight == Dragan().weight == R1().gamma == R2().gamma == 10
     assert all(kind().every == 1 for kind in PENALTIES.values())

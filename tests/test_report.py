@@ -10,10 +10,10 @@ from commands import write_digits
 from PIL import Image
 
 from minigan import InputError, cli
-from minigan.charts import Line, bins, chart, ticks
 from minigan.gan.health import Alarm
-from minigan.journal import read_journal
-from minigan.report import page, write_report
+from minigan.runs.charts import Line, bins, chart, ticks
+from minigan.runs.journal import read_journal
+from minigan.runs.report import page, write_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

@@ -9,7 +9,7 @@ from commands import contents, write_digits
 
 from minigan import InputError, cli, data, gan, optim
 from minigan import backend as backends
-from minigan.run import Run
+from minigan.runs import Run
 
 CLASSES = 3
 

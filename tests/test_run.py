@@ -9,9 +9,9 @@ from commands import contents
 from PIL import Image
 
 from minigan import InputError, backend, data, gan, nn
-from minigan import run as runs
 from minigan.checkpoint import read_model
-from minigan.run import Run, claim_folder, free_folder
+from minigan.runs import Run, claim_folder, free_folder
+from minigan.runs import run as runs
 
 Z_DIM = 3
 ARCHITECTURE = {"model": "dcgan", "z_dim": Z_DIM}

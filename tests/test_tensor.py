@@ -449,6 +449,24 @@ def test_a_stale_value_names_op_and_parameter(name, tensor):
         y.backward()
 
 
+def test_products_convert_nothing_silently(tensor):
+    a, b = tensor(np.ones((2, 2))), tensor(np.ones((2, 2)), np.float32)
+    for f in (lambda: a @ b, lambda: ops.concat([a, b]), lambda: a + b):
+        with pytest.raises(TypeError, match="have dtypes float64 and float32: convert one"):
+            f()
+
+
+@pytest.mark.parametrize("index", [((0, 0, 2),), (slice(None), (1, 1)), ([0, 0], [1, 1]), (range(2), 1)])
+def test_places_taken_twice_add_up(index, tensor, rng):
+    x = tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    y = x[index]
+    g = rng.standard_normal(y.shape)
+    expected = np.zeros((3, 4))
+    np.add.at(expected, tuple(list(i) if isinstance(i, range) else i for i in index), g)
+    (dx,) = grad(y, [x], tensor(g))
+    np.testing.assert_allclose(dx.numpy(), expected, rtol=1e-12)
+
+
 def test_a_new_forward_after_the_update_is_fine():
     x, w = leaf([1.0]), leaf([2.0])
     w.bump()

@@ -17,8 +17,8 @@ import numpy as np
 from minigan import backend, checkpoint, data, gan
 from minigan.errors import InputError
 from minigan.gan.health import Health
-from minigan.journal import Journal
-from minigan.run import Run
+from minigan.runs import Run
+from minigan.runs.journal import Journal
 
 ARCHITECTURE = {"model": "gan", "width": 2, "z_dim": 2}
 

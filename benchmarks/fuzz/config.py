@@ -16,7 +16,7 @@ from minigan import checkpoint, cli, gan
 from minigan.commands.arguments import LoadedGenerator
 from minigan.errors import InputError
 from minigan.gan.health import Health
-from minigan.journal import Journal, read_journal
+from minigan.runs.journal import Journal, read_journal
 
 from .checkpoint import altered, json_values
 from .harness import mutated

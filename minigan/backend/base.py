@@ -116,10 +116,10 @@ class ArrayBackend:
         x = self.empty(shape, g.dtype)
         x[...] = 0
         parts = index if isinstance(index, tuple) else (index,)
-        if any(isinstance(part, (list, np.ndarray)) or hasattr(part, "__cuda_array_interface__") for part in parts):
+        if all(part is None or part is ... or isinstance(part, (slice, int, np.integer)) for part in parts):
+            x[index] = g  # these never repeat
+        else:
             self.xp.add.at(x, index, g)
-        else:  # slices and integers never repeat
-            x[index] = g
         return x
 
     def concatenate(self, parts: Sequence[Array], axis: int, out: Array) -> Array:

@@ -157,7 +157,7 @@ class CupyBackend(ArrayBackend):
 
     def _on_device(self, index: Any) -> tuple[Any, ...]:
         parts = index if isinstance(index, tuple) else (index,)
-        return tuple(self.asarray(part) if isinstance(part, list | np.ndarray) else part for part in parts)
+        return tuple(self.asarray(p) if isinstance(p, list | tuple | range | np.ndarray) else p for p in parts)
 
     # ---- sums --------------------------------------------------------------------------------------------------------
 

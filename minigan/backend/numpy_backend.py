@@ -36,7 +36,7 @@ class NumpyBackend(ArrayBackend):
     # ---- convolution -------------------------------------------------------------------------------
 
     def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
-        if not _has_kernels(x.dtype, w.dtype):
+        if not _has_kernels(x.dtype, w.dtype) or not len(x):
             return super().conv2d(x, w, geometry, shared)
         x, w = self._nhwc(x), self._nhwc(w)
         y = np.empty((len(x), *geometry.out_hw, len(w)), x.dtype)
@@ -48,7 +48,7 @@ class NumpyBackend(ArrayBackend):
         return y.transpose(0, 3, 1, 2)
 
     def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
-        if not _has_kernels(g.dtype, w.dtype):
+        if not _has_kernels(g.dtype, w.dtype) or not len(g):
             return super().conv2d_input(g, w, geometry, shared)
         g, w = self._nhwc(g), self._nhwc(w)
         x = np.empty((len(g), *geometry.in_hw, w.shape[-1]), g.dtype)
@@ -60,7 +60,7 @@ class NumpyBackend(ArrayBackend):
         return x.transpose(0, 3, 1, 2)
 
     def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
-        if not _has_kernels(x.dtype, g.dtype):
+        if not _has_kernels(x.dtype, g.dtype) or not len(x):
             return super().conv2d_weight(x, g, geometry, shared)
         x, g = self._nhwc(x), self._nhwc(g)
         w = np.empty((g.shape[-1], *geometry.kernel_hw, x.shape[-1]), x.dtype)

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.random import Generator
 
 from .. import backend, gan, metrics
-from ..best import Best
 from ..checkpoint import read_generator
 from ..data import Dataset
 from ..errors import InputError
 from ..metrics.extractor import SHIPPED
 from ..nn import Module
+from ..runs.best import Best
 
 if TYPE_CHECKING:
     from ..metrics import Extractor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..report import write_report
+from ..runs.report import write_report
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -50,12 +50,12 @@ def trace_step(trainer: Trainer, step: str, real: Tensor, *given: np.ndarray) ->
     trainer.step(real, *given)  # the first one wakes the threads and fills the caches
     modules = {"G": trainer.generator, "D": trainer.discriminator}
     if step == "d":
-        rounds = trainer._play(real, given)
+        rounds = trainer.play(real, given)
         with trace(**modules) as t:
-            trainer._learn("d_grad", trainer.d_optimizer, trainer._d_loss, rounds)
+            trainer.update_discriminator(rounds)
     else:
         with trace(**modules) as t:
-            trainer._learn("g_grad", trainer.g_optimizer, trainer._g_loss, trainer._play(real, given))
+            trainer.update_generator(trainer.play(real, given))
     return t
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import minigan
 from .. import data, gan
 from ..errors import InputError
 from ..optim import LinearDecay
-from ..run import Run, free_folder
+from ..runs import Run, free_folder
 from .arguments import add_backend, add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
 
 
@@ -142,7 +143,7 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     if args.betas:
         asked["betas"] = tuple(args.betas)
     if args.objective or args.label_smoothing is not None:
-        asked["objective"] = objective(args)
+        asked["objective"] = objective(args, gan.MODELS[args.model].objective)
     if args.penalty:
         asked["penalties"] = tuple(gan.PENALTIES[name](every=args.penalty_every) for name in args.penalty)
     augment: list[Any] = []
@@ -162,11 +163,14 @@ def fades(args: argparse.Namespace) -> bool:
     return args.decay_from is not None or args.instance_noise is not None
 
 
-def objective(args: argparse.Namespace) -> gan.Objective:
-    name = args.objective or "non_saturating"
+def objective(args: argparse.Namespace, own: gan.Objective) -> gan.Objective:
+    """The model's own, with what the command line changes of it; a classifier beside it stays."""
+    if isinstance(own, gan.AuxiliaryClassifier):
+        return replace(own, base=objective(args, own.base))
+    asked = gan.OBJECTIVES[args.objective]() if args.objective else own
     if args.label_smoothing is None:
-        return gan.OBJECTIVES[name]()
-    kind = gan.OBJECTIVES[name]
-    if not issubclass(kind, gan.Minimax):
+        return asked
+    if not isinstance(asked, gan.Minimax):
+        name = args.objective or f"{args.model}'s objective"
         raise InputError(f"--label-smoothing: {name} has no labels to smooth; use non_saturating or minimax")
-    return kind(label_smoothing=args.label_smoothing)
+    return replace(asked, label_smoothing=args.label_smoothing)

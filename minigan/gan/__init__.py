@@ -2,6 +2,7 @@
 
 from .augment import DiffAugment, InstanceNoise
 from .ema import EMA
+from .generate import generate
 from .models import MODELS, build
 from .objectives import (
     OBJECTIVES,
@@ -16,7 +17,7 @@ from .objectives import (
 )
 from .packing import Packed
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
-from .trainer import Record, Trainer, generate
+from .trainer import Record, Trainer
 
 __all__ = [
     "EMA",

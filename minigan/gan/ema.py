@@ -7,12 +7,14 @@ import copy
 from ..backend.host import on_host
 from ..errors import InputError
 from ..nn import Module
+from ..nn.spectral_norm import SpectralNorm
 
 
 class EMA:
     """average <- decay * average + (1 - decay) * generator, for every parameter and floating-point buffer.
 
-    ``EMA(g, 0.999).generator`` is the averaged network; ``update`` moves it one step. (Yazici et al. 2019)
+    ``EMA(g, 0.999).generator`` is the averaged network; ``update`` moves it one step. (Yazici et al. 2019) What
+    spectral norm knows of a weight's largest direction is copied: the mean of two unit vectors is none.
     """
 
     def __init__(self, source: Module, decay: float = 0.999) -> None:
@@ -25,8 +27,10 @@ class EMA:
         for average, parameter in zip(self.generator.parameters(), self.source.parameters(), strict=True):
             average.data += (1 - self.decay) * (parameter.data - average.data)
             on_host(average.bump)
-        for (_, average), (_, buffer) in zip(self.generator.named_buffers(), self.source.named_buffers(), strict=True):
-            if average.dtype.kind == "f":
-                average += (1 - self.decay) * (buffer - average)
-            else:
-                average[...] = buffer
+        for averaged, module in zip(self.generator.modules(), self.source.modules(), strict=True):
+            for name in module.buffer_names:
+                average, buffer = getattr(averaged, name), getattr(module, name)
+                if average.dtype.kind == "f" and not isinstance(module, SpectralNorm):
+                    average += (1 - self.decay) * (buffer - average)
+                else:
+                    average[...] = buffer

@@ -10,7 +10,8 @@ from ..tensor import Tensor
 class Packed(Module):
     """A discriminator that judges ``pac`` samples together: (N, C, ...) is handed to it as (N / pac, pac * C, ...).
 
-    Build the inner discriminator for pac times the channels. It returns N / pac logits.
+    Build the inner discriminator for pac times the channels. It returns N / pac logits. A penalty on its slope looks at
+    each sample of a pack by itself.
     """
 
     def __init__(self, discriminator: Module, pac: int) -> None:

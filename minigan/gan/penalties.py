@@ -97,7 +97,10 @@ def squared_slope(critic: Critic, x: Tensor) -> Tensor:
     """|dD/dx|^2 over all pixels of each sample: x (N, ...) -> (N,), recorded for a second backward."""
     x = Tensor(x.data, requires_grad=True)
     with enable_grad():  # also within no_grad, where a penalty is only looked at: the slope needs the graph
-        (v,) = grad(critic(x)[:, 0].sum(), [x], create_graph=True)
+        logits = critic(x)
+        if logits.ndim != 2:
+            raise InputError(f"a penalty needs a critic that makes logits (N, 1), not {logits.shape}")
+        (v,) = grad(logits[:, 0].sum(), [x], create_graph=True)
     return (v * v).sum(tuple(range(1, v.ndim)))
 
 

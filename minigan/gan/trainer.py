@@ -174,24 +174,24 @@ class Trainer:
         self.discriminator.train()
         kind = self._kind()
         with enable_grad() if kind.g_learns else no_grad():
-            rounds = self._play(Tensor(real), given)
+            rounds = self.play(Tensor(real), given)
         report: Report = {}
         if kind.measures_spread:
             report["spread"] = [images.data.std(axis=0).mean() for images in (rounds[0].fake, rounds[0].real)]
 
         # D learns to tell them apart. Cutting the fakes off their graph keeps G out of it, and G's graph for later.
-        report |= self._learn("d_grad", self.d_optimizer, self._d_loss, rounds)
+        report |= self.update_discriminator(rounds)
         if self.clip_weights is not None:
             clip_parameters(self.discriminator, self.clip_weights)
 
         # G learns what would have fooled the D that has just learned. D's weight gradients are never computed.
         if kind.g_learns:
-            report |= self._learn("g_grad", self.g_optimizer, self._g_loss, rounds)
+            report |= self.update_generator(rounds)
             if self.ema is not None:
                 self.ema.update()
         return report
 
-    def _play(self, real: Tensor, given: tuple[Array, ...]) -> list[Round]:
+    def play(self, real: Tensor, given: tuple[Array, ...]) -> list[Round]:
         """Deal the batch into rounds, and let G answer each real image with a fake one."""
         size, rest = divmod(len(real), self.accumulate)
         if rest or not size:
@@ -204,6 +204,14 @@ class Trainer:
             shown = real if self.accumulate == 1 else real[part]
             rounds.append(Round(shown, self.generator(z[part] if self.accumulate > 1 else z, *told), told))
         return rounds
+
+    def update_discriminator(self, rounds: list[Round]) -> Report:
+        """D's half of a step; its part of the report."""
+        return self._learn("d_grad", self.d_optimizer, self._d_loss, rounds)
+
+    def update_generator(self, rounds: list[Round]) -> Report:
+        """G's half of a step; its part of the report."""
+        return self._learn("g_grad", self.g_optimizer, self._g_loss, rounds)
 
     def _d_loss(self, round: Round) -> tuple[Tensor, dict[str, Tensor]]:
         """What D minimises; for the record: the objective's part of it, D's two beliefs, the penalties' part."""
@@ -379,28 +387,3 @@ def clip_parameters(module: Module, limit: float) -> None:
     for parameter in module.parameters():
         parameter.backend.xp.clip(parameter.data, -limit, limit, out=parameter.data)
         on_host(parameter.bump)
-
-
-def generate(generator: Module, z: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 64) -> np.ndarray:
-    """Images (N, C, H, W) in [-1, 1] on the host for z (N, z_dim) and, if it is conditional, labels (N,).
-
-    Runs in evaluation mode: batch norm uses its running statistics, so an image does not depend on its neighbours.
-    """
-    if z.ndim != 2 or not len(z):
-        raise InputError(f"generate: z is {z.shape}, it must be (N, z_dim) with N at least 1")
-    mode = generator.training
-    generator.eval()
-    try:
-        with no_grad():
-            images = []
-            for start in range(0, len(z), batch_size):
-                part = slice(start, start + batch_size)
-                given = () if labels is None else (labels[part],)
-                images.append(np.asarray(generator(_latent(generator, z[part]), *given).numpy()))
-            return np.concatenate(images)
-    finally:
-        generator.train(mode)
-
-
-def _latent(generator: Module, z: np.ndarray) -> Tensor:
-    return Tensor(generator.backend.asarray(z.astype(generator.dtype)))

@@ -210,7 +210,7 @@ class Evaluator:
         """The scale of the numbers: what ``count`` real images, samples of a Gaussian, and noise come to."""
         rng = np.random.default_rng([self.seed, 1])
         columns = {}
-        if self.test is not None:
+        if self.test is not None and len(self.test) > self.extractor.dimensions:
             self.tell(TEST)
             chosen = rng.permutation(len(self.test))[:count]
             found = _part(self.held_out, chosen)

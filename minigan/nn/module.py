@@ -62,27 +62,34 @@ class Module:
         return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module under the name ``prefix`` and every module below it, parents first."""
+        """This module under the name ``prefix`` and all below it, parents first; a shared one at each of its places."""
         yield prefix, self
         for name, module in self.children().items():
             yield from module.named_modules(_join(prefix, name))
 
     def modules(self) -> Iterator[Module]:
-        return (module for _, module in self.named_modules())
+        """This module and every module below it, each once."""
+        return iter({id(module): module for _, module in self.named_modules()}.values())
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Each parameter once, under the first of its names, also where several layers share it."""
+        seen: set[Parameter] = set()
         for prefix, module in self.named_modules():
             for name, value in vars(module).items():
-                if isinstance(value, Parameter):
+                if isinstance(value, Parameter) and value not in seen:
+                    seen.add(value)
                     yield _join(prefix, name), value
 
     def parameters(self) -> list[Parameter]:
         return [parameter for _, parameter in self.named_parameters()]
 
     def named_buffers(self) -> Iterator[tuple[str, Array]]:
+        """Each buffer once, as parameters are."""
+        seen: set[int] = set()
         for prefix, module in self.named_modules():
-            for name in module.buffer_names:
+            for name in module.buffer_names if id(module) not in seen else ():
                 yield _join(prefix, name), getattr(module, name)
+            seen.add(id(module))
 
     # -- modes and places
 

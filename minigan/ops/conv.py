@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from ..backend import ConvGeometry
 from ..errors import InputError
 from ..tensor import Op, Tensor, apply
+from .shape import pad
 
 Size = int | Sequence[int]
 
@@ -66,6 +67,9 @@ def conv_transpose2d(
             f"conv_transpose2d: input {x.shape[2:]}, kernel {weight.shape[2:]}, stride {s} and padding {p} "
             f"leave an output of {out_hw}: use less padding"
         )
+    more = [e // step for e, step in zip(extra, s, strict=True)]  # a dilated kernel may reach past the last input
+    if any(more):
+        x = pad(x, [(0, 0), (0, 0), *((0, rows) for rows in more)])
     geometry = ConvGeometry(out_hw, pair(weight.shape[2:]), s, p, d)
     return _add_bias(apply(Conv2dInput(geometry), x, weight), bias)
 

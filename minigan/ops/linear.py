@@ -6,14 +6,15 @@ import numpy as np
 
 from ..errors import InputError
 from ..primitives import Op
-from ..tensor import Tensor, apply
+from ..tensor import Tensor, apply, check_dtypes
 from .drawn import drawn
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y = x @ weight^T + bias;  x (..., in), weight (out, in), bias (out,) -> y (..., out)"""
-    if weight.ndim != 2 or x.ndim < 1 or x.shape[-1] != weight.shape[1]:
+    """y = x @ weight^T + bias;  x (N, ..., in), weight (out, in), bias (out,) -> y (N, ..., out)"""
+    if weight.ndim != 2 or x.ndim < 2 or x.shape[-1] != weight.shape[1]:
         raise InputError(f"linear: input {x.shape} does not fit weight {weight.shape}, which is (out, in)")
+    check_dtypes("linear", x, weight, *([] if bias is None else [bias]))
     if bias is None:
         return apply(Linear(), x, weight)
     if bias.shape != weight.shape[:1]:

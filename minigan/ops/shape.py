@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import InputError
-from ..tensor import Op, Tensor, apply
+from ..tensor import Op, Tensor, apply, check_dtypes
 
 
 def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
@@ -15,6 +15,7 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     for t in tensors:
         if t.ndim != first.ndim or any(a != axis and t.shape[a] != first.shape[a] for a in range(t.ndim)):
             raise InputError(f"concat: shapes {first.shape} and {t.shape} differ outside axis {axis}")
+    check_dtypes("concat", *tensors)
     return apply(Concat(axis), *tensors)
 
 

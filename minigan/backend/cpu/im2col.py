@@ -92,12 +92,14 @@ def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeo
     chunks = [tiles[len(tiles) * c // PARTIALS : len(tiles) * (c + 1) // PARTIALS] for c in range(PARTIALS)]
     chunks = [chunk for chunk in chunks if chunk]
 
+    whole = geometry.out_hw == (1, 1)  # one window, which is all of x
     with scratch.borrow((len(chunks), *matrix.shape), w.dtype) as partials:
 
         def task(index: int) -> None:
             total = partials[index]
             for k, (n, i) in enumerate(chunks[index]):
-                cols = x[n].reshape(-1, matrix.shape[1]) if direct else columns(x, window, n, i)
+                part = x[n] if whole else x[n, i]
+                cols = part.reshape(-1, matrix.shape[1]) if direct else columns(x, window, n, i)
                 rows = g[n, i].reshape(-1, len(w))
                 if k == 0:
                     np.matmul(rows.T, cols, out=total)

@@ -95,8 +95,9 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
-    mallopt(mmap_threshold, largest)
-    mallopt(trim_threshold, largest)
+    # An old glibc (before 2.35) takes 32 MB at most. Without a threshold of ours its own one must go on adapting.
+    if mallopt(mmap_threshold, largest) or mallopt(mmap_threshold, 32 << 20):
+        mallopt(trim_threshold, largest)
 
 
 if hasattr(os, "register_at_fork"):

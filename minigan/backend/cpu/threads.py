@@ -62,8 +62,13 @@ def run(task: Callable[[int], None], tiles: int, cost: float = float("inf")) -> 
             _grow_pool(helpers)
             for _ in range(helpers):
                 _queue.put(job)
-        job.work()
-        job.finished.acquire()
+        try:
+            job.work()
+            job.finished.acquire()
+        except BaseException:  # Ctrl-C: before our memory is given back, whoever is on a tile must end it
+            job.error = KeyboardInterrupt()  # no further tile is begun
+            job.finished.acquire(timeout=1)
+            raise
     if job.error is not None:
         try:
             raise job.error

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import checkpoint
-from .data import Dataset
-from .errors import InputError
-from .gan import generate
-from .metrics import Gaussian, frechet_distance
-from .metrics.pixels import as_bytes
-from .nn import Module
+from .. import checkpoint
+from ..data import Dataset
+from ..errors import InputError
+from ..gan import generate
+from ..metrics import Gaussian, frechet_distance
+from ..metrics.pixels import as_bytes
+from ..nn import Module
 
 if TYPE_CHECKING:
-    from .metrics import Extractor
+    from ..metrics import Extractor
 
 REFERENCES = 10_000  # at most so many real images stand for the data
 PREFIX = "best/"  # of its arrays in a checkpoint

@@ -14,15 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from . import checkpoint, viz
+from .. import checkpoint, viz
+from ..data import Loader
+from ..errors import InputError
+from ..files import remove_temporaries
+from ..gan import generate
+from ..gan.health import DivergenceError, Health
+from ..gan.trainer import Record, Trainer
+from ..nn import Module
 from .best import Best
-from .data import Loader
-from .errors import InputError
-from .files import remove_temporaries
-from .gan.health import DivergenceError, Health
-from .gan.trainer import Record, Trainer, generate
+from .curves import save_curves
 from .journal import Journal
-from .nn import Module
 from .resume import Keeper
 
 FRAMES = 60  # at most so many pictures in training.gif
@@ -197,7 +199,7 @@ class Run:
             )
         if (kind is None or kind is DivergenceError) and self.journal.history:
             checkpoint.save_model(self.out / "model.safetensors", self.generator, self.architecture)
-            viz.save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)
+            save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)
             viz.save_gif(self.out / "training.gif", self.frames())
             z = self.z[:16]
             labels = None if self.labels is None else self.labels[: len(z) // 2]

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..checkpoint import Checkpoints
+from ..errors import InputError
+from ..files import write_atomically
+from ..gan.health import WINDOW, Alarm
 from .charts import Line, chart
-from .checkpoint import Checkpoints
-from .errors import InputError
-from .files import write_atomically
-from .gan.health import WINDOW, Alarm
+from .curves import are_probabilities
 from .journal import measured, read_journal
-from .viz import are_probabilities
 
 STRIP = 6  # pictures in a row, from the first to the last
 

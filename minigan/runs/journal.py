@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from .errors import InputError
-from .files import write_atomically
-from .gan.health import Alarm, Health
-from .gan.trainer import Record
+from ..errors import InputError
+from ..files import write_atomically
+from ..gan.health import Alarm, Health
+from ..gan.trainer import Record
 
 
 class Journal:

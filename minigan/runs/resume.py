@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..checkpoint import Checkpoints
+from ..data import Loader
+from ..errors import InputError
+from ..gan.diagnosis import NotFiniteError, watch
+from ..gan.health import Alarm, DivergenceError
+from ..gan.trainer import Record, Trainer
 from .best import Best
-from .checkpoint import Checkpoints
-from .data import Loader
-from .errors import InputError
-from .gan.diagnosis import NotFiniteError, watch
-from .gan.health import Alarm, DivergenceError
-from .gan.trainer import Record, Trainer
 from .journal import Journal
 
 HOLD_EVERY = 100  # steps: so often the state is held in memory, to get back to a step without going far
@@ -160,6 +160,6 @@ class Keeper:
 
 def versions() -> dict[str, str]:
     """What a result may depend on in its last bits."""
-    from . import __version__
+    from .. import __version__
 
     return {"minigan": __version__, "numpy": np.__version__, "python": platform.python_version()}

@@ -1,0 +1,34 @@
+"""Images from a generator, for whoever looks at them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+from ..nn import Module
+from ..tensor import Tensor, no_grad
+
+
+def generate(generator: Module, z: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 64) -> np.ndarray:
+    """Images (N, C, H, W) in [-1, 1] on the host for z (N, z_dim) and, if it is conditional, labels (N,).
+
+    Runs in evaluation mode: batch norm uses its running statistics, so an image does not depend on its neighbours.
+    """
+    if z.ndim != 2 or not len(z):
+        raise InputError(f"generate: z is {z.shape}, it must be (N, z_dim) with N at least 1")
+    mode = generator.training
+    generator.eval()
+    try:
+        with no_grad():
+            images = []
+            for start in range(0, len(z), batch_size):
+                part = slice(start, start + batch_size)
+                given = () if labels is None else (labels[part],)
+                images.append(np.asarray(generator(_latent(generator, z[part]), *given).numpy()))
+            return np.concatenate(images)
+    finally:
+        generator.train(mode)
+
+
+def _latent(generator: Module, z: np.ndarray) -> Tensor:
+    return Tensor(generator.backend.asarray(z.astype(generator.dtype)))
