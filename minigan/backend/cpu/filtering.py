@@ -219,7 +219,7 @@ def to_points(image: np.ndarray, rows: Lens, cols: Lens, points: np.ndarray, tog
         for phase, (matrix, part) in enumerate(zip(cols.matrices, cols.slices, strict=True)):
             np.matmul(matrix, half[..., part, :], out=out[phase])
 
-    step = max(1, TILE_BYTES // (height * width * channels * image.itemsize))
+    step = _even_step(n_all, TILE_BYTES // (height * width * channels * image.itemsize))
     threads.run(task, -(-n_all // step), image.nbytes + points.nbytes)
 
 
@@ -238,8 +238,14 @@ def from_points(points: np.ndarray, rows: Lens, cols: Lens, image: np.ndarray, t
         for phase, (matrix, part) in enumerate(zip(rows.matrices, rows.slices, strict=True)):
             np.matmul(matrix.T, _flat(half[:, phase]), out=_flat(x[:, part]))
 
-    step = max(1, TILE_BYTES // (height * width * channels * image.itemsize))
+    step = _even_step(n_all, TILE_BYTES // (height * width * channels * image.itemsize))
     threads.run(task, -(-n_all // step), image.nbytes + points.nbytes)
+
+
+def _even_step(count: int, most: int) -> int:
+    """At most ``most`` at a time (but one at least), in an even number of equal parts, for two threads to share."""
+    parts = -(-count // max(1, most))
+    return -(-count // (parts + parts % 2))
 
 
 def _matching(half: np.ndarray, points: np.ndarray, together: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,7 @@ from . import scratch, threads
 
 TILE_BYTES = 1_200_000  # of columns at a time, but
 TILE_ROWS = 512  # at least, so that w, which BLAS reads anew for every tile, is worth reading
+SHORT_ROWS = 2048  # of a few numbers each, next to the pixels: fewer are not worth waking a thread for
 PARTIALS = 8  # partial sums of a weight gradient, so at most so many threads work on it
 THIN = 4  # channels up to which the input gradient goes by col2im
 
@@ -210,8 +211,8 @@ def _overlap(start: int, span: int, size: int) -> tuple[slice, slice]:
 def _tiles(samples: int, out: Pair, row_bytes: int) -> list[tuple[slice, slice]]:
     """Slices of samples and of output rows whose columns fit the cache. They depend on the shapes alone."""
     oh, ow = out
-    share = samples * oh * ow // 4  # some tiles for every thread
-    rows = max(TILE_BYTES // row_bytes, min(TILE_ROWS, max(share, 128)))
+    share = -(-samples * oh * ow // 4)  # some tiles for every thread
+    rows = max(min(TILE_BYTES // row_bytes, max(share, SHORT_ROWS)), min(TILE_ROWS, max(share, 128)))
     if rows >= oh * ow:
         n = rows // (oh * ow)
         n = math.ceil(samples / math.ceil(samples / n))  # even tiles
