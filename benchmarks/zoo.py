@@ -227,13 +227,14 @@ HEAD = [
 def line(row: Row, scores: Found) -> list[str]:
     asked, seconds = scores.get("accuracy"), scores.get("seconds_per_1000_steps")
     kernel = f"{1000 * scores['kernel_distance']:.2f} ± {1000 * scores['kernel_distance_standard_error']:.2f}"
+    one_class = "--class" in row.arguments  # then there are no modes to find
     return [
         row.name,
         number(scores["frechet_distance"]),
         kernel,
         *(f"{scores[name]:.3f}" for name in ("precision", "recall", "coverage")),
-        f"{scores['modes_found']} of {scores['modes']}",
-        f"{scores['reverse_kl']:.3f}",
+        "" if one_class else f"{scores['modes_found']} of {scores['modes']}",
+        "" if one_class else f"{scores['reverse_kl']:.3f}",
         "" if asked is None else f"{asked:.1%}",
         "" if seconds is None else f"{seconds:.0f}",
         f"`{row.command}`",
