@@ -17,7 +17,7 @@ def test_program(code, monkeypatch, capsys):
     few = data.Dataset(data.mnist().images[:192])
     monkeypatch.setattr(data, "mnist", lambda: few)
     names = {}
-    exec(compile(code, "README.md", "exec"), names)  # noqa: S102
+    exec(compile(code, "README.md", "exec"), names)
     if "trainer" in names:
         assert names["trainer"].step_count == 3 and capsys.readouterr().out.count("Record(step") == 3
         assert names["images"].shape == (16, 1, 28, 28) and np.abs(names["images"]).max() <= 1
