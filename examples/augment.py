@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
         if count % len(train.classes) or count < PACK * len(train.classes):
             raise InputError(f"--labels {count}: give a multiple of 10, and at least {PACK} of each class")
     place = backend.get(args.backend)
-    out = claim_folder(args.out or free_folder("out/augment"))
+    out = claim_folder(args.out or free_folder("out/augment"), rooms=["samples"])
     accuracies: Accuracies = {}
     total = len(args.labels) * (args.gan_steps + len(ARMS) * args.classifiers * args.steps)
     with tqdm(total=total, unit="step", disable=args.quiet, dynamic_ncols=True) as bar:

@@ -185,8 +185,8 @@ def test_a_folder_with_a_training_is_not_taken_again(tmp_path):
 
 def test_claiming_a_folder_leaves_what_is_in_it(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    assert claim_folder(str(tmp_path)) == tmp_path
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "frames", "notes.txt", "samples"]
+    assert claim_folder(str(tmp_path), rooms=["frames"]) == tmp_path
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "notes.txt"]
 
 
 @pytest.mark.parametrize("where", ["file", "file/below"])

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ class Run:
         self.z = rng.standard_normal((count, trainer.z_dim))
         self.labels = np.arange(count) % self.columns if "classes" in architecture else None
         self.stopped = ""  # the signal that ended it early
-        self.out = claim_folder(out, resume)
+        self.out = claim_folder(out, resume, rooms=("samples", "frames", "checkpoints"))
         self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.objective, trainer.n_critic))
         data = f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"  # wherever they lie
         config = {**(config or {}), "data": data, **({"metric": str(best)} if best else {})}
@@ -237,8 +237,11 @@ def describe(record: Record, alarms: list[str], best: Best | None = None) -> str
     )
 
 
-def claim_folder(out: str | os.PathLike[str], resume: bool = False) -> Path:
-    """``out`` as an existing, writable folder that holds an earlier training if and only if it is to be resumed."""
+def claim_folder(out: str | os.PathLike[str], resume: bool = False, rooms: Sequence[str] = ()) -> Path:
+    """``out`` as an existing, writable folder that holds an earlier training if and only if it is to be resumed.
+
+    ``rooms`` are folders in it that shall exist too.
+    """
     path = Path(out)
     held = (path / "metrics.jsonl").exists() or any(path.glob("checkpoints/step-*"))
     if held and not resume:
@@ -246,7 +249,7 @@ def claim_folder(out: str | os.PathLike[str], resume: bool = False) -> Path:
     if resume and not held:
         raise InputError(f"{path} holds no training to resume: check --out, or leave out --resume to start one there")
     try:
-        for name in ("samples", "frames", "checkpoints"):
+        for name in ("", *rooms):
             (path / name).mkdir(parents=True, exist_ok=True)
         probe = path / ".writable"
         probe.touch()
