@@ -25,6 +25,11 @@ MEGABYTE = 2.0**20
 ROOT = Path(__file__).parent.parent
 
 
+def environment() -> dict[str, str]:
+    """This process's, in which Python may keep what it has compiled, as it does of an installed package."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def run(library: str, workload: Workload, batch: int, threads: int, *, steps: int = 2, settle: int = 0) -> Any:
     """``main`` in a fresh process: {"first_step": seconds from its start to the end of the first step,
     "base", "peak", "growth": megabytes}. None where the system does not tell a process's memory.
@@ -34,7 +39,7 @@ def run(library: str, workload: Workload, batch: int, threads: int, *, steps: in
     start = time.time()
     done = subprocess.run(
         [*command, "--steps", str(steps), "--settle", str(settle), *settings],
-        cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False,
+        cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip().splitlines()[-1:]}")

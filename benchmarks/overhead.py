@@ -8,7 +8,6 @@ in processes of their own, of which each imports one of the two libraries only.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -85,7 +84,9 @@ def import_seconds(package: str) -> float:
     """In a fresh process, not counting the start of the interpreter."""
     code = f"import time; start = time.perf_counter(); import {package}; print(time.perf_counter() - start)"
     command = [sys.executable, "-c", code]
-    return float(subprocess.run(command, cwd=child.ROOT, env=os.environ, capture_output=True, check=True).stdout)
+    return float(
+        subprocess.run(command, cwd=child.ROOT, env=child.environment(), capture_output=True, check=True).stdout
+    )
 
 
 # ---- the tape ----------------------------------------------------------------------------------------------------
