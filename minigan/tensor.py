@@ -451,10 +451,11 @@ def _broadcast_together(a: Tensor, b: Any) -> tuple[Tensor, Tensor]:
     return a.broadcast_to(shape), b.broadcast_to(shape)
 
 
-def check_dtypes(what: str, *tensors: Tensor) -> None:
-    if any(t.dtype != tensors[0].dtype for t in tensors):
-        found = " and ".join(str(t.dtype) for t in tensors)
-        raise TypeError(f"{what} have dtypes {found}: convert one, nothing is converted silently")
+def check_dtypes(what: str, first: Tensor, *others: Tensor) -> None:
+    for t in others:
+        if t.data.dtype != first.data.dtype:
+            found = " and ".join(str(t.dtype) for t in (first, *others))
+            raise TypeError(f"{what} have dtypes {found}: convert one, nothing is converted silently")
 
 
 def _axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
