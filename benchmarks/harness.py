@@ -25,6 +25,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeVar
@@ -51,7 +52,7 @@ def interleave(contenders: Contenders, rounds: int, warmup: int = 2, turn: float
     for number in range(rounds):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
-            seconds[name] += in_stride(lambda name=name: clock(contenders[name]), turn)  # type: ignore[misc]
+            seconds[name] += in_stride(partial(clock, contenders[name]), turn)
     return seconds
 
 
