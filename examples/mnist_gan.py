@@ -73,18 +73,15 @@ def train(args: argparse.Namespace) -> None:
         "model": "dcgan", "image_size": height, "channels": channels, "z_dim": args.z_dim, "width": args.width,
     }  # fmt: skip
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
-    settings = {"lr": args.lr, "betas": (args.beta1, 0.999)}
-    trainer = gan.Trainer(
-        generator,
-        discriminator,
-        objective=gan.NonSaturating(),
-        # What D sees is blurred at first, or it would tell real from forged long before G can draw a stroke.
-        augment=[gan.InstanceNoise(args.noise, steps=2000)] if args.noise else [],
-        g_optimizer=optim.Adam(generator.parameters(), **settings),
-        d_optimizer=optim.Adam(discriminator.parameters(), **settings),
-        z_dim=args.z_dim,
-        rng=noise,
-    )
+    # What D sees is blurred at first, or it would tell real from forged long before G can draw a stroke.
+    augment = [gan.InstanceNoise(args.noise, steps=2000)] if args.noise else []
+    game = gan.TwoPlayer(generator, discriminator, z_dim=args.z_dim, rng=noise, augment=augment)
+    adam = {"lr": args.lr, "betas": (args.beta1, 0.999)}
+    optimizers = {
+        "d": optim.Adam(discriminator.parameters(), **adam),
+        "g": optim.Adam(generator.parameters(), **adam),
+    }
+    trainer = gan.Trainer(game, optimizers)
 
     out = args.out or ("out/mnist-gan" if args.resume else free_folder("out/mnist-gan"))
     with Run(
