@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..primitives import Op
-from ..tensor import Tensor, apply, check_dtypes
+
+from ..tensor import Op, Tensor, apply, check_dtypes
 from .drawn import drawn
 
 
