@@ -25,8 +25,7 @@ from .errors import InputError
 from .gradcheck import BOUNDS, Mismatch, worst_mismatches
 from .ops import conv2d, conv_transpose2d
 from .ops.translate import translate
-from .tensor import Op
-from .tensor import Tensor
+from .tensor import Op, Tensor
 
 # ---- inputs --------------------------------------------------------------------------------------
 

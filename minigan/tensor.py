@@ -133,9 +133,9 @@ def enable_grad() -> Any:
 class Tensor(Protocols):
     """An array of some backend, and the node that made it.
 
-    ``data`` may be an array of any backend in use, which is not copied, or anything of numbers that NumPy accepts, which
-    goes to the NumPy backend (Python floats as float32). The operators and methods are ops: ``ops/arithmetic.py`` and
-    ``ops/shape.py`` define them and hand them to this class. ``==`` and ``<`` give boolean tensors.
+    ``data`` may be an array of any backend in use, which is not copied, or numbers in whatever form NumPy accepts,
+    which go to the NumPy backend (Python floats as float32). The operators and methods are ops: ``ops/arithmetic.py``
+    and ``ops/shape.py`` define them and hand them to this class. ``==`` and ``<`` give boolean tensors.
     """
 
     __slots__ = ("data", "requires_grad", "grad", "node", "version", "base", "name", "__weakref__")
@@ -159,7 +159,7 @@ class Tensor(Protocols):
     # -- about the array
 
     @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+    def shape(self) -> tuple[int, ...]:
         return self.data.shape
 
     @property
@@ -167,7 +167,7 @@ class Tensor(Protocols):
         return self.data.ndim
 
     @property
-    def size(self) -> int:  # type: ignore[override]
+    def size(self) -> int:
         return self.data.size
 
     @property
@@ -225,6 +225,16 @@ class Tensor(Protocols):
             if isinstance(leaf, Tensor):
                 leaf.grad = g if leaf.grad is None else leaf.grad + g
 
+    # -- copies, by pickle and copy.deepcopy: leaves. The graph behind a result stays where it is, as with ``detach``
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.data, self.requires_grad and self.node is None, self.grad, self.name
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        data, self.requires_grad, self.grad, self.name = state
+        self.data = backend_of(data).channels_last(data)  # pickle forgets how an array lay in memory
+        self.node, self.version, self.base = None, 0, None
+
     # -- operators and methods
 
     if TYPE_CHECKING:  # bound by ops/arithmetic.py and ops/shape.py
@@ -249,7 +259,9 @@ class Tensor(Protocols):
         def __le__(self, other: Any) -> Tensor: ...
         def __gt__(self, other: Any) -> Tensor: ...
         def __ge__(self, other: Any) -> Tensor: ...
-        def __hash__(self) -> int: ...
+
+        __hash__ = object.__hash__  # by identity
+
         def __getitem__(self, index: Any) -> Tensor: ...
 
         def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...

@@ -13,7 +13,18 @@ from ..errors import InputError
 from .base import Array, ArrayBackend, ReferenceArray
 from .geometry import ConvGeometry
 
-__all__ = ["Array", "ArrayBackend", "ConvGeometry", "ReferenceArray", "available", "backend_of", "get", "is_array", "memory_of", "overlap"]
+__all__ = [
+    "Array",
+    "ArrayBackend",
+    "ConvGeometry",
+    "ReferenceArray",
+    "available",
+    "backend_of",
+    "get",
+    "is_array",
+    "memory_of",
+    "overlap",
+]
 
 NAMES = ("reference", "numpy", "cupy")
 _by_name: dict[str, ArrayBackend] = {}
@@ -75,7 +86,7 @@ def memory_of(array: Array) -> Any:
 
 
 def overlap(a: Array, b: Array) -> bool:
-    """Whether writing to one array may change the other: they look at the same memory, and not at parts side by side."""
+    """Whether writing to one array may change the other: the same memory, and not parts side by side."""
     if memory_of(a) is not memory_of(b):
         return False
     (a_start, a_stop), (b_start, b_stop) = _bounds(a), _bounds(b)

@@ -116,8 +116,11 @@ class ArrayBackend:
         x = self.empty(shape, g.dtype)
         x[...] = 0
         parts = index if isinstance(index, tuple) else (index,)
-        if all(part is None or part is ... or isinstance(part, (slice, int, np.integer)) for part in parts):
-            x[index] = g  # these never repeat
+        places = x[index].shape
+        if places != g.shape:
+            raise InputError(f"put_item: {g.shape} does not fit the places of the index, {places}, in {shape}")
+        if all(map(_never_repeats, parts)):
+            x[index] = g
         else:
             self.xp.add.at(x, index, g)
         return x
@@ -326,6 +329,13 @@ class ArrayBackend:
             v *= alpha
             v += (1 - alpha) * g * g
             p -= lr * g / (self.xp.sqrt(v) + eps)
+
+
+def _never_repeats(part: Any) -> bool:
+    """Slices, integers and masks meet each place once."""
+    if part is None or part is ... or isinstance(part, (slice, int, np.integer)):
+        return True
+    return getattr(part, "dtype", np.dtype(object)).kind == "b"
 
 
 def overlap(offset: int, size: int) -> tuple[slice, slice]:

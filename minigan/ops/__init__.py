@@ -1,7 +1,7 @@
 """Functional ops: each file one idea, each forward with its backward right beneath it.
 
-Arithmetic, comparison, reductions, indexing, reshape, transpose and matrix products are operators and methods of Tensor,
-which ``arithmetic.py`` and ``shape.py`` hand to it.
+Arithmetic, comparison, reductions, indexing, reshape, transpose and matrix products are operators and methods of
+Tensor, which ``arithmetic.py`` and ``shape.py`` hand to it.
 """
 
 from . import arithmetic as _arithmetic  # noqa: F401 (Tensor's operators)

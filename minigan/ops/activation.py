@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..errors import InputError
+from ..sizes import axis as read_axis
+from ..sizes import size
 from ..tensor import Op, Tensor, apply
 from .elementwise import exp, sigmoid
 
@@ -50,7 +52,8 @@ def maxout(x: Tensor, pieces: int) -> Tensor:
 
     x (N, C, ...) -> y (N, C / pieces, ...)
     """
-    if x.ndim < 2 or pieces < 1 or x.shape[1] % pieces:
+    pieces = size("maxout: pieces", pieces)
+    if x.ndim < 2 or x.shape[1] % pieces:
         raise InputError(f"maxout: the channels of input {x.shape} cannot be divided into groups of {pieces}")
     samples, channels, *rest = x.shape
     return amax(x.reshape(samples, channels // pieces, pieces, *rest), axis=2)
@@ -58,18 +61,21 @@ def maxout(x: Tensor, pieces: int) -> Tensor:
 
 def amax(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """The largest number along ``axis``. The gradient goes to it; equals share it."""
-    y = apply(Max(axis % x.ndim), x)
-    return y if keepdims else y.reshape(*y.shape[: axis % x.ndim], *y.shape[axis % x.ndim + 1 :])
+    axis = read_axis("amax", axis, x.ndim)
+    if not x.shape[axis]:
+        raise InputError(f"amax: axis {axis} of shape {x.shape} holds no numbers, so there is no largest one")
+    y = apply(Max(axis), x)
+    return y if keepdims else y.reshape(y.shape[:axis] + y.shape[axis + 1 :])
 
 
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """e^x / sum e^x along ``axis``: positive numbers that add up to 1."""
-    return apply(Softmax(axis), x)
+    return apply(Softmax(read_axis("softmax", axis, x.ndim)), x)
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """x - log sum e^x along ``axis``: the logarithm of ``softmax``, exact also where that underflows."""
-    return apply(LogSoftmax(axis), x)
+    return apply(LogSoftmax(read_axis("log_softmax", axis, x.ndim)), x)
 
 
 class LeakyReLU(Op):

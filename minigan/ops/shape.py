@@ -10,7 +10,8 @@ import numpy as np
 
 from ..backend import is_array
 from ..errors import InputError
-from ..sizes import axes, axis, sizes
+from ..sizes import axes, pair, sizes
+from ..sizes import axis as read_axis
 from ..tensor import Op, Tensor, apply, check_dtypes
 
 
@@ -43,7 +44,7 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
     tensors = list(tensors)
     if not tensors:
         raise InputError("concat: there are no tensors to put together")
-    first, along = tensors[0], _axis("concat", axis, tensors[0].ndim)
+    first, along = tensors[0], read_axis("concat", axis, tensors[0].ndim)
     for t in tensors:
         if t.ndim != first.ndim or any(a != along and t.shape[a] != first.shape[a] for a in range(t.ndim)):
             raise InputError(f"concat: shapes {first.shape} and {t.shape} differ outside axis {along}")
@@ -53,14 +54,13 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 def flatten(x: Tensor, start_axis: int = 1) -> Tensor:
     """All axes from ``start_axis`` on as one: (N, C, H, W) -> (N, C*H*W)."""
-    start = _axis("flatten", start_axis, x.ndim)
+    start = read_axis("flatten", start_axis, x.ndim)
     return x.reshape(*x.shape[:start], math.prod(x.shape[start:]))
 
 
 def pad(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
     """Zeros around ``x``: (before, after) for each axis, as in ``numpy.pad``. The adjoint is a slice."""
-    if len(padding) != x.ndim or any(min(p) < 0 for p in padding):
-        raise InputError(f"pad: {padding} must be pairs (before, after) of at least 0, one for each axis of {x.shape}")
+    padding = _sides("pad", padding, x)
     index = tuple(slice(before, before + size) for (before, _), size in zip(padding, x.shape, strict=True))
     shape = tuple(before + size + after for (before, after), size in zip(padding, x.shape, strict=True))
     return x.put_item(index, shape)
@@ -72,14 +72,9 @@ def reflection_pad(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
     >>> reflection_pad(Tensor([1.0, 2.0, 3.0]), [(2, 1)])
     Tensor([3., 2., 1., 2., 3., 2.], dtype=float32)
     """
-    fits = len(padding) == x.ndim and all(
-        0 <= n < max(size, 1) for sides, size in zip(padding, x.shape, strict=True) for n in sides
-    )
-    if not fits:
-        raise InputError(
-            f"reflection_pad: {padding} must be pairs (before, after), one for each axis of {x.shape}, each at least 0 "
-            "and less than the size of its axis"
-        )
+    padding = _sides("reflection_pad", padding, x)
+    if any(n >= max(size, 1) for sides, size in zip(padding, x.shape, strict=True) for n in sides):
+        raise InputError(f"reflection_pad: each of {padding} must be less than the size of its axis in {x.shape}")
     for axis, (before, after) in enumerate(padding):
         if before or after:
             along, size = (slice(None),) * axis, x.shape[axis]
@@ -88,6 +83,12 @@ def reflection_pad(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
             back = mirrored[along + (slice(1, 1 + after),)]
             x = concat([front, x, back], axis)
     return x
+
+
+def _sides(name: str, padding: Sequence[tuple[int, int]], x: Tensor) -> list[tuple[int, int]]:
+    if len(padding) != x.ndim or any(np.ndim(sides) != 1 for sides in padding):
+        raise InputError(f"{name}: {padding} must be pairs (before, after), one for each axis of {x.shape}")
+    return [pair(f"{name}: (before, after)", sides, least=0) for sides in padding]
 
 
 class Reshape(Op):
@@ -205,7 +206,6 @@ def _own_array(part: Any) -> Any:
     return array
 
 
-_axis = axis  # where a parameter is called axis
 METHODS: dict[str, Any] = {
     "__getitem__": get_item,
     "put_item": put_item,
