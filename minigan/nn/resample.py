@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .. import ops
 from ..errors import InputError
-from ..ops.resample import WEIGHTS
+from ..ops.resample import MODES
 from ..sizes import Size, pair, size, sizes
 from ..tensor import Tensor
 from .module import Module
@@ -86,5 +86,5 @@ class ReflectionPad2d(Module):
 
 
 def _check_mode(name: str, mode: str) -> None:
-    if mode not in WEIGHTS:
-        raise InputError(f"{name}: mode {mode!r} must be one of {', '.join(WEIGHTS)}")
+    if mode not in MODES:
+        raise InputError(f"{name}: mode {mode!r} must be one of {', '.join(MODES)}")
