@@ -25,8 +25,7 @@ from .errors import InputError
 from .gradcheck import BOUNDS, Mismatch, worst_mismatches
 from .ops import conv2d, conv_transpose2d
 from .ops.translate import translate
-from .primitives import Op
-from .tensor import Tensor
+from .tensor import Op, Tensor
 
 # ---- inputs --------------------------------------------------------------------------------------
 
@@ -148,6 +147,8 @@ CASES = [
     Case("pow: 3, negative x", lambda x: x**3, nonzero(4)),
     Case("pow: -0.5", lambda x: x**-0.5, positive(2, 3)),
     Case("pow: 1", lambda x: x**1, (3,)),
+    Case("pow: tensor", lambda a, b: a**b, positive(2, 3), (3,)),
+    Case("pow: of a number", lambda x: 2**x, (2, 3)),
     Case("pow: 0", lambda x: x**0 * x, (3,)),
     Case("matmul", lambda a, b: a @ b, (2, 3), (3, 4)),
     Case("matmul: batched", lambda a, b: a @ b, (2, 3, 2), (2, 2, 3)),

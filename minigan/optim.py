@@ -43,7 +43,13 @@ class Optimizer:
                 raise RuntimeError(f"no gradient for {', '.join(missing[:5])}: call backward() before step()")
             gradients = [p.grad for p in self.params if p.grad is not None]
         if len(gradients) != len(self.params):
-            raise ValueError(f"step got {len(gradients)} gradients for {len(self.params)} parameters")
+            raise InputError(f"step got {len(gradients)} gradients for {len(self.params)} parameters")
+        for number, (p, g) in enumerate(zip(self.params, gradients, strict=True)):
+            if g.shape != p.shape or g.dtype != p.dtype:
+                raise InputError(
+                    f"step got a gradient of {g.dtype}{g.shape} for {p.name or f'parameter {number}'}, "
+                    f"which is {p.dtype}{p.shape}"
+                )
         on_host(self._begin)
         self.update(self.params[0].backend, [p.data for p in self.params], [g.data for g in gradients])
 

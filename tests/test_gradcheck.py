@@ -8,7 +8,7 @@ import pytest
 
 from minigan import gradcheck, ops
 from minigan import gradcheck_table as table
-from minigan import primitives as p
+from minigan.ops import arithmetic as p
 from minigan.errors import InputError
 from minigan.gradcheck import BOUNDS, GradientError, check_grad
 from minigan.ops.activation import Gate, LeakyReLU

@@ -102,6 +102,13 @@ class NumpyBackend(ArrayBackend):
     def leaky_relu_gate(self, g: Array, x: Array, negative_slope: float) -> Array:
         return self._elementwise(super().leaky_relu_gate, elementwise.leaky_relu_gate, (g, x), negative_slope)
 
+    def keep(self, x: Array, mask: Array) -> Array:
+        if x.size < SMALL or not _has_kernels(x.dtype):
+            return super().keep(x, mask)
+        out = self.empty(x.shape, x.dtype)
+        elementwise.over_chunks(elementwise.keep, self._flat(x), self._flat(mask), self._flat(out))
+        return out
+
     def tanh(self, x: Array) -> Array:
         return self._elementwise(super().tanh, np.tanh, (x,))
 

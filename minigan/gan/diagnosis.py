@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import Module
-from ..primitives import Op
+from ..tensor import Op
 from .trainer import Trainer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import ops
 from ..errors import InputError
+from ..sizes import size
 from ..tensor import Tensor
 from .layers import new_parameter
 from .module import Module
@@ -49,9 +50,7 @@ class PReLU(Module):
     """A leaky ReLU that learns its slope: one, or with ``num_parameters`` one per channel;  weight (num_parameters,)"""
 
     def __init__(self, num_parameters: int = 1, *, init: float = 0.25) -> None:
-        if num_parameters < 1:
-            raise InputError(f"PReLU: num_parameters = {num_parameters} must be 1 or the number of channels")
-        self.weight = new_parameter((num_parameters,), init)
+        self.weight = new_parameter((size("PReLU: num_parameters", num_parameters),), init)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.prelu(x, self.weight)
@@ -99,9 +98,7 @@ class Maxout(Module):
     """The largest of each ``pieces`` neighbouring channels: (N, C, ...) -> (N, C / pieces, ...)"""
 
     def __init__(self, pieces: int) -> None:
-        if pieces < 1:
-            raise InputError(f"Maxout: pieces = {pieces} must be at least 1")
-        self.pieces = pieces
+        self.pieces = size("Maxout: pieces", pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.maxout(x, self.pieces)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..backend import Array, backend_of
 from ..errors import InputError
+from ..sizes import size
 from ..tensor import Tensor
 from .conv1d import ConvTranspose1d
 from .layers import ConvTranspose2d, Rng
@@ -32,8 +33,7 @@ def spectral_norm(layer: Layer, *, n_power_iterations: int = 1, eps: float = 1e-
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Parameter) or weight.ndim < 2:
         raise InputError(f"spectral_norm: {layer} has no weight matrix to normalise, or it is normalised already")
-    if n_power_iterations < 1:
-        raise InputError(f"spectral_norm: n_power_iterations = {n_power_iterations} must be at least 1")
+    n_power_iterations = size("spectral_norm: n_power_iterations", n_power_iterations)
     axis = 1 if isinstance(layer, (ConvTranspose1d, ConvTranspose2d)) else 0
     norm = SpectralNorm(weight, axis, n_power_iterations, eps, rng or np.random.default_rng())
     parametrizations = Module()
@@ -59,11 +59,19 @@ def _with_normalised_weight(kind: type[Module]) -> type[Module]:
                 parametrization.norm.turn(parametrization.original)
             return super().forward(*inputs)
 
+        def __reduce__(self) -> tuple[Any, ...]:  # this class has no name to be found by
+            return _empty, (kind,), vars(self)
+
         def __repr__(self) -> str:
             return f"spectral_norm({kind.__name__}({self.extra_repr()}))"
 
     SpectrallyNormalised.__name__ = f"SpectrallyNormalised{kind.__name__}"
     return SpectrallyNormalised
+
+
+def _empty(kind: type[Module]) -> Module:
+    """A normalised ``kind`` without its attributes, for pickle and deepcopy."""
+    return Module.__new__(_with_normalised_weight(kind))  # type: ignore[arg-type]
 
 
 class SpectralNorm(Module):

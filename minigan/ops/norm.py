@@ -6,7 +6,7 @@ from functools import cache
 
 from ..backend import Array, backend_of
 from ..errors import InputError
-from ..tensor import Op, Tensor, apply, is_recording
+from ..tensor import Op, Tensor, apply, check_dtypes, is_recording
 from .activation import Gate, leaky_relu
 
 AXES = (0, 2, 3)
@@ -38,6 +38,10 @@ def batch_norm(
         return batch_norm(x4, weight, bias, running_mean, running_var, **settings).reshape(x.shape)  # type: ignore
     if x.ndim != 4 or weight.shape != (x.shape[1],) or bias.shape != weight.shape:
         raise InputError(f"batch_norm: weight {weight.shape} and bias {bias.shape} do not fit input {x.shape}")
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None and running.shape != weight.shape:
+            raise InputError(f"batch_norm: {name} {running.shape} must be {weight.shape}, one number per channel")
+    check_dtypes("batch_norm", x, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise InputError("batch_norm: training=False needs running_mean and running_var")
