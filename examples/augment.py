@@ -36,7 +36,7 @@ from minigan.gan.models import dcgan
 from minigan.gan.models.cgan import ConditionalDiscriminator
 from minigan.gan.objectives import cross_entropy
 from minigan.ops.translate import translate
-from minigan.runs import claim_folder, free_folder
+from minigan.runs import claim_folder
 from minigan.tensor import Tensor, grad, no_grad
 
 SHIFT = 2  # pixels
@@ -92,10 +92,11 @@ def run(args: argparse.Namespace) -> None:
         if count % len(train.classes) or count < PACK * len(train.classes):
             raise InputError(f"--labels {count}: give a multiple of 10, and at least {PACK} of each class")
     place = backend.get(args.backend)
-    out = claim_folder(args.out or free_folder("out/augment"), rooms=["samples"])
     accuracies: Accuracies = {}
     total = len(args.labels) * (args.gan_steps + len(ARMS) * args.classifiers * args.steps)
-    with tqdm(total=total, unit="step", disable=args.quiet, dynamic_ncols=True) as bar:
+    bar = tqdm(total=total, unit="step", disable=args.quiet, dynamic_ncols=True)
+    with claim_folder(args.out, "out/augment") as out, bar:
+        (out / "samples").mkdir(exist_ok=True)
         for count in args.labels:
             picks, *streams = (np.random.default_rng(s) for s in np.random.SeedSequence((args.seed, count)).spawn(5))
             digits = balanced(train, count, picks)

@@ -20,7 +20,7 @@ import minigan
 from minigan import data, gan, optim
 from minigan.cli import user_errors
 from minigan.commands.arguments import add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
-from minigan.runs import Run, free_folder
+from minigan.runs import Run
 
 
 def main() -> int:
@@ -86,13 +86,13 @@ def train(args: argparse.Namespace) -> None:
         rng=noise,
     )
 
-    out = args.out or ("out/mnist-gan" if args.resume else free_folder("out/mnist-gan"))
     with Run(
-        out,
+        args.out,
         trainer,
         loader,
         architecture,
         rng=looks,
+        base="out/mnist-gan",
         epochs=args.epochs,
         steps=args.steps,
         config=fixed_by(args),

@@ -29,7 +29,7 @@ from minigan import backend, data, gan, metrics, nn, optim
 from minigan.cli import user_errors
 from minigan.commands.arguments import add_backend, fixed_by, natural, positive
 from minigan.files import write_atomically
-from minigan.runs import Run, free_folder
+from minigan.runs import Run
 
 SIDES = [28, 14, 7, 4, 2]  # of the maps, from the pixels inwards
 Z_DIM = 100
@@ -82,11 +82,12 @@ def train(args: argparse.Namespace) -> None:
 
     print(f"modes counted by {judge.describe()}")
     with Run(
-        args.out or ("out/stacked-mnist" if args.resume else free_folder("out/stacked-mnist")),
+        args.out,
         trainer,
         loader,
         {"model": "stacked_mnist", "width": args.width, "z_dim": Z_DIM},
         rng=looks,
+        base="out/stacked-mnist",
         steps=total,
         config=fixed_by(args),
         resume=args.resume,

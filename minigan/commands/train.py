@@ -14,7 +14,7 @@ import minigan
 from .. import data, gan
 from ..errors import InputError
 from ..optim import LinearDecay
-from ..runs import Run, free_folder
+from ..runs import Run
 from .arguments import add_backend, add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
 
 
@@ -105,11 +105,12 @@ def run(args: argparse.Namespace) -> None:
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
 
     with Run(
-        args.out or (f"out/{args.model}" if args.resume else free_folder(f"out/{args.model}")),
+        args.out,
         trainer,
         loader,
         architecture,
         rng=looks,
+        base=f"out/{args.model}",
         epochs=args.epochs,
         steps=args.steps,
         config=fixed_by(args) | ({"steps": steps} if fades(args) else {}),
