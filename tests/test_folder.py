@@ -73,7 +73,7 @@ def test_who_names_nothing_takes_the_next_free_one(tmp_path):
 def test_a_forked_child_does_not_hold_what_its_parent_did(tmp_path):
     code = (
         "import os, sys, time; from minigan.runs import claim_folder; c = claim_folder(sys.argv[1])\n"
-        "if os.fork() == 0: time.sleep(30)\nelse: print('held', flush=True); time.sleep(30)"
+        "if os.fork() == 0: print('a child is here', flush=True)\ntime.sleep(30)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], env=ENVIRONMENT, stdout=subprocess.PIPE, start_new_session=True
