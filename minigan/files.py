@@ -7,6 +7,15 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from .errors import InputError
+
+
+def check_suffix(path: str | os.PathLike[str], *suffixes: str) -> None:
+    """Raise InputError where a name says that its file is of another format than what is written to it."""
+    found = Path(path).suffix
+    if found and found.lower() not in suffixes:
+        raise InputError(f"{path} would not be a {found} file but a {suffixes[0]} one: name it so")
+
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` to a temporary neighbour, flush it to the disk, then rename it to ``path``."""

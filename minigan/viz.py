@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .errors import InputError
-from .files import write_atomically
+from .files import check_suffix, write_atomically
 from .gan import generate
 from .nn import Module
 
@@ -43,7 +43,8 @@ def grid(images: np.ndarray, columns: int | None = None, padding: int = 2) -> Pi
 
 
 def save_png(path: str | os.PathLike[str], picture: np.ndarray) -> None:
-    """Write a uint8 picture as PNG."""
+    """Write a uint8 picture as PNG. Raises InputError for a name that promises another format."""
+    check_suffix(path, ".png")
     write_atomically(path, png(picture))
 
 
@@ -62,6 +63,9 @@ def save_gif(
     """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one."""
     from PIL import Image
 
+    check_suffix(path, ".gif")
+    if not pictures:
+        raise InputError(f"{path}: an animation needs at least one picture")
     frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
     each = max(40, round(1000 * seconds / len(frames)))  # milliseconds
     buffer = io.BytesIO()

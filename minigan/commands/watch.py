@@ -14,10 +14,12 @@ from ..errors import InputError
 from ..gan.trainer import Trainer
 from ..tensor import Tensor
 from .arguments import add_backend, natural, positive
+from .options import Needs, check
 from .trace import digits_trainer, make_folder
 
 TOY = "toy"
 SHOWN = 8  # images that a probe looks at
+MODELS_ONLY = (Needs("--width", lambda args: args.model != TOY, f"with {TOY}: choose another --model", default=32),)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -34,6 +36,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    check(args, MODELS_ONLY)
     if args.batch_size == 1:
         raise InputError("--batch-size 1: batch norm needs at least 2 images")
     if args.model != TOY and args.model not in gan.MODELS:
@@ -49,7 +52,7 @@ def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
     from .. import watch
 
     steps, batch_size = args.steps or 200, args.batch_size or 64
-    trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width or 32, args.seed, args.backend)
+    trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width, args.seed, args.backend)
     place = backend.get(args.backend)
     shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence([args.seed, 1]).spawn(2))
     loader = data.Loader(data.mnist("train"), batch_size, backend=place, rng=shuffle)

@@ -75,6 +75,11 @@ class Run:
     ) -> None:
         self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
         self.total = epochs * len(loader) if steps is None else steps
+        if best is not None and best.every > self.total:
+            raise InputError(
+                f"the Frechet distance every {best.every} steps would never be measured in {self.total}: measure it "
+                "more often (--metric-every), or not at all"
+            )
         self.checkpoint_every, self.best = checkpoint_every, best
         # A conditional model's grid has a column for each class.
         self.columns = architecture.get("classes", 8)

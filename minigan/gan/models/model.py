@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import optim
+from ...errors import InputError
 from ...nn import Module
 from ..objectives import NonSaturating, Objective
 from ..penalties import Penalty
@@ -47,6 +48,8 @@ class Model:
         self, generator: Module, discriminator: Module, *, z_dim: int, rng: np.random.Generator, **changes: Any
     ) -> Trainer:
         """A trainer with this model's settings. ``changes`` replace them: g_lr, d_lr, betas, or Trainer's own."""
+        if "betas" in changes and self.optimizer != "adam":
+            raise InputError(f"betas are Adam's, and {self.name} is trained by {self.optimizer}: leave them out")
         g_lr, d_lr = changes.pop("g_lr", self.g_lr), changes.pop("d_lr", self.d_lr)
         betas = changes.pop("betas", self.betas)
 
