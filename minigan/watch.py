@@ -74,7 +74,7 @@ class _Listener(Trace):
 def probe(trainer: Trainer, real: Tensor, z: Tensor, *given: Any) -> Glimpse:
     """What every layer of G does on ``z``, and every layer of D on the fakes, at this moment of the training."""
     generator, discriminator = copy.deepcopy((trainer.generator, trainer.discriminator))
-    modules = {"G": generator.train(), "D": discriminator.train()}
+    modules = {"G": generator, "D": discriminator}
     objective = trainer.objective
     listener = _Listener(modules)
     with listener:

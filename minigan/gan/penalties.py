@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..nn import BatchNorm2d, Module
+from ..nn import ConditionalBatchNorm2d, Module
+from ..nn.layers import BatchNorm
 from ..ops import sqrt
 from ..ops.drawn import drawn
 from ..tensor import Tensor, enable_grad, grad
@@ -54,7 +55,7 @@ class GradientPenalty(Penalty):
         return _towards_one(critic, fake + (real - fake) * a) * self.weight
 
     def check(self, discriminator):
-        if any(isinstance(module, BatchNorm2d) for module in discriminator.modules()):
+        if any(isinstance(module, BatchNorm | ConditionalBatchNorm2d) for module in discriminator.modules()):
             warnings.warn(
                 "the gradient penalty wants a gradient for each image alone, but batch norm in the discriminator mixes "
                 "the images of a batch: use layer norm, instance norm or none there",

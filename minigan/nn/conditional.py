@@ -10,7 +10,7 @@ from .. import ops
 from ..errors import InputError
 from ..tensor import Tensor
 from . import init
-from .layers import Embedding, Linear, Rng
+from .layers import Embedding, Linear, Rng, check_norm
 from .module import Module
 
 
@@ -30,6 +30,7 @@ class ConditionalBatchNorm2d(Module):
             raise InputError(
                 f"ConditionalBatchNorm2d: num_features {num_features} and num_classes {num_classes} must be at least 1"
             )
+        check_norm(self, num_features, eps, momentum)
         self.eps, self.momentum = eps, momentum
         self.gain, self.bias = Embedding(num_classes, num_features), Embedding(num_classes, num_features)
         init.constant_(self.gain.weight, 1)

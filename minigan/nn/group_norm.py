@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .. import ops
 from ..errors import InputError
 from ..tensor import Tensor
-from .layers import new_parameter
+from .layers import check_norm, new_parameter
 from .module import Module
 
 
@@ -25,6 +25,7 @@ class LayerNorm(Module):
         shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         if not shape or min(shape) < 1:
             raise InputError(f"LayerNorm: normalized_shape {shape} must have one size or more, each at least 1")
+        check_norm(self, 1, eps)
         self.normalized_shape, self.eps = shape, eps
         self.weight = new_parameter(shape, 1) if elementwise_affine else None
         self.bias = new_parameter(shape, 0) if elementwise_affine and bias else None
@@ -42,6 +43,7 @@ class GroupNorm(Module):
     def __init__(self, num_groups: int, num_channels: int, *, eps: float = 1e-5, affine: bool = True) -> None:
         if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
             raise InputError(f"GroupNorm: {num_channels} channels cannot be divided into {num_groups} groups")
+        check_norm(self, num_channels, eps)
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         self.weight = new_parameter((num_channels,), 1) if affine else None
         self.bias = new_parameter((num_channels,), 0) if affine else None
@@ -58,8 +60,7 @@ class InstanceNorm2d(Module):
     """Normalisation of each channel of each sample, see ``ops.instance_norm``;  weight and bias (C,) if ``affine``"""
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = False) -> None:
-        if num_features < 1:
-            raise InputError(f"InstanceNorm2d: num_features = {num_features} must be at least 1")
+        check_norm(self, num_features, eps)
         self.num_features, self.eps = num_features, eps
         self.weight = new_parameter((num_features,), 1) if affine else None
         self.bias = new_parameter((num_features,), 0) if affine else None
