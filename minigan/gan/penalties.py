@@ -6,6 +6,7 @@ of an image's pixels, and its own gradient with respect to D's weights goes thro
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,8 +33,12 @@ class Penalty:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise InputError(f"{type(self).__name__}: every = {self.every} must be at least 1")
+        if isinstance(self.every, bool) or not isinstance(self.every, int | np.integer) or self.every < 1:
+            raise InputError(f"{type(self).__name__}: every = {self.every} must be a whole number of at least 1")
+        for name in ("weight", "gamma"):
+            value = getattr(self, name, 0)
+            if not 0 <= value < math.inf:
+                raise InputError(f"{type(self).__name__}: {name} = {value} must be at least 0, and finite")
 
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__}.__call__")

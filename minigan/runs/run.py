@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import checkpoint, viz
+from ..backend.cpu.scratch import keep_freed_memory
 from ..data import Loader
 from ..errors import InputError
 from ..files import numbered, remove_temporaries
@@ -198,6 +199,8 @@ class Run:
     # ---- leaving, wanted or not --------------------------------------------------------------------
 
     def __enter__(self) -> Run:
+        self._memory = keep_freed_memory()
+        self._memory.__enter__()
         self._unraisablehook = sys.unraisablehook
         self._handlers: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
@@ -218,6 +221,7 @@ class Run:
         try:
             self._leave(kind)
         finally:
+            self._memory.__exit__(None, None, None)
             self.claim.release()
 
     def _leave(self, kind: type | None) -> None:
