@@ -19,6 +19,7 @@ FLOORS = (
 )
 WHAT = ("arrays and kernels", "autograd", "layers, data, measures", "games", "looking on, folders, commands")
 WIDTH, ROOM, HIGH, GAP, LEFT = 940, 96, 44, 78, 24
+SMALL = 'fill="#6b7280" font-size="11"'
 COLOURS = ("#dbeafe", "#dcfce7", "#fef9c3", "#ffedd5", "#f3e8ff")
 
 
@@ -70,38 +71,38 @@ def rooms(edges):
 
 def draw(edges, lines):
     """The house as SVG: the highest floor on top, a line from each room to those it stands on, as thick as it leans."""
-    places, shapes = {}, []
     height = len(FLOORS) * (HIGH + GAP) - GAP + 2 * LEFT
+    places, shapes = {}, []
     for number, floor in enumerate(FLOORS):
         y = height - LEFT - HIGH - number * (HIGH + GAP)
-        step = (WIDTH - 210) / len(floor)
         shapes.append(f'<text x="{LEFT}" y="{y + 26}" fill="#6b7280">{number}  {WHAT[number]}</text>')
         for place, room in enumerate(floor):
-            x = 220 + step * (place + 0.5) - ROOM / 2
-            places[room] = x, y
-            shapes.append(
-                f'<rect x="{x:.0f}" y="{y}" width="{ROOM}" height="{HIGH}" rx="7" fill="{COLOURS[number]}" stroke="#475569"/>'
-                f'<text x="{x + ROOM / 2:.0f}" y="{y + 19}" text-anchor="middle" font-weight="600">{room}</text>'
-                f'<text x="{x + ROOM / 2:.0f}" y="{y + 35}" text-anchor="middle" fill="#6b7280" font-size="11">{lines[room]:,} lines</text>'
-            )
-    arrows = []
-    for (a, b), count in sorted(rooms(edges).items()):
-        if a in places and b in places:
-            (ax, ay), (bx, by) = places[a], places[b]
-            same = ay == by
-            y1, y2 = (ay + HIGH / 2, by + HIGH / 2) if same else (ay + HIGH, by)
-            x1, x2 = (ax, bx + ROOM) if same and ax > bx else (ax + ROOM, bx) if same else (ax + ROOM / 2, bx + ROOM / 2)
-            bend = f"{x1:.0f} {y1 + GAP / 2:.0f}, {x2:.0f} {y2 - GAP / 2:.0f}," if not same else f"{x1:.0f} {y1:.0f}, {x2:.0f} {y2:.0f},"
-            wide = min(0.6 + count**0.5 / 2, 3)
-            arrows.append(
-                f'<path d="M {x1:.0f} {y1:.0f} C {bend} {x2:.0f} {y2:.0f}" fill="none" stroke="#94a3b8" stroke-width="{wide:.1f}"/>'
-            )
-    body = "\n".join([*arrows, *shapes])
+            middle = 220 + (WIDTH - 210) / len(floor) * (place + 0.5)
+            places[room] = middle, y
+            size = f'x="{middle - ROOM / 2:.0f}" y="{y}" width="{ROOM}" height="{HIGH}" rx="7"'
+            shapes.append(f'<rect {size} fill="{COLOURS[number]}" stroke="#475569"/>')
+            for down, look, text in ((19, 'font-weight="600"', room), (35, SMALL, f"{lines[room]:,} lines")):
+                shapes.append(f'<text x="{middle:.0f}" y="{y + down}" text-anchor="middle" {look}>{text}</text>')
+    lean = [(places[a], places[b], count) for (a, b), count in sorted(rooms(edges).items()) if {a, b} <= set(places)]
+    body = "\n".join([*(line(*places, count) for *places, count in lean), *shapes])
     style = 'font-family="system-ui, sans-serif" font-size="13"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {style}>\n'
         f'<rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n'
     )
+
+
+def line(a, b, count):
+    """From the room at ``a`` down to the one at ``b``; on one floor, from side to side."""
+    (x1, y1), (x2, y2) = a, b
+    bend = GAP / 2
+    if y1 == y2:
+        side = ROOM / 2 if x1 < x2 else -ROOM / 2
+        x1, x2, y1, y2, bend = x1 + side, x2 - side, y1 + HIGH / 2, y2 + HIGH / 2, 0
+    else:
+        y1 += HIGH
+    path = f"M {x1:.0f} {y1:.0f} C {x1:.0f} {y1 + bend:.0f}, {x2:.0f} {y2 - bend:.0f}, {x2:.0f} {y2:.0f}"
+    return f'<path d="{path}" fill="none" stroke="#94a3b8" stroke-width="{min(0.6 + count**0.5 / 2, 3):.1f}"/>'
 
 
 def count_lines(package):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .base import Array, ArrayBackend, Shared
-from .cpu import elementwise, filtering, im2col, norm, optim, scratch, threads
+from .cpu import elementwise, filtering, im2col, norm, optim, threads
 from .geometry import ConvGeometry
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
@@ -24,9 +24,6 @@ SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
 class NumpyBackend(ArrayBackend):
     name = "numpy"
     array_type = np.ndarray
-
-    def __init__(self) -> None:
-        scratch.keep_freed_memory()
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         if type(array) is np.ndarray and dtype is None:

@@ -19,10 +19,10 @@ from .capture import Capture, Report
 from .ema import EMA
 from .record import MEASURE_EVERY, Record, is_measured, means
 from .rules import Game, Turn
-from .state import Resumable
+from .state import GameT, Resumable
 
 
-class Trainer(Resumable):
+class Trainer(Resumable[GameT]):
     """Trains the players of a game.
 
     >>> from minigan import gan
@@ -45,7 +45,7 @@ class Trainer(Resumable):
 
     def __init__(
         self,
-        game: Game,
+        game: GameT,
         optimizers: Mapping[str, Optimizer] | None = None,
         *,
         clip_grad_norm: float | None = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .. import ops
 from ..errors import InputError
 from ..sizes import size
@@ -13,7 +15,11 @@ from .module import Module
 class LeakyReLU(Module):
     """x where x > 0, else negative_slope * x"""
 
+    is_fusable = True  # into a batch norm before it, see Sequential
+
     def __init__(self, negative_slope: float = 0.01) -> None:
+        if not math.isfinite(negative_slope):
+            raise InputError(f"LeakyReLU: negative_slope = {negative_slope} must be finite")
         self.negative_slope = negative_slope
 
     def forward(self, x: Tensor) -> Tensor:
@@ -26,6 +32,7 @@ class LeakyReLU(Module):
 class ReLU(Module):
     """max(x, 0)"""
 
+    is_fusable = True
     negative_slope = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,6 +70,8 @@ class ELU(Module):
     """x where x > 0, else alpha (e^x - 1)"""
 
     def __init__(self, alpha: float = 1.0) -> None:
+        if not math.isfinite(alpha):
+            raise InputError(f"ELU: alpha = {alpha} must be finite")
         self.alpha = alpha
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..sizes import size
 from ..tensor import Tensor
 from . import init
-from .layers import Embedding, Linear, Rng
+from .layers import Embedding, Linear, Rng, check_norm
 from .module import Module
 
 
@@ -29,6 +29,7 @@ class ConditionalBatchNorm2d(Module):
     def __init__(self, num_features: int, *, num_classes: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         num_features = size("ConditionalBatchNorm2d: num_features", num_features)
         num_classes = size("ConditionalBatchNorm2d: num_classes", num_classes)
+        check_norm(self, eps, momentum)
         self.eps, self.momentum = eps, momentum
         self.gain, self.bias = Embedding(num_classes, num_features), Embedding(num_classes, num_features)
         init.constant_(self.gain.weight, 1)

@@ -8,7 +8,7 @@ from .. import ops
 from ..errors import InputError
 from ..sizes import size, sizes
 from ..tensor import Tensor
-from .layers import new_parameter
+from .layers import check_norm, new_parameter
 from .module import Module
 
 
@@ -26,6 +26,7 @@ class LayerNorm(Module):
         shape = sizes("LayerNorm: normalized_shape", normalized_shape)
         if not shape:
             raise InputError("LayerNorm: normalized_shape () must have one size or more")
+        check_norm(self, eps)
         self.normalized_shape, self.eps = shape, eps
         self.weight = new_parameter(shape, 1) if elementwise_affine else None
         self.bias = new_parameter(shape, 0) if elementwise_affine and bias else None
@@ -47,6 +48,7 @@ class GroupNorm(Module):
         )
         if num_channels % num_groups:
             raise InputError(f"GroupNorm: {num_channels} channels cannot be divided into {num_groups} groups")
+        check_norm(self, eps)
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         self.weight = new_parameter((num_channels,), 1) if affine else None
         self.bias = new_parameter((num_channels,), 0) if affine else None
@@ -64,6 +66,7 @@ class InstanceNorm2d(Module):
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = False) -> None:
         num_features = size("InstanceNorm2d: num_features", num_features)
+        check_norm(self, eps)
         self.num_features, self.eps = num_features, eps
         self.weight = new_parameter((num_features,), 1) if affine else None
         self.bias = new_parameter((num_features,), 0) if affine else None

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import ops
 from ..backend import get
+from ..errors import InputError
 from ..sizes import Size, size, sizes
 from ..tensor import Tensor
 from . import init
@@ -132,20 +133,27 @@ class ConvTranspose2d(Convolution):
         super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)
 
 
-class BatchNorm2d(Module):
-    """Batch normalisation over (N, H, W), see ``ops.batch_norm``;  x (N, C, H, W) or (N, C)"""
+class BatchNorm(Module):
+    """What BatchNorm1d and BatchNorm2d share: all but the shapes that they take."""
 
-    fuses_activation = True
+    axes = ""  # what x may be, by its number of axes, for a message
+    ndims: tuple[int, ...] = ()
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        num_features = size("BatchNorm2d: num_features", num_features)
+        num_features = size(f"{type(self).__name__}: num_features", num_features)
+        check_norm(self, eps, momentum)
         self.eps, self.momentum = eps, momentum
         self.weight, self.bias = new_parameter((num_features,), 1), new_parameter((num_features,), 0)
         self.running_mean, self.running_var = np.zeros(num_features, np.float32), np.ones(num_features, np.float32)
         self.num_batches_tracked = np.zeros((), np.int64)  # unused here; PyTorch's files carry it
 
     def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
+        name, features = type(self).__name__, self.weight.shape[0]
+        if x.ndim not in self.ndims:
+            raise InputError(f"{name}: input {x.shape} must be {self.axes}")
+        if x.shape[1] != features:
+            raise InputError(f"{name}: input {x.shape} has {x.shape[1]} channels, this layer has {features}")
         if self.training:
             self.num_batches_tracked[...] += 1
         return ops.batch_norm(
@@ -162,6 +170,29 @@ class BatchNorm2d(Module):
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape[0]}, eps={self.eps}, momentum={self.momentum}"
+
+
+class BatchNorm1d(BatchNorm):
+    """Batch normalisation over (N, L), see ``ops.batch_norm``;  x (N, C, L) or (N, C)"""
+
+    fuses_activation = True  # that of a (leaky) ReLU behind it, see Sequential
+    axes, ndims = "(N, C, L) or (N, C); pictures (N, C, H, W) take BatchNorm2d", (2, 3)
+
+
+class BatchNorm2d(BatchNorm):
+    """Batch normalisation over (N, H, W), see ``ops.batch_norm``;  x (N, C, H, W) or (N, C)"""
+
+    fuses_activation = True
+    axes, ndims = "(N, C, H, W) or (N, C); sequences (N, C, L) take BatchNorm1d", (2, 4)
+
+
+def check_norm(layer: Module, eps: float, momentum: float = 0.0) -> None:
+    """That the settings of a normalisation make sense."""
+    name = type(layer).__name__
+    if not 0 <= eps < math.inf:
+        raise InputError(f"{name}: eps = {eps} must be at least 0, and finite")
+    if not 0 <= momentum <= 1:
+        raise InputError(f"{name}: momentum = {momentum} must be from 0 to 1: it is the new batch's share")
 
 
 class Flatten(Module):
@@ -188,6 +219,8 @@ class Dropout(Module):
     """Zeroes each element with probability ``p`` while training; draws from its own ``rng``."""
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
+        if not 0 <= p < 1:
+            raise InputError(f"Dropout: p = {p} must be at least 0 and below 1")
         self.p, self.rng = p, rng or np.random.default_rng()
 
     def forward(self, x: Tensor) -> Tensor:

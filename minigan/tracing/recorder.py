@@ -15,20 +15,20 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
-from .. import tensor as engine
 from ..backend import backend_of, memory_of
 from ..errors import InputError
 from ..tensor import Node, Op, Tensor
 from . import flame, graph
 from .events import PASSES, Event, Leaf, Shape, dims
 from .flops import count_flops
+from .observer import Observer
 from .peak import measure_peak
 from .svg import Drawing
 from .table import Table
 
 
 @dataclass(eq=False)
-class Trace:
+class Trace(Observer):
     """What ran in this thread while it was open.
 
     ``t.events`` has every op in order; ``t.table()`` shows them, ``t.graph(path)`` draws them, ``t.flame(path)`` says
@@ -48,15 +48,8 @@ class Trace:
         self._order = 0  # of the ops applied now
         self._owner: Event | None = None
 
-    # ---- opening and closing ---------------------------------------------------------------------
-
-    def __enter__(self) -> Trace:
-        self._before = engine.tracer()
-        engine.set_tracer(self)
-        return self
-
     def __exit__(self, *_: object) -> None:
-        engine.set_tracer(self._before)
+        super().__exit__()
         self._layers.clear()
 
     # ---- what the engine calls -------------------------------------------------------------------
@@ -64,14 +57,10 @@ class Trace:
     def apply(self, op: Op, inputs: tuple[Tensor, ...]) -> Tensor:
         """``tensor.apply``, timed and written down."""
         backend = inputs[0].backend
-        engine.set_tracer(None)
-        try:
-            start = time.perf_counter()
-            output = engine.apply(op, *inputs)
-            backend.synchronize()
-            seconds = time.perf_counter() - start
-        finally:
-            engine.set_tracer(self)
+        start = time.perf_counter()
+        output = super().apply(op, inputs)
+        backend.synchronize()
+        seconds = time.perf_counter() - start
         self.backend = backend.name
         event = self._write(type(op).__name__, inputs, output, seconds)
         event.settings = _settings(op)
@@ -124,7 +113,7 @@ class Trace:
         """``module.forward``; what it applies is of this layer."""
         self._layers.append((self._path(module), module))
         try:
-            output = module.forward(*inputs, **settings)
+            output = super().call(module, inputs, settings)
             if isinstance(output, Tensor):
                 self.calls.append((self._layers[-1][0], module, output.shape))
             return output
