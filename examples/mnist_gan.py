@@ -32,7 +32,7 @@ from minigan.commands.arguments import (
     positive,
 )
 from minigan.commands.options import check, dry_run, set_defaults
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 
 
 def main() -> int:
@@ -102,7 +102,7 @@ def train(args: argparse.Namespace) -> None:
         trainer,
         loader,
         architecture,
-        rng=looks,
+        Latents(args.z_dim, looks),
         base="out/mnist-gan",
         epochs=args.epochs,
         steps=args.steps,

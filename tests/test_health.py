@@ -11,7 +11,7 @@ from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn, optim
 from minigan.gan.health import WINDOW, DivergenceError, Health
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 
 ARCHITECTURE = {"model": "dcgan", "z_dim": 8, "width": 4}
 SETTINGS = {"quiet": True, "architecture": ARCHITECTURE}
@@ -41,7 +41,7 @@ def make_trainer(g_lr=2e-4, d_lr=2e-4, **settings):
 
 def alarms_of(trainer, steps=150, batches=None):
     """The kinds of alarms of so many steps, in the order they are raised."""
-    health = Health(trainer.game.objective, trainer.game.n_critic)
+    health = Health(trainer.game, trainer.game.waits())
     raised = []
     for record, _ in zip(trainer.steps(batches or make_loader().forever()), range(steps), strict=False):
         raised += [alarm.kind for alarm in health.look(record.as_dict())]
@@ -156,7 +156,7 @@ def test_an_alarm_does_not_flicker_at_its_threshold():
 
 
 def test_nothing_is_said_of_what_is_not_known():
-    health = Health(gan.NonSaturating(), n_critic=5)
+    health = Health(gan.NonSaturating(), {"g_loss": 5, "g_grad": 5})
     assert look(health, 4, g_loss=math.nan, g_grad=math.nan) == []
     assert look(health, 3 * WINDOW, spread=math.nan) == []  # real images that are all the same
 
@@ -178,7 +178,7 @@ def test_images_that_are_all_the_same_give_no_spread():
 
 
 def go(out, trainer, loader=None, **settings):
-    settings = {"rng": np.random.default_rng(5), **SETTINGS, **settings}
+    settings = {"looks": Latents(8, np.random.default_rng(5)), **SETTINGS, **settings}
     with Run(out, trainer, loader or make_loader(), **settings) as run:
         for _ in run.steps():
             pass

@@ -11,7 +11,7 @@ from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn
 from minigan.checkpoint import read_model
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 from minigan.runs import run as runs
 
 Z_DIM = 3
@@ -33,7 +33,7 @@ def make_trainer(**settings):
 
 
 def make_run(out, trainer=None, loader=None, **settings):
-    settings = {"quiet": True, "rng": np.random.default_rng(5), **settings}
+    settings = {"quiet": True, "looks": Latents(Z_DIM, np.random.default_rng(5)), **settings}
     return Run(out, trainer or make_trainer(), loader or make_loader(), ARCHITECTURE, **settings)
 
 

@@ -13,7 +13,7 @@ import minigan
 from .. import data, gan
 from ..errors import InputError
 from ..optim import LinearDecay
-from ..runs import Run
+from ..runs import Latents, Run
 from .arguments import (
     LENGTH,
     METRIC,
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
         trainer,
         loader,
         architecture,
-        rng=looks,
+        Latents(z_dim, looks, architecture.get("classes", 0)),
         base=f"out/{args.model}",
         epochs=args.epochs,
         steps=args.steps,
