@@ -83,7 +83,7 @@ class Node:
 
 class _Recording(threading.local):
     on = True
-    tracer: Any = None  # who watches every op of this thread: a minigan.tracing.Trace
+    tracer: Any = None  # who watches every op of this thread: an Observer
 
     def __init__(self) -> None:  # for each thread
         self.before: list[bool] = []  # what ``on`` was outside the contexts that are open

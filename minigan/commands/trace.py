@@ -12,7 +12,7 @@ from ..backend import Array
 from ..errors import InputError
 from ..files import write_atomically
 from ..gan.trainer import Trainer
-from ..tracing import Trace, trace
+from ..study.tracing import Trace, trace
 from .arguments import add_backend, natural, positive
 
 

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
-    from .. import watch
+    from ..study import watch
 
     steps, batch_size = args.steps or 200, args.batch_size or 64
     trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width, args.seed, args.backend)
@@ -80,7 +80,7 @@ def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
 
 
 def watch_toy(args: argparse.Namespace, out: Path) -> list[str]:
-    from .. import watch
+    from ..study import watch
 
     steps, batch_size = args.steps or 2000, args.batch_size or 256
     place, mixture = backend.get(args.backend), ring_of_gaussians(std=0.05)

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..backend import Array, ArrayBackend, backend_of, get
 from ..errors import InputError
+from ..table import Table
 from ..tensor import Tensor, tracer
-from ..tracing import Table
 
 Self = TypeVar("Self", bound="Module")
 
