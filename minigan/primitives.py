@@ -56,19 +56,23 @@ class BroadcastTo(Op):
 
 
 class Sum(Op):
-    """y = sum of x over axes. Adjoint: broadcast back."""
+    """y = sum of x over axes. Adjoint: broadcast back. With a ``scale``, y is multiplied by it before it is rounded."""
 
     reads_inputs = False
 
-    def __init__(self, axes: tuple[int, ...], keepdims: bool) -> None:
-        self.axes, self.keepdims = axes, keepdims
+    def __init__(self, axes: tuple[int, ...], keepdims: bool, scale: float = 1.0) -> None:
+        self.axes, self.keepdims, self.scale = axes, keepdims, scale
 
     def forward(self, backend, x):
-        return backend.sum(x, self.axes, self.keepdims)
+        if self.scale == 1:
+            return backend.sum(x, self.axes, self.keepdims)
+        wide = backend.sum(backend.asarray(x, np.float32), self.axes, self.keepdims)
+        return backend.asarray(wide * self.scale, x.dtype)
 
     def vjp(self, g, y, x):
         kept = tuple(1 if a in self.axes else n for a, n in enumerate(x.shape))
-        return (lambda: g.reshape(kept).broadcast_to(x.shape),)
+        scaled = g if self.scale == 1 else g * self.scale
+        return (lambda: scaled.reshape(kept).broadcast_to(x.shape),)
 
 
 # ---- arithmetic ----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ Tensor([ 3., 12., 27.], dtype=float32)
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -23,6 +24,7 @@ import numpy as np
 
 from . import primitives as p
 from .backend import Array, ArrayBackend, backend_of
+from .errors import InputError
 from .primitives import Op
 
 # ---- what is recorded ----------------------------------------------------------------------------
@@ -110,7 +112,7 @@ class Tensor:
     NumPy backend (Python floats as float32).
     """
 
-    __slots__ = ("data", "requires_grad", "grad", "node", "version", "base", "name", "__weakref__")
+    __slots__ = ("data", "_requires_grad", "grad", "node", "version", "base", "name", "__weakref__")
     __array_priority__ = 1000  # numpy_array * tensor comes to Tensor.__rmul__
 
     def __init__(self, data: Any, *, requires_grad: bool = False, name: str = "") -> None:
@@ -124,12 +126,23 @@ class Tensor:
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only floating-point tensors can require gradients, not {data.dtype}")
         self.data: Array = data
-        self.requires_grad = requires_grad
+        self._requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.node: Node | None = None
         self.version = 0
         self.base: Tensor | None = None  # the leaf whose array this one is a view of: that leaf's version counts
         self.name = name
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ops on it are recorded, so that a gradient can be asked for. Only floating-point tensors can."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        if on and self.data.dtype.kind != "f":
+            raise TypeError(f"only floating-point tensors can require gradients, not {self.data.dtype}")
+        self._requires_grad = bool(on)
 
     # -- about the array
 
@@ -250,7 +263,11 @@ class Tensor:
 
     def mean(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
         axes = _axes(axis, self.ndim)
-        count = int(np.prod([self.shape[a] for a in axes]))
+        count = math.prod(self.shape[a] for a in axes)
+        if not count:
+            raise InputError(f"mean of a tensor {self.shape} over the axes {axes}: there is nothing to average")
+        if self.dtype == np.float16:  # whose sum may not fit where the mean does
+            return apply(p.Sum(axes, keepdims, scale=1 / count), self)
         return self.sum(axes, keepdims) * (1 / count)
 
     def broadcast_to(self, shape: Sequence[int]) -> Tensor:
@@ -294,8 +311,8 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
     output = Tensor(backend.asarray(op.forward(backend, *arrays)))
     if op.makes_view:
         output._view_of(inputs[0])
-    if _recording.on and any(t.requires_grad for t in inputs):
-        output.requires_grad = True
+    if _recording.on and any(t._requires_grad for t in inputs):
+        output._requires_grad = True
         output.node = Node(op, inputs, output.data)
     return output
 
@@ -384,7 +401,7 @@ def _backpropagate(
             if g is not None and any(_source(t) in useful for t in node.inputs):
                 node.check_usable()
                 y = Tensor(node.output)
-                y.node, y.requires_grad = node, True
+                y.node, y._requires_grad = node, True
                 vjp = node.op.vjp if tracer is None else tracer.vjp(node)
                 for t, thunk in zip(node.inputs, vjp(g, y, *node.inputs), strict=True):
                     if thunk is not None and _source(t) in useful:

@@ -54,6 +54,8 @@ class Health:
 
     def __init__(self, objective: Objective, n_critic: int = 1) -> None:
         self.n_critic = n_critic  # G's loss and gradient are unknown before its first update
+        if type(objective).lead is Objective.lead:  # told at the start, not in the middle of a run
+            objective.lead({})
         self.objective = objective
         self._active: dict[str, str] = {}
         # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread
