@@ -71,8 +71,13 @@ class Sum(Op):
 
     def vjp(self, g, y, x):
         kept = tuple(1 if a in self.axes else n for a, n in enumerate(x.shape))
-        scaled = g if self.scale == 1 else g * self.scale
-        return (lambda: scaled.reshape(kept).broadcast_to(x.shape),)
+        root = self.scale**0.5  # by which twice: the scale itself may be too small for a float16
+
+        def dx():
+            scaled = g if self.scale == 1 else g * root * root
+            return scaled.reshape(kept).broadcast_to(x.shape)
+
+        return (dx,)
 
 
 # ---- arithmetic ----------------------------------------------------------------------------------

@@ -565,7 +565,7 @@ def test_a_chain_of_100_000_nodes():
 @pytest.mark.parametrize("values", [[1, 2], [True, False]])
 def test_only_floating_point_tensors_require_gradients(values):
     t = Tensor(np.array(values))
-    with pytest.raises(TypeError, match="only floating-point tensors can require gradients, not (int64|bool)"):
+    with pytest.raises(TypeError, match=r"only floating-point tensors can require gradients, not (int64|bool)"):
         t.requires_grad = True
     t.requires_grad = False
     assert t.requires_grad is False
@@ -576,7 +576,7 @@ def test_a_mean_in_half_precision_does_not_overflow(backend):
     y = x.mean()
     assert y.item() == 1 and y.dtype == np.float16
     y.backward(Tensor(backend.asarray(np.array(70_000 / 2, np.float16))))
-    np.testing.assert_allclose(x.grad.numpy().astype(np.float32), 0.5, rtol=1e-3)
+    np.testing.assert_allclose(x.grad.numpy().astype(np.float32), 0.5, rtol=2e-3)
     rows = Tensor(backend.asarray(np.full((2, 3), 60_000, np.float16)))
     assert rows.mean(1, keepdims=True).numpy().tolist() == [[60_000], [60_000]]
 
