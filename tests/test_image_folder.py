@@ -459,3 +459,19 @@ def test_without_a_home_nothing_is_made_here(tmp_path, monkeypatch, home):
     monkeypatch.setenv("XDG_CACHE_HOME", "cache")  # relative ones are to be passed over
     assert len(ImageFolder(tmp_path / "pets", 4, 1)) == 4
     assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_passing_error_is_not_remembered(tmp_path, monkeypatch):
+    two_classes(tmp_path)
+    with monkeypatch.context() as patched:
+        opened = Image.open
+
+        def failing(path, *args):
+            if Path(path).name == "1.png" and Path(path).parent.name == "cats":
+                raise OSError(5, "Input/output error", str(path))
+            return opened(path, *args)
+
+        patched.setattr(Image, "open", failing)
+        with pytest.warns(UserWarning, match=r"skipped 1 of 4 files \(cats/1\.png: OSError"):
+            assert len(ImageFolder(tmp_path, 4, 1, cache=tmp_path / ".cache")) == 3
+    assert len(ImageFolder(tmp_path, 4, 1, cache=tmp_path / ".cache")) == 4

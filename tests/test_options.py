@@ -88,6 +88,7 @@ PLACES = [
     ["evaluate", "model.safetensors", "--data", "digits", "--json", "model.safetensors"],
     ["evaluate", "model.safetensors", "--data", "digits", "--neighbours", "near.jpg"],
     ["evaluate", "model.safetensors", "--data", "pets", "--size", "28", "--neighbours", "pets/near.png"],
+    ["evaluate", "pets", "--data", "digits", "--json", "pets/found.json"],
     ["report", "run", "--html", "run/metrics.jsonl"],
     [
         "train",

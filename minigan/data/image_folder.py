@@ -61,8 +61,10 @@ def ImageFolder(  # noqa: N802 - named for the thing it makes, as the field know
     cache_file = _cache_file(cache, folder, names, size, channels)
     decoded = _load_cache(cache_file, names, size, channels)
     if decoded is None:
-        decoded = _decode_all(folder, names, size, channels)
-        _save_cache(cache_file, *decoded)
+        passing: list[OSError] = []
+        decoded = _decode_all(folder, names, size, channels, passing.append)
+        if not passing:
+            _save_cache(cache_file, *decoded)
     pixels, skipped = decoded
     failed = len(skipped)
     if failed < len(names):
@@ -112,8 +114,11 @@ def _labels(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
 # ---- decoding --------------------------------------------------------------------------------------------------------
 
 
-def _decode_all(folder: Path, names: list[str], size: int, channels: int) -> tuple[np.ndarray, Skipped]:
-    """uint8 (N, size, size, channels) of the readable files, and the others with the reason.
+def _decode_all(
+    folder: Path, names: list[str], size: int, channels: int, complain: Callable[[OSError], None]
+) -> tuple[np.ndarray, Skipped]:
+    """uint8 (N, size, size, channels) of the readable files, and the others with the reason. ``complain`` hears of what
+    may pass, such as a disk's error.
 
     Of more than 8 bits a channel no file says how many are used, as the 12 of many cameras in 16: it is as many as the
     brightest of all these pictures needs, so that white is white, and equal pixels are equally bright in all of them.
@@ -125,6 +130,10 @@ def _decode_all(folder: Path, names: list[str], size: int, channels: int) -> tup
         try:
             return _decode(folder / name, size, channels, depths.get(name, 0), partial(depths.__setitem__, name))
         except Exception as error:
+            if (
+                isinstance(error, OSError) and error.errno is not None
+            ):  # the disk's, not the picture's: may be gone soon
+                complain(error)
             unidentified = type(error).__name__ == "UnidentifiedImageError"
             return "not a picture that Pillow can read" if unidentified else f"{type(error).__name__}: {error}"
 
