@@ -104,6 +104,8 @@ def check_targets(args: argparse.Namespace) -> None:
         path = Path(name).resolve()
         if path in taken:
             raise InputError(f"{option} {name} would overwrite {taken[path]}: choose another name")
+        if not path.parent.is_dir():  # told now, not after all the work
+            raise InputError(f"{option} {name}: there is no folder {Path(name).parent}: make it first")
         taken[path] = f"{option}'s file"
     if args.json is not None:
         check_suffix(args.json, ".json")
