@@ -232,6 +232,20 @@ def test_a_folder_of_pictures_is_not_written_into(tmp_path, monkeypatch, out):
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "a run of 0 steps does nothing"),
+        ({"epochs": 0}, "a run of 0 steps does nothing"),
+        ({"checkpoint_every": 0}, "checkpoint_every = 0 steps must be at least 1"),
+    ],
+)
+def test_a_run_that_does_nothing_is_refused(tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        make_run(tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
 # ---- going on -------------------------------------------------------------------------------------------------------
 
 

@@ -8,8 +8,8 @@ import weakref
 import numpy as np
 import pytest
 
+from minigan import InputError, ops
 from minigan import backend as backends
-from minigan import ops
 from minigan.tensor import Op, Tensor, apply, enable_grad, grad, is_recording, no_grad
 
 
@@ -560,3 +560,28 @@ def test_a_chain_of_100_000_nodes():
             y.backward()
             assert x.grad.item() == 1
         del y
+
+
+@pytest.mark.parametrize("values", [[1, 2], [True, False]])
+def test_only_floating_point_tensors_require_gradients(values):
+    t = Tensor(np.array(values))
+    with pytest.raises(TypeError, match=r"only floating-point tensors can require gradients, not (int64|bool)"):
+        t.requires_grad = True
+    t.requires_grad = False
+    assert t.requires_grad is False
+
+
+def test_a_mean_in_half_precision_does_not_overflow(backend):
+    x = Tensor(backend.asarray(np.ones(70_000, np.float16)), requires_grad=True)
+    y = x.mean()
+    assert y.item() == 1 and y.dtype == np.float16
+    y.backward(Tensor(backend.asarray(np.array(70_000 / 2, np.float16))))
+    np.testing.assert_allclose(x.grad.numpy().astype(np.float32), 0.5, rtol=2e-3)
+    rows = Tensor(backend.asarray(np.full((2, 3), 60_000, np.float16)))
+    assert rows.mean(1, keepdims=True).numpy().tolist() == [[60_000], [60_000]]
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0,), None), ((0, 3), 0), ((2, 0), 1)])
+def test_a_mean_of_nothing_is_refused(tensor, shape, axis):
+    with pytest.raises(InputError, match=r"over the axes .*: there is nothing to average"):
+        tensor(np.zeros(shape)).mean(axis)

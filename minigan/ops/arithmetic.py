@@ -39,19 +39,28 @@ class BroadcastTo(Op):
 
 
 class Sum(Op):
-    """y = sum of x over axes. Adjoint: broadcast back."""
+    """y = sum of x over axes. Adjoint: broadcast back. With a ``scale``, y is multiplied by it before it is rounded."""
 
     reads_inputs = False
 
-    def __init__(self, axes: tuple[int, ...], keepdims: bool) -> None:
-        self.axes, self.keepdims = axes, keepdims
+    def __init__(self, axes: tuple[int, ...], keepdims: bool, scale: float = 1.0) -> None:
+        self.axes, self.keepdims, self.scale = axes, keepdims, scale
 
     def forward(self, backend, x):
-        return backend.sum(x, self.axes, self.keepdims)
+        if self.scale == 1:
+            return backend.sum(x, self.axes, self.keepdims)
+        wide = backend.sum(backend.asarray(x, np.float32), self.axes, self.keepdims)
+        return backend.asarray(wide * self.scale, x.dtype)
 
     def vjp(self, g, y, x):
         kept = tuple(1 if a in self.axes else n for a, n in enumerate(x.shape))
-        return (lambda: g.reshape(kept).broadcast_to(x.shape),)
+        root = self.scale**0.5  # by which twice: the scale itself may be too small for a float16
+
+        def dx():
+            scaled = g if self.scale == 1 else g * root * root
+            return scaled.reshape(kept).broadcast_to(x.shape)
+
+        return (dx,)
 
 
 # ---- arithmetic on operands of one shape and dtype ------------------------------------------------
@@ -293,6 +302,8 @@ def mean(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
     count = math.prod([x.shape[a] for a in over])
     if not count:
         raise InputError(f"mean: there is nothing to take the mean of in shape {x.shape} along axes {over}")
+    if x.dtype == np.float16:  # whose sum may not fit where the mean does
+        return apply(Sum(over, keepdims, scale=1 / count), x)
     return x.sum(over, keepdims) * (1 / count)
 
 

@@ -75,6 +75,10 @@ class Run:
     ) -> None:
         self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
         self.total = epochs * len(loader) if steps is None else steps
+        if self.total < 1:
+            raise InputError(f"a run of {self.total} steps does nothing: ask for at least one of steps or epochs")
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise InputError(f"checkpoint_every = {checkpoint_every} steps must be at least 1")
         if best is not None and best.every > self.total:
             raise InputError(
                 f"the Frechet distance every {best.every} steps would never be measured in {self.total}: measure it "
