@@ -99,7 +99,10 @@ def test_layout_and_dtype(f, dtype, backend, tensor, rng):
         (lambda x: ops.reflection_pad(x, [(1, 1)]), r"reflection_pad: \[\(1, 1\)\] must be pairs .* \(2, 3, 4, 6\)"),
         (lambda x: nn.ReflectionPad2d(4)(x), "less than the size of its axis"),
         (lambda x: nn.ReflectionPad2d((0, 6, 0, 0))(x), "less than the size of its axis"),
-        (lambda x: nn.ReflectionPad2d((1, 2)), r"ReflectionPad2d: padding = \(1, 2\) must be one whole number, or 4 of them"),
+        (
+            lambda x: nn.ReflectionPad2d((1, 2)),
+            r"ReflectionPad2d: padding = \(1, 2\) must be one whole number, or 4 of them",
+        ),
         (lambda x: nn.ReflectionPad2d(-1), "padding = -1"),
         (lambda x: nn.PixelShuffle(0), "PixelShuffle: upscale_factor = 0"),
         (lambda x: nn.PixelUnshuffle(0), "PixelUnshuffle: downscale_factor = 0"),

@@ -114,13 +114,17 @@ class Div(Op):
 
 
 class Pow(Op):
-    """y = x^p for a plain number p;  dx = g p x^(p-1)"""
+    """y = x^p for a plain number p;  dx = g p x^(p-1). What has a quicker way of its own takes that, as in PyTorch."""
 
     def __init__(self, exponent: float) -> None:
         self.exponent = exponent
 
     def forward(self, backend, x):
-        return backend.elementwise(lambda x: x * x if self.exponent == 2 else x**self.exponent, x)
+        if self.exponent == 2:
+            return backend.elementwise(lambda x: x * x, x)
+        if self.exponent == -0.5:
+            return backend.elementwise(lambda x: 1 / backend.xp.sqrt(x), x)
+        return backend.elementwise(lambda x: x**self.exponent, x)
 
     def vjp(self, g, y, x):
         p = self.exponent
@@ -229,6 +233,8 @@ def _division(reflected: bool) -> Callable[[Tensor, Any], Tensor]:
 
 def _power(x: Tensor, exponent: Any) -> Tensor:
     if isinstance(exponent, Tensor) or np.ndim(exponent):
+        if x.dtype.kind == "b":
+            raise TypeError("truth values have no powers: convert the tensor first")
         return _operator(Power)(x, exponent)
     kind = np.asarray(exponent).dtype.kind
     if kind not in RANKS:
@@ -269,7 +275,7 @@ def matmul(a: Tensor, b: Any) -> Tensor:
     check_dtypes("matmul", a, b)
     if row or column:
         y = matmul(a.reshape(1, -1) if row else a, b.reshape(-1, 1) if column else b)
-        return y.reshape(y.shape[: y.ndim - row - column] + y.shape[-1:] * (row and not column))
+        return y.reshape(y.shape[:-2] + y.shape[-2:-1] * (not row) + y.shape[-1:] * (not column))
     if a.ndim > 2 < b.ndim:
         _common_shape(a.shape[:-2], b.shape[:-2])
     return apply(MatMul(), a, b)

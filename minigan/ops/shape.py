@@ -17,7 +17,9 @@ from ..tensor import Op, Tensor, apply, check_dtypes
 
 def reshape(x: Tensor, *shape: Any) -> Tensor:
     """``x`` in another shape, its elements in row-major order; one size may be -1. Both f(2, 3) and f((2, 3)) work."""
-    wanted = shape if all(type(n) is int for n in shape) else sizes("reshape: shape", _flat(shape), least=-1)
+    wanted = (
+        shape if all(type(n) is int and n >= -1 for n in shape) else sizes("reshape: shape", _flat(shape), least=-1)
+    )
     return apply(Reshape(wanted), x)
 
 
