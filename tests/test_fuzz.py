@@ -18,7 +18,7 @@ def test_readers_take_or_refuse_whatever_comes(name, monkeypatch):
 
 
 def test_calls_are_pytorchs(monkeypatch):
-    """Random calls of the ops: the same value and gradient, or both refuse, or minigan alone for a reason in its table."""
+    """The same value and gradient, or both refuse, or minigan alone refuses for a reason in its table."""
     pytest.importorskip("torch", exc_type=ImportError)
     monkeypatch.syspath_prepend(ROOT)
     harness = importlib.import_module("benchmarks.fuzz.harness")

@@ -34,7 +34,6 @@ REASONS = {
     r"each must be at least 1|every side must be at least 1|must be (a|one) whole number": "pictures have pixels",
     r"must be \(N, ": "pictures come in batches",
     r"linear: input .* does not fit weight": "linear maps rows, so its input has two axes at least",
-    r"in a tensor of 0 axes": "a tensor of no axes has none to name",
     r"bias \(.* (must be|does not fit)": "a bias is one number for each output, whatever would broadcast to that",
     r"negative integer powers|whose power": "an integer has no negative power that is one",
     r"leave an output of": "pictures have pixels",

@@ -180,6 +180,8 @@ def together(a: Tensor, b: Any) -> tuple[Tensor, Tensor] | None:
             if type(b) is not float or a.dtype.kind != "f":
                 kind = (Tensor(b) if isinstance(b, (list, tuple)) else np.asarray(b)).dtype.kind
                 if kind not in RANKS:
+                    if isinstance(b, (str, bytes)):  # which Python would else repeat, for a tensor may be an int
+                        raise TypeError(f"{b!r} is no number")
                     return None
                 if RANKS[kind] > RANKS.get(a.dtype.kind, 2):
                     raise _not_of_dtype(b, a)
@@ -248,9 +250,9 @@ def _power(x: Tensor, exponent: Any) -> Tensor:
     return apply(Pow(int(exponent)), x)
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
+def _without_gradient(f: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
     def operate(a: Tensor, b: Any) -> Tensor:
-        """By value, whatever the dtypes; a boolean tensor without gradient."""
+        """Comparisons, by value whatever the dtypes, and ``&``, ``|``, ``^`` of masks: no gradient flows."""
         if _is_array(b):
             b = Tensor(b)
         if isinstance(b, Tensor):
@@ -258,7 +260,7 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], T
             b = a.backend.asarray(b.data)
         elif np.asarray(b).dtype.kind not in RANKS:
             return NotImplemented
-        return Tensor(a.backend.asarray(compare(a.data, b)))
+        return Tensor(a.backend.asarray(f(a.data, b)))
 
     return operate
 
@@ -332,6 +334,7 @@ METHODS: dict[str, Any] = {
     "sum_to": sum_to,
     "__neg__": lambda x: apply(Neg(), x),
     "__abs__": abs,
+    "__invert__": lambda x: Tensor(x.backend.asarray(~x.data)),
     "__pow__": _power,
     "__rpow__": _operator(Power, reflected=True),
     "__truediv__": _division(reflected=False),
@@ -341,7 +344,7 @@ METHODS: dict[str, Any] = {
 }
 for name, op in {"add": Add, "sub": Sub, "mul": Mul}.items():
     METHODS |= {f"__{name}__": _operator(op), f"__r{name}__": _operator(op, reflected=True)}
-for name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    METHODS[f"__{name}__"] = _comparison(getattr(operator, name))
+for name in ("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor"):
+    METHODS[f"__{name}__"] = _without_gradient(getattr(operator, f"__{name}__"))
 for name, method in METHODS.items():
     setattr(Tensor, name, method)
