@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backend import Array, ArrayBackend, backend_of, is_array, memory_of, overlap
+from .backend import Array, ArrayBackend, backend_of, get, is_array, memory_of, overlap
 from .protocols import Protocols
 
 # ---- what is recorded ----------------------------------------------------------------------------
@@ -239,11 +239,11 @@ class Tensor(Protocols):
     # -- copies, by pickle and copy.deepcopy: leaves. The graph behind a result stays where it is, as with ``detach``
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.data, self.requires_grad and self.node is None, self.grad, self.name
+        return self.backend.name, self.numpy(), self.requires_grad and self.node is None, self.grad, self.name
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        data, self._requires_grad, self.grad, self.name = state
-        self.data = backend_of(data).channels_last(data)  # pickle forgets how an array lay in memory
+        name, array, self._requires_grad, self.grad, self.name = state
+        self.data = get(name).asarray(get("numpy").channels_last(array))  # pickle forgets how an array lay in memory
         self.node, self.version, self.base = None, 0, None
 
     # -- operators and methods
@@ -271,6 +271,11 @@ class Tensor(Protocols):
         def __gt__(self, other: Any) -> Tensor: ...
         def __ge__(self, other: Any) -> Tensor: ...
 
+        def __invert__(self) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+
         __hash__ = object.__hash__  # by identity
 
         def __getitem__(self, index: Any) -> Tensor: ...
@@ -291,10 +296,10 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
     """Run ``op`` on ``inputs`` and record it when a gradient may be asked for."""
     if _recording.tracer is not None:
         return _recording.tracer.apply(op, inputs)
+    for t in inputs:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{type(op).__name__}: its input is a {type(t).__name__}: make it a Tensor")
     arrays = [t.data for t in inputs]
-    for array in arrays:
-        if type(array) is memoryview:
-            raise TypeError(f"{type(op).__name__}: its input is a NumPy array, not a Tensor: make it a Tensor first")
     backend = backend_of(arrays[0])
     for array in arrays:
         if type(array) is not type(arrays[0]):
