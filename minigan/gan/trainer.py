@@ -127,11 +127,14 @@ class Trainer(Resumable[GameT]):
     def learn(self, turn: Turn, rounds: Sequence[Any]) -> Report:
         """Update a player by the gradient of its mean loss over the rounds; the terms of the loss, round by round."""
         optimizer, gradients = self.optimizers[turn.name], list[Tensor]()
+        parameters = optimizer.learning
+        if not parameters:
+            raise InputError(f"nothing that {turn.name!r} could learn requires a gradient: all its layers are frozen")
         report: Report = {}
         for round in rounds:
             terms = turn.loss(round)
             loss, *others = terms.values()
-            found = grad(sum(others, loss) * (1 / len(rounds)), optimizer.params)
+            found = grad(sum(others, loss) * (1 / len(rounds)), parameters)
             gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
             for name, term in terms.items():
                 report.setdefault(name, []).append(term.data)
