@@ -14,7 +14,7 @@ is raised before there are so many. An alarm is raised once and stays active unt
 from __future__ import annotations
 
 import math
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,7 +62,7 @@ class Health:
     """
 
     def __init__(self, judge: Leads, waits: Mapping[str, int] | None = None) -> None:
-        judge.lead(defaultdict(lambda: math.nan))  # one that does not tell is refused now, not in the middle of a run
+        judge.lead(dict.fromkeys(("d_loss", "d_real", "d_fake"), math.nan))  # who does not tell is refused now
         self.judge = judge
         self.waits = waits or {}
         self._active: dict[str, str] = {}
