@@ -267,7 +267,7 @@ class Tensor:
         if not count:
             raise InputError(f"mean of a tensor {self.shape} over the axes {axes}: there is nothing to average")
         if self.dtype == np.float16:  # whose sum may not fit where the mean does
-            return apply(p.Sum(axes, keepdims, scale=1 / count), self)
+            return apply(p.ScaledSum(axes, keepdims, 1 / count), self)
         return self.sum(axes, keepdims) * (1 / count)
 
     def broadcast_to(self, shape: Sequence[int]) -> Tensor:
