@@ -74,6 +74,11 @@ def test_no_ratio_without_pytorch_or_to_nothing():
     assert "ratio" not in harness.result("growth", 1, {"minigan": [1.0], "torch": [0.0]}, measure="megabytes")
 
 
+def test_a_row_without_minigan_is_still_a_row():
+    row = harness.result("dcgan", 8, {"torch_nchw": [1.0, 2.0]}) | {"skipped": {"minigan": "out of luck"}}
+    assert "ratio" not in row and "minigan              skipped: out of luck" in harness.table([row])
+
+
 def test_table_in_text(row):
     text = harness.table([row])
     assert "dcgan, batch 8" in text

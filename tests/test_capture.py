@@ -199,9 +199,9 @@ class TestCapture:
         get = cupy.xp.ndarray.get
         monkeypatch.setattr(cupy.xp.ndarray, "get", lambda array: (asked.append(array.shape), get(array))[1])
         ((replay, _),) = trainer.capture._replays.values()
-        before = replay._graph.launches
+        before = replay._graph._launches
         train(trainer, 3, size=4)
-        assert replay._graph.launches == before + 3
+        assert replay._graph._launches == before + 3
         assert launched == [] and asked == [(5,)] * 3
 
     @on_stand_in
@@ -249,7 +249,7 @@ class TestFallback:
         self.both("CaptureError: float32() is wanted on the host", "wanted on the host", objective=Curious())
 
     def test_clip_grad_norm(self):
-        self.both("", "Captur|cudaError", clip_grad_norm=1.0)
+        self.both("", "[Cc]aptur|cudaError", clip_grad_norm=1.0)
         self.both("clip_grad_norm decides on the host", "clip_grad_norm", clip_grad_norm=1.0, capture="auto")
 
     def test_numbers_that_come_past_the_tape(self):
@@ -296,8 +296,8 @@ class TestFallback:
         cuda, memory = cupy.xp.cuda, cupy.xp.cuda.memory.Memory
 
         def full(size):
-            if cuda.graph.capturing():
-                raise cuda.memory.OutOfMemoryError("out of memory")
+            if cupy.capturing:
+                raise cuda.memory.OutOfMemoryError(size, 0)
             return memory(size)
 
         monkeypatch.setattr(cuda.memory, "Memory", full)
@@ -336,24 +336,24 @@ class TestStandIn:
         assert x.get().tolist() == [3, 3, 3] and y.item() == 18
 
     @pytest.mark.parametrize(
-        "act",
+        "act, words",
         [
-            lambda xp, x: x.get(),
-            lambda xp, x: float(x.sum()),
-            lambda xp, x: bool(x[0]),
-            lambda xp, x: xp.asarray(np.ones(3)),
-            lambda xp, x: x.reshape(1, 3) @ x.reshape(3, 1),
-            lambda xp, x: xp.argsort(x),
-            lambda xp, x: xp.cuda.Device().synchronize(),
-            lambda xp, x: xp.cuda.get_current_stream().synchronize(),
+            (lambda xp, x: x.get(), "D2H transfers are disallowed"),
+            (lambda xp, x: float(x.sum()), "D2H transfers are disallowed"),
+            (lambda xp, x: bool(x[0]), "D2H transfers are disallowed"),
+            (lambda xp, x: x.reshape(1, 3) @ x.reshape(3, 1), "calling cuBLAS API during stream capture"),
+            (lambda xp, x: xp.asarray(np.ones(3)), "StreamCaptureUnsupported"),
+            (lambda xp, x: xp.argsort(x), "StreamCaptureUnsupported"),
+            (lambda xp, x: xp.cuda.Device().synchronize(), "StreamCaptureUnsupported"),
+            (lambda xp, x: xp.cuda.get_current_stream().synchronize(), "StreamCaptureUnsupported"),
         ],
     )
-    def test_what_waits_for_the_device_is_refused(self, act, cupy):
+    def test_what_waits_for_the_device_is_refused(self, act, words, cupy):
         xp, stream = cupy.xp, cupy.xp.cuda.Stream(non_blocking=True)
         x = xp.array(np.ones(3))
         with stream:
             stream.begin_capture()
-            with pytest.raises(xp.cuda.runtime.CUDARuntimeError, match="StreamCaptureUnsupported"):
+            with pytest.raises(RuntimeError, match=words):
                 act(xp, x)
             stream.end_capture()
 

@@ -70,7 +70,7 @@ def test_threads_meet_at_barriers(block, cupy, kernel, rng):
 def test_a_missing_barrier_shows_in_the_order_of_the_threads(cupy, kernel, monkeypatch):
     x, results = cupy.arange(64, dtype=float), []
     for descending in (False, True):
-        monkeypatch.setattr(cupy.RawKernel, "descending", descending)
+        monkeypatch.setattr(cupy.RawKernel, "_descending", descending)
         kernel("forgets_a_barrier")((1,), (64,), (x, y := cupy.empty(64)))
         results.append(y.get())
     assert not np.array_equal(*results)

@@ -56,7 +56,7 @@ def test_with_a_driver_that_is_too_old(capsys, monkeypatch):
     import cupy
 
     def fail():
-        raise cupy.cuda.runtime.CUDARuntimeError("cudaErrorInsufficientDriver")
+        raise cupy.cuda.runtime.CUDARuntimeError(35)
 
     monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", fail)
     monkeypatch.setattr(cupy.cuda.runtime, "driverGetVersion", lambda: 12040)

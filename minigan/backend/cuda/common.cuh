@@ -48,9 +48,27 @@ struct Element {
     __device__ real operator()(index_t i) const { return x[i]; }
 };
 
+// The sum of a column's parts, for all threads of the block, which must all come here: each lane adds up its share.
 template <class Value>
 __device__ Value total(const Value* partial, int parts, int columns, int column) {
-    Value sum = partial[column];
-    for (int part = 1; part < parts; part++) sum += partial[(index_t)part * columns + column];
+    __shared__ Value shares[THREADS];
+    Value sum = Value();
+    if (column < columns)
+        for (int part = threadIdx.y; part < parts; part += blockDim.y) sum += partial[(index_t)part * columns + column];
+    shares[threadIdx.y * blockDim.x + threadIdx.x] = sum;
+    __syncthreads();
+    sum = shares[threadIdx.x];
+    for (unsigned lane = 1; lane < blockDim.y; lane++) sum += shares[lane * blockDim.x + threadIdx.x];
     return sum;
+}
+
+// t / size, and what is left in *rest. In 32 bits where they do: a division in 64 takes five times as long.
+__device__ inline index_t divide(index_t t, int size, int* rest) {
+    if (t < (1ll << 32)) {
+        unsigned short_t = (unsigned)t, quotient = short_t / (unsigned)size;
+        *rest = (int)(short_t - quotient * (unsigned)size);
+        return quotient;
+    }
+    *rest = (int)(t % size);
+    return t / size;
 }

@@ -134,7 +134,9 @@ __device__ void matrix_product(const A& a, const B& b, int begin, int end, const
         __syncthreads();
     }
     for (int i = 0; i < TM; i++)
-        for (int j = 0; j < TN; j++) store(m0 + tm + i, n0 + tn + j, sums[i][j]);
+        if (real* row = store.row(m0 + tm + i))
+            for (int j = 0; j < TN; j++)
+                if (n0 + tn + j < store.width()) row[n0 + tn + j] = sums[i][j];
 }
 
 // The part of 0 .. depth - 1 that split number `split` sums over: a whole number of slices.
@@ -204,21 +206,21 @@ struct Transposed {  // g^T[m, k] from g (pixels, F)
 struct ToPixels {  // out[n, first + t step, first + v step, channel], for pixel m = (n, t, v)
     real* out;
     Axis rows, columns;
-    int pixels, height, width, channels;
-    __device__ void operator()(int m, int channel, real value) const {
-        if (m >= pixels || channel >= channels) return;
+    int pixels, height, across, channels;
+    __device__ int width() const { return channels; }
+    __device__ real* row(int m) const {
+        if (m >= pixels) return nullptr;
         int v = m % columns.count, rest = m / columns.count, t = rest % rows.count, n = rest / rows.count;
         int h = rows.first + t * rows.step, w = columns.first + v * columns.step;
-        out[(((index_t)n * height + h) * width + w) * channels + channel] = value;
+        return out + (((index_t)n * height + h) * across + w) * channels;
     }
 };
 
 struct ToMatrix {
     real* out;
     int rows, columns;
-    __device__ void operator()(int m, int n, real value) const {
-        if (m < rows && n < columns) out[(index_t)m * columns + n] = value;
-    }
+    __device__ int width() const { return columns; }
+    __device__ real* row(int m) const { return m < rows ? out + (index_t)m * columns : nullptr; }
 };
 
 // ---- kernels: out is (splits, ...), one part after the other -------------------------------------------------------
@@ -280,24 +282,34 @@ KERNEL im2col(const real* x, real* out, Conv p) {
     int depth = patches.depth(), pixels = p.N * p.oh * p.ow, k = blockIdx.y * THREADS + threadIdx.x;
     if (k >= depth) return;
     Tap tap = patches.tap(k, depth);
-    int m0 = blockIdx.x * PIXELS_A_THREAD;
-    for (int m = m0; m < min(m0 + PIXELS_A_THREAD, pixels); m++)
-        out[(index_t)m * depth + k] = patches.at(patches.pixel(m, pixels), tap);
+    int m0 = blockIdx.x * PIXELS_A_THREAD, v = m0 % p.ow, t = m0 / p.ow % p.oh;
+    Pixel pixel = patches.pixel(m0, pixels);
+    for (int m = m0; m < min(m0 + PIXELS_A_THREAD, pixels); m++) {
+        out[(index_t)m * depth + k] = patches.at(pixel, tap);
+        pixel.left += p.sw;  // the next pixel without a division
+        if (++v < p.ow) continue;
+        v = 0, pixel.left = -p.pw, pixel.top += p.sh;
+        if (++t < p.oh) continue;
+        t = 0, pixel.top = -p.ph, pixel.sample += (index_t)p.H * p.W * p.C;
+    }
 }
 
 // Its adjoint, patches (N oh ow, kh kw C) -> x (N, H, W, C): each element adds up the patches that it was copied to.
 KERNEL col2im(const real* patches, real* x, Conv p) {
     index_t t = flat_index();
     if (t >= (index_t)p.N * p.H * p.W * p.C) return;
-    int c = t % p.C, w = t / p.C % p.W, h = t / ((index_t)p.C * p.W) % p.H;
-    index_t n = t / ((index_t)p.C * p.W * p.H);
+    int c, w, h;
+    index_t n = divide(divide(divide(t, p.C, &c), p.W, &w), p.H, &h);
+    // Undilated, every sh-th tap meets the pixel, from one on.
+    int a0 = p.dh == 1 ? (h + p.ph) % p.sh : 0, a_step = p.dh == 1 ? p.sh : 1;
+    int b0 = p.dw == 1 ? (w + p.pw) % p.sw : 0, b_step = p.dw == 1 ? p.sw : 1;
     real sum = 0;
-    for (int a = 0; a < p.kh; a++)
-        for (int b = 0; b < p.kw; b++) {
+    for (int a = a0; a < p.kh; a += a_step)
+        for (int b = b0; b < p.kw; b += b_step) {
             int down = h + p.ph - p.dh * a, right = w + p.pw - p.dw * b;
-            if (down < 0 || right < 0 || down % p.sh || right % p.sw) continue;
+            if (down < 0 || right < 0) continue;
             int i = down / p.sh, j = right / p.sw;
-            if (i < p.oh && j < p.ow) sum += patches[((((n * p.oh + i) * p.ow + j) * p.kh + a) * p.kw + b) * p.C + c];
+            if (i * p.sh == down && j * p.sw == right && i < p.oh && j < p.ow) sum += patches[((((n * p.oh + i) * p.ow + j) * p.kh + a) * p.kw + b) * p.C + c];
         }
     x[t] = sum;
 }

@@ -47,7 +47,7 @@ class Kernels:
 
     def _compile(self, file: str, dtype: np.dtype) -> Any:
         """``file``.cu with REAL as ``dtype``."""
-        module = self.cupy.RawModule(code=source(file), options=("-std=c++17", f"-DREAL={C_NAMES[dtype]}"))
+        module = self.cupy.RawModule(code=source(file), options=options(dtype))
         try:
             module.compile()
         except self.cupy.cuda.compiler.CompileException as error:
@@ -108,6 +108,11 @@ def why_no_gpu(driver: int, runtime: int, error: Exception) -> str:
 
 def version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def options(dtype: np.dtype) -> tuple[str, ...]:
+    """For the compiler."""
+    return "-std=c++17", f"-DREAL={C_NAMES[dtype]}"
 
 
 @cache

@@ -17,7 +17,7 @@ KERNEL batch_norm_sum(const real* x, real* sums, int rows, int channels) {
 // sums (gridDim.y, C) -> mean (C,), squares (gridDim.y, C)
 KERNEL batch_norm_squares(const real* x, const real* sums, real* mean, real* squares, int rows, int channels) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
-    real m = c < channels ? total(sums, gridDim.y, channels, c) / rows : 0;
+    real m = total(sums, gridDim.y, channels, c) / rows;
     if (c < channels && blockIdx.y == 0 && threadIdx.y == 0) mean[c] = m;
     partial_sums<real>(SquaredDeviation{x, m}, squares, rows, channels);
 }
@@ -26,8 +26,8 @@ KERNEL batch_norm_squares(const real* x, const real* sums, real* mean, real* squ
 KERNEL batch_norm_apply(const real* x, const real* mean, const real* squares, const real* weight, const real* bias,
                         real* var, real* y, real eps, real negative_slope, int rows, int channels) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
-    if (c >= channels) return;
     real v = total(squares, gridDim.y, channels, c) / rows;
+    if (c >= channels) return;
     if (blockIdx.y == 0 && threadIdx.y == 0) var[c] = v;
     real scale = weight[c] / sqrt(v + eps), shift = bias[c], m = mean[c];
     for (index_t row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {
@@ -67,9 +67,9 @@ KERNEL batch_norm_backward_apply(const real* g, const real* x, const real* y, co
                                  const real* weight, const Sums* sums, real* dx, real* dweight, real* dbias, real eps,
                                  real negative_slope, int rows, int channels) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
+    Sums sum = total(sums, gridDim.y, channels, c);
     if (c >= channels) return;
     Gradient at{g, x, y, mean[c], 1 / sqrt(var[c] + eps), negative_slope};
-    Sums sum = total(sums, gridDim.y, channels, c);
     if (blockIdx.y == 0 && threadIdx.y == 0) dbias[c] = sum.u, dweight[c] = sum.u_xhat;
     real mean_u = sum.u / rows, mean_u_xhat = sum.u_xhat / rows, scale = weight[c] * at.r;
     for (index_t row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {
