@@ -404,17 +404,6 @@ def test_mnist_example_runs(tmp_path):
     assert (tmp_path / "out/model.safetensors").exists()
 
 
-def test_the_suite_for_gpus_runs():
-    pytest.importorskip("torch")
-    path = os.pathsep.join([str(ROOT), *([str(fake_cupy.FOLDER)] if fake_cupy.installed else [])])
-    command = [sys.executable, "-m", "benchmarks.gpu_suite", "--dry-run"]
-    settings = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "minigan / torch_nchw = " in done.stdout and "minigan / minigan_eager = " in done.stdout
-    assert "device memory, mnist_dcgan, TF32, batch 2: minigan " in done.stdout and "implicit" in done.stdout
-
-
 def test_tensors_of_two_backends_do_not_mix(cupy):
     with pytest.raises(TypeError, match=r"different backends \(cupy, numpy\)"):
         Tensor(cupy.asarray(np.ones((2, 2)))) @ Tensor(np.ones((2, 2)))

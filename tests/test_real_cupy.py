@@ -1,4 +1,4 @@
-"""What needs CuPy's own wheel but no GPU: the stand-in offers nothing that CuPy has not, and NVRTC compiles every kernel.
+"""What needs CuPy's wheel but no GPU: the stand-in offers nothing that CuPy has not; NVRTC compiles every kernel.
 
 The wheel imports without a driver. Here ``import cupy`` finds the stand-in, so CuPy itself is asked in a process of its
 own.

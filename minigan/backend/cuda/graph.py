@@ -51,7 +51,7 @@ class Graphs:
         """
         backend, cuda = self.backend, self.backend.xp.cuda
         backend.synchronize()
-        backend.xp.get_default_memory_pool().free_all_blocks()  # the graphs need as much as the eager step has given back
+        backend.xp.get_default_memory_pool().free_all_blocks()  # what the eager step gave back, the graphs need
         inputs = [backend.empty(array.shape, array.dtype) for array in arrays]
         brought = Brought(backend, host_bytes, number)
         with cuda.using_allocator(self._pool.malloc), self._stream, taped(brought):

@@ -15,7 +15,6 @@ import numpy as np
 from . import _memory
 from .cuda.runtime import CUDARuntimeError
 
-
 ILLEGAL_STATE, CAPTURE_UNSUPPORTED = 401, 900  # of cudaError_t
 
 

@@ -1,1 +1,1 @@
-from .._cublas import PATH as __file__  # noqa: F401
+from .._cublas import PATH as __file__  # noqa: F401, N811
