@@ -33,7 +33,6 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = Path(os.environ.get("GPU_SUITE_OUT", "out/gpu"))
 DRY = "--dry-run" in sys.argv
 DEVICE = "cpu" if DRY else "cuda"  # PyTorch's
-FAMILIES = sorted(path.stem for path in Path(launch.__file__).parent.glob("*.cu"))
 HALVING = ((4, 4), (2, 2), (1, 1))
 CONVS = [  # batch, image side, channels, filters
     (128, 28, 1, 128),
@@ -98,7 +97,7 @@ def compile(family: str = "", dtype: str = "") -> None:
         kernels._compile(family, np.dtype(dtype))
         return
     begun = time.perf_counter()
-    jobs = [(name, dtype) for name in FAMILIES for dtype in ("float32", "float64")]
+    jobs = [(file, str(dtype)) for file, dtype in launch.units()]
     command = [sys.executable, "-m", "benchmarks.gpu_parts", "compile"]
     if DRY:
         jobs = jobs[:1]

@@ -25,7 +25,6 @@ on_stand_in = pytest.mark.skipif(not fake_cupy.installed, reason="looks into the
 pytestmark = [pytest.mark.gpu] if on_gpu else [pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(path.stem for path in Path(launch.__file__).parent.glob("*.cu"))
 DTYPES = [(np.float64, 1e-12), (np.float32, 1e-5)]
 reference = backends.get("reference")
 
@@ -596,11 +595,10 @@ def test_full_memory_is_one_clear_error(cupy):
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc here: install the CUDA toolkit")
 @pytest.mark.parametrize("architecture", ["sm_75", "sm_90", "sm_120"])
-@pytest.mark.parametrize("file", FILES)
-def test_nvcc_compiles_every_kernel_without_a_warning(file, architecture, tmp_path):
+@pytest.mark.parametrize("file, dtype", launch.units(), ids=lambda part: str(part))
+def test_nvcc_compiles_every_kernel_without_a_warning(file, dtype, architecture, tmp_path):
     path = tmp_path / f"{file}.cu"
     path.write_text(launch.source(file))
-    for real in launch.C_NAMES.values():
-        command = ["nvcc", "-std=c++17", f"-DREAL={real}", f"-arch={architecture}", "-Werror", "all-warnings", "-cubin"]
-        done = subprocess.run([*command, "-o", tmp_path / "out", path], capture_output=True, text=True, check=False)
-        assert done.returncode == 0 and not done.stderr, done.stderr
+    command = ["nvcc", *launch.options(dtype), f"-arch={architecture}", "-Werror", "all-warnings", "-cubin"]
+    done = subprocess.run([*command, "-o", tmp_path / "out", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr

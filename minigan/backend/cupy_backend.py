@@ -208,6 +208,10 @@ class CupyBackend(ArrayBackend):
             out = self._implicit("conv2d", (samples, oh, ow, filters), x, w, p, samples * oh * ow, filters, w[0].size)
         else:
             windows = self._im2col(x, p, samples * oh * ow, w[0].size) if way == "im2col" else x
+            if way == "im2col" and shared is not None and "transposed" in shared:
+                shared["x"] = (
+                    windows  # of a gradient: conv2d_weight wants the same next. A forward's are too large to keep
+                )
             out = self.matmul(windows.reshape(samples * oh * ow, -1), w.reshape(filters, -1).T)
         return self._nchw(out.reshape(samples, oh, ow, filters))
 
@@ -218,6 +222,10 @@ class CupyBackend(ArrayBackend):
         samples, filters, channels, (h, wid) = len(g), len(w), w.shape[-1], geometry.in_hw
         p = conv_sizes(geometry, samples, channels, filters)
         way = self.choose(geometry, samples, channels, filters)
+        if shared is not None:
+            shared["transposed"] = (
+                True  # what is given this dict from now on is the backward of a transposed convolution
+            )
         if way == "implicit":
             (sh, sw), (kh, kw) = geometry.stride, geometry.kernel_hw
             phases, pixels = min(sh, h) * min(sw, wid), samples * ceil_div(h, sh) * ceil_div(wid, sw)
@@ -226,8 +234,7 @@ class CupyBackend(ArrayBackend):
         else:
             out = self.matmul(g.reshape(-1, filters), w.reshape(filters, -1))
             if way == "im2col":
-                windows, out = out, self.xp.empty((samples, h, wid, channels), g.dtype)
-                self.for_each(out, "conv.col2im", windows, out, p)
+                out = self._col2im(out, p)
         return self._nchw(out.reshape(samples, h, wid, channels))
 
     def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
@@ -242,7 +249,9 @@ class CupyBackend(ArrayBackend):
         if way == "implicit":
             out = self._implicit("conv2d_weight", (filters, kh, kw, channels), x, g, p, filters, depth, pixels)
         else:
-            windows = self._im2col(x, p, pixels, depth) if way == "im2col" else x
+            windows = (shared or {}).pop("x", None)
+            if windows is None:
+                windows = self._im2col(x, p, pixels, depth) if way == "im2col" else x
             out = self.matmul(g.reshape(pixels, filters).T, windows.reshape(pixels, -1))
         return self._nchw(out.reshape(filters, kh, kw, channels))
 
@@ -286,9 +295,19 @@ class CupyBackend(ArrayBackend):
     def _im2col(self, x: Array, p: np.ndarray, pixels: int, depth: int) -> Array:
         windows = self.xp.empty((pixels, depth), x.dtype)
         if windows.size:
-            grid = ceil_div(pixels, PIXELS_A_THREAD), ceil_div(depth, THREADS)
-            self.launch("conv.im2col", x.dtype, grid, (THREADS,), x, windows, p)
+            by_4 = in_fours(int(p["C"][0]), x, windows)
+            grid = ceil_div(pixels, PIXELS_A_THREAD), ceil_div(depth // (4 if by_4 else 1), THREADS)
+            self.launch(f"conv.im2col{'_by_4' * by_4}", x.dtype, grid, (THREADS,), x, windows, p)
         return windows
+
+    def _col2im(self, windows: Array, p: np.ndarray) -> Array:
+        samples, h, wid, channels = (int(p[name][0]) for name in "NHWC")
+        x = self.xp.empty((samples, h, wid, channels), windows.dtype)
+        if x.size:
+            by_4 = in_fours(channels, x, windows)
+            grid = samples * h, ceil_div(wid * channels // (4 if by_4 else 1), THREADS)
+            self.launch(f"conv.col2im{'_by_4' * by_4}", x.dtype, grid, (THREADS,), windows, x, p)
+        return x
 
     # ---- pooling -----------------------------------------------------------------------------------------------------
 
@@ -311,16 +330,45 @@ class CupyBackend(ArrayBackend):
     ) -> tuple[Array, Array, Array]:
         if not has_kernels(x, weight, bias) or not x.size:
             return super().batch_norm(x, weight, bias, eps, negative_slope)
+        return self._batch_norm(x, weight, bias, eps, negative_slope)
+
+    def batch_norm_tracked(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        running_mean: Array,
+        running_var: Array,
+        momentum: float,
+        eps: float,
+        negative_slope: float = 1.0,
+    ) -> tuple[Array, Array, Array]:
+        tracked = running_mean, running_var
+        contiguous = all(array.flags.c_contiguous for array in tracked)
+        if not has_kernels(x, weight, bias, *tracked) or not x.size or not contiguous:
+            return super().batch_norm_tracked(x, weight, bias, *tracked, momentum, eps, negative_slope)
+        return self._batch_norm(x, weight, bias, eps, negative_slope, tracked, momentum)
+
+    def _batch_norm(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        eps: float,
+        negative_slope: float,
+        tracked: tuple[Array, Array] | None = None,
+        momentum: float = 0.0,
+    ) -> tuple[Array, Array, Array]:
         x, weight, bias = map(self._dense, (x, weight, bias))
         channels, size = x.shape[1], (x.size // x.shape[1], x.shape[1])
         grid, block = self._by_column(*size)
-        sums, squares = self.xp.empty((2, grid[1], channels), x.dtype)
+        moments = self.xp.empty((grid[1], channels, 3), x.dtype)
         mean, var = self.xp.empty((2, channels), x.dtype)
         y = self.empty(x.shape, x.dtype)
-        settings = float(eps), float(negative_slope), *size
-        self.launch("norm.batch_norm_sum", x.dtype, grid, block, x, sums, *size)
-        self.launch("norm.batch_norm_squares", x.dtype, grid, block, x, sums, mean, squares, *size)
-        self.launch("norm.batch_norm_apply", x.dtype, grid, block, x, mean, squares, weight, bias, var, y, *settings)
+        self.launch("norm.batch_norm_moments", x.dtype, grid, block, x, moments, *size)
+        arrays = x, moments, weight, bias, mean, var, *(tracked or (mean, var)), y
+        settings = float(eps), float(negative_slope), float(momentum), int(tracked is not None)
+        self.launch("norm.batch_norm_apply", x.dtype, grid, block, *arrays, *settings, *size)
         return y, mean, var
 
     def batch_norm_backward(
@@ -406,6 +454,11 @@ def conv_sizes(geometry: ConvGeometry, samples: int, channels: int, filters: int
     if max(samples * pixels, depth * channels, depth * filters) > MOST_ROWS:
         raise InputError(f"{samples} images of {geometry.in_hw} are too many for one convolution: use a smaller batch")
     return np.array([values], CONV)
+
+
+def in_fours(channels: int, *arrays: Array) -> bool:
+    """Whether a thread can load four neighbouring channels of them at once."""
+    return channels % 4 == 0 and all(array.data.ptr % 16 == 0 for array in arrays)
 
 
 def has_kernels(*arrays: Array) -> bool:
