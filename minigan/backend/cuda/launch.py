@@ -14,7 +14,7 @@ from ..base import Array
 
 THREADS = 256  # of a block, as in common.cuh
 FLOAT_ONLY = ("tensor",)  # files
-C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+C_NAMES: dict[np.dtype, str] = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 REINSTALL = 'pip install --force-reinstall "minigan[cuda13]" (CUDA 13) or "minigan[cuda12]" (CUDA 12)'
 
 

@@ -23,7 +23,7 @@ class Device:
     def __init__(self, device: int | None = None) -> None:
         self.id = device or 0
 
-    compute_capability = "75"
+    compute_capability = "90"
     mem_info = property(lambda self: runtime.memGetInfo())
 
     def synchronize(self) -> None:

@@ -26,7 +26,7 @@ def runtimeGetVersion() -> int:  # noqa: N802
 
 
 def getDeviceProperties(device: int) -> dict[str, Any]:  # noqa: N802
-    return {"name": b"stand-in on the CPU", "totalGlobalMem": _memory.TOTAL, "major": 7, "minor": 5}
+    return {"name": b"stand-in on the CPU", "totalGlobalMem": _memory.TOTAL, "major": 9, "minor": 0}
 
 
 def memGetInfo() -> tuple[int, int]:  # noqa: N802
