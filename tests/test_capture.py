@@ -8,7 +8,7 @@ import pytest
 
 from minigan import InputError, gan, nn, optim
 from minigan import backend as backends
-from minigan.backend.cuda.graph import CaptureError
+from minigan.backend.cuda.graph import CaptureError, DrawnAhead, equal_states
 from minigan.backend.host import from_host, on_host
 from minigan.gan.diagnosis import watch
 from minigan.tensor import Tensor
@@ -191,6 +191,39 @@ class TestCapture:
         assert_equal_states(*trainers)
 
     @on_stand_in
+    def test_z_is_drawn_while_the_graph_runs(self, cupy, monkeypatch):
+        log, trainer = [], small_trainer()
+        launch = cupy.xp.cuda.Graph.launch
+        monkeypatch.setattr(cupy.xp.cuda.Graph, "launch", lambda self: (log.append("launch"), launch(self)))
+        rng = trainer.rng
+
+        class Watched:
+            bit_generator = rng.bit_generator
+
+            def standard_normal(self, shape):
+                log.append("draw")
+                return rng.standard_normal(shape)
+
+        trainer.rng = Watched()
+        train(trainer, 5, size=4)
+        assert log == ["draw"] * 3 + ["launch", "draw"] * 3  # the third is captured
+
+    def test_nobody_can_tell_that_z_was_drawn_ahead(self):
+        """Not by the streams after any step, not if somebody draws in between, not if the state is loaded."""
+        captured, eager = (small_trainer(capture=capture) for capture in (True, False))
+        streams = {}
+        for number, (a, b) in enumerate(zip(batches(captured, 9, size=4), batches(eager, 9, size=4), strict=True)):
+            for trainer, batch in ((captured, a), (eager, b)):
+                list(trainer.steps([batch]))
+                if number == 4:
+                    trainer.rng.standard_normal(3)
+                if number == 6:
+                    trainer.load(trainer.arrays(), {**trainer.facts(), "streams": streams})
+            streams = eager.facts()["streams"] if number == 2 else streams
+            assert repr(captured.facts()) == repr(eager.facts())
+        assert_equal_states(captured, eager)
+
+    @on_stand_in
     def test_a_replay_launches_one_graph_and_asks_the_device_once(self, cupy, monkeypatch):
         trainer = small_trainer()
         train(trainer, 4, size=4)
@@ -302,6 +335,20 @@ class TestFallback:
 
         monkeypatch.setattr(cuda.memory, "Memory", full)
         self.both("CaptureError: the GPU's memory cannot hold", "memory cannot hold")
+
+
+def test_any_bit_generator_is_put_back():
+    for kind in (np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64):
+        rng, other = (np.random.Generator(kind(5)) for _ in range(2))
+        ahead = DrawnAhead()
+        ahead.add(lambda rng=rng: rng.standard_normal(3), rng)
+        ahead.draw()
+        assert equal_states(rng.bit_generator.state, other.bit_generator.state)
+        np.testing.assert_array_equal(ahead.take(), [other.standard_normal(3)])
+        assert equal_states(rng.bit_generator.state, other.bit_generator.state)
+        ahead.draw()
+        rng.random()
+        assert ahead.take() == [] and ahead.take() == []
 
 
 def test_the_cpu_captures_nothing():

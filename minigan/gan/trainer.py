@@ -368,7 +368,8 @@ class Trainer:
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
         backend, dtype = self.generator.backend, self.generator.dtype
-        return Tensor(from_host(backend, lambda: self.rng.standard_normal((count, self.z_dim)).astype(dtype)))
+        draw = lambda: self.rng.standard_normal((count, self.z_dim)).astype(dtype)  # noqa: E731
+        return Tensor(from_host(backend, draw, rng=self.rng))
 
 
 def is_measured(optimizer: Optimizer) -> bool:

@@ -129,6 +129,33 @@ static void run_warp(int first, int end, bool descending) {
     }
 }
 
+// ---- what a warp does together ---------------------------------------------------------------------------------------
+
+struct Slot {
+    double words[8];
+    template <class T>
+    const T& as() const { return *(const T*)words; }
+};
+
+// By turn and thread: the registers that it shows the others. Nobody overwrites what another may still have to read:
+// when a thread comes to its next turn but one, all have come to the next, and so are done with this.
+static Slot shown[2][MAX_THREADS];
+static int turns[MAX_THREADS];
+
+template <class T>
+static const Slot* show(const T& value) {
+    Slot* all = shown[turns[current]++ % 2];
+    memcpy(all + current, &value, sizeof value);
+    wait_for_warp();
+    return all;
+}
+
+template <class T>
+T shuffle_xor(T value, int mask) {
+    const Slot* all = show(value);
+    return all[current ^ mask].template as<T>();
+}
+
 // ---- asynchronous copies ---------------------------------------------------------------------------------------------
 
 struct Copy {
@@ -142,7 +169,7 @@ static int groups[MAX_THREADS];  // that the thread has closed
 
 static void run_block(int threads, bool descending) {
     int first = descending ? threads - 1 : 0;
-    for (int i = 0; i < threads; i++) fibers[i].state = RUNNING, under_way[i].clear(), groups[i] = 0;
+    for (int i = 0; i < threads; i++) fibers[i].state = RUNNING, under_way[i].clear(), groups[i] = turns[i] = 0;
     plain = false;
     run(first);
     if (fibers[first].state == DONE) {
@@ -167,24 +194,6 @@ static void run_block(int threads, bool descending) {
         for (int i = 0; i < threads; i++)
             if (fibers[i].state == AT_BARRIER) fibers[i].state = RUNNING;
     }
-}
-
-// ---- what a warp does together ---------------------------------------------------------------------------------------
-
-static double shown[MAX_THREADS][8];  // by thread: the registers that it shows the others
-
-template <class T>
-static T* show() {
-    return (T*)shown[current];
-}
-
-template <class T>
-T shuffle_xor(T value, int mask) {
-    *show<T>() = value;
-    wait_for_warp();
-    T other = *(T*)shown[current ^ mask];
-    wait_for_warp();
-    return other;
 }
 
 // ---- launching -----------------------------------------------------------------------------------------------------
@@ -282,18 +291,16 @@ static inline void multiply_add(float (&c)[4], const unsigned (&a)[4], const uns
     using namespace cuda_on_cpu;
     struct Shown {
         float a[4], b[2];
-    };
-    Shown* mine = show<Shown>();
-    memcpy(mine->a, a, sizeof a), memcpy(mine->b, b, sizeof b);
-    wait_for_warp();
+    } mine;
+    memcpy(mine.a, a, sizeof a), memcpy(mine.b, b, sizeof b);
+    const Slot* all = show(mine);
     int warp = current / WARP * WARP, lane = current % WARP, row = lane / 4, column = lane % 4 * 2;
-    auto of = [=](int lane) { return (const Shown*)shown[warp + lane]; };
     for (int k = 0; k < 8; k++)
         for (int i = 0; i < 4; i++) {
             int m = row + i / 2 * 8, n = column + i % 2;
-            c[i] += of(m % 8 * 4 + k % 4)->a[m / 8 + k / 4 * 2] * of(n * 4 + k % 4)->b[k / 4];
+            c[i] += all[warp + m % 8 * 4 + k % 4].as<Shown>().a[m / 8 + k / 4 * 2] *
+                    all[warp + n * 4 + k % 4].as<Shown>().b[k / 4];
         }
-    wait_for_warp();
 }
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
