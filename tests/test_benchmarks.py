@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import child, guard, harness, report, scaling, workloads
@@ -169,6 +170,30 @@ def test_who_takes_part_on_a_gpu():
     assert set(made) == {f"{kind} {precision}" for kind in kinds for precision in ("float32", "TF32")}
     with pytest.raises(RuntimeError, match="backend 'numpy' captures nothing"), pytest.warns(RuntimeWarning):
         made["minigan float32"]()()  # which claims to be captured, and is not
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_pytorchs_float32_is_float32(tf32, monkeypatch):
+    """cuDNN's convolutions take TF32 unless they are told not to."""
+    torch = pytest.importorskip("torch")
+    from benchmarks import gpu_step
+
+    places = torch.backends.cudnn, torch.backends.cuda.matmul
+    before, linear, seen = [place.allow_tf32 for place in places], torch.nn.functional.linear, []
+
+    def watched(*args):
+        seen.append([place.allow_tf32 for place in places])
+        return linear(*args)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", watched)
+    try:
+        for place in places:
+            place.allow_tf32 = not tf32
+        gpu_step.torch_step(gpu_step.MNIST | {"width": 2}, np.zeros((2, 1, 28, 28), np.float32), "cpu", tf32)()
+        assert seen and all(flags == [tf32, tf32] for flags in seen)
+    finally:
+        for place, allowed in zip(places, before, strict=True):
+            place.allow_tf32 = allowed
 
 
 @pytest.mark.parametrize("command", COMMANDS)

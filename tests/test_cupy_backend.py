@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from minigan import gan, nn, ops
 from minigan.backend import ConvGeometry, cupy_backend
 from minigan.backend.cuda import blas, launch
 from minigan.errors import InputError
+from minigan.runs.report import write_report
 from minigan.tensor import Tensor, grad
 
 WHY_NOT = backends.available()["cupy"]
@@ -542,10 +544,11 @@ def test_tensors_of_two_backends_do_not_mix(cupy):
 
 
 def test_tf32_is_an_explicit_choice(cupy):
-    assert not cupy.tf32
+    assert not cupy.tf32 and cupy.precision(np.float32) == "float32"
     try:
         cupy.tf32 = True
         assert cupy.tf32
+        assert cupy.precision(np.float32) == "TF32" and cupy.precision(np.float64) == "float64"
     finally:
         cupy.tf32 = False
     assert not cupy.tf32
@@ -571,6 +574,10 @@ def test_tf32_on_the_command_line(command, cupy, tmp_path, monkeypatch):
     )
     done = run("--backend", "cupy", "--tf32")
     assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
+    assert [line["precision"] for line in lines] == ["TF32"] * 2
+    write_report(tmp_path / "out", tmp_path / "report.html")
+    assert "<tr><th>precision<td>TF32" in (tmp_path / "report.html").read_text()
     again = run("--backend", "cupy", "--resume")
     assert again.returncode == 2 and "tf32 was True, now None" in again.stderr
 

@@ -62,7 +62,7 @@ def test_everything_is_written(tmp_path):
     out, trainer = tmp_path / "some" / "where", make_trainer()
     records = go(make_run(out, trainer, epochs=2))
     assert_complete(out, epochs=2, steps=8)
-    assert read_metrics(out) == [record.as_dict() for record in records]
+    assert read_metrics(out) == [{**record.as_dict(), "precision": "float32"} for record in records]
     architecture, state = read_model(out / "model.safetensors")
     assert architecture == ARCHITECTURE
     assert all(np.array_equal(array, state[name]) for name, array in trainer.generator.state_dict().items())

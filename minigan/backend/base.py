@@ -90,6 +90,10 @@ class ArrayBackend:
                 "out --tf32"
             )
 
+    def precision(self, dtype: Any) -> str:
+        """What arrays of ``dtype`` are multiplied in: "float64", "float32" or "TF32"."""
+        return "TF32" if self.tf32 and np.dtype(dtype) == np.float32 else np.dtype(dtype).name
+
     def graphs(self) -> Any:
         """What captures steps and replays them, see cuda/graph.py; None where there is nothing to gain from that."""
         return None

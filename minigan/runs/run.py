@@ -38,7 +38,7 @@ class Run:
         training.gif            the same grid through time, from frames/
         curves.png              losses; D(x) and D(G(z))
         interpolation.png       walks between two latents, a row each
-        metrics.jsonl           what each step did, a line of JSON each, with the alarms that it raised
+        metrics.jsonl           what each step did, a line of JSON each, with its precision and the alarms it raised
         model.safetensors       the generator
         best.safetensors        the generator at its lowest Frechet distance, with ``best``
         checkpoints/            the whole state, at each epoch's end and every ``checkpoint_every`` steps
@@ -76,7 +76,8 @@ class Run:
         self.labels = np.arange(count) % self.columns if "classes" in architecture else None
         self.stopped = ""  # the signal that ended it early
         self.out = claim_folder(out, resume, rooms=("samples", "frames", "checkpoints"))
-        self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.objective, trainer.n_critic))
+        precision = trainer.generator.backend.precision(trainer.generator.dtype)
+        self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.objective, trainer.n_critic), precision)
         data = f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"  # wherever they lie
         config = {**(config or {}), "data": data, **({"metric": str(best)} if best else {})}
         self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
