@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks import gpu_step
+from benchmarks.gpu_roofline import LAYERS
 from benchmarks.harness import Contenders, interleave, machine, summary, table
 from minigan import backend as backends
 from minigan import gan
 from minigan.backend import ConvGeometry
 from minigan.backend.cuda import graph, launch
+from minigan.backend.cupy_backend import FEW
 from minigan.tensor import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,14 +36,6 @@ OUT = Path(os.environ.get("GPU_SUITE_OUT", "out/gpu"))
 DRY = "--dry-run" in sys.argv
 DEVICE = "cpu" if DRY else "cuda"  # PyTorch's
 HALVING = ((4, 4), (2, 2), (1, 1))
-CONVS = [  # batch, image side, channels, filters
-    (128, 28, 1, 128),
-    (128, 14, 128, 256),
-    (128, 64, 3, 64),
-    (128, 32, 64, 128),
-    (128, 16, 128, 256),
-    (128, 8, 256, 512),
-]
 
 
 def record(**row: Any) -> None:
@@ -59,6 +53,10 @@ def way(gpu: Any, name: str) -> Iterator[None]:
         yield
     finally:
         del gpu.choose
+
+
+def ways(channels: int) -> tuple[str, ...]:
+    return ("implicit", "im2col", "direct") if channels <= FEW else ("implicit", "im2col")
 
 
 @contextmanager
@@ -138,7 +136,7 @@ def kernels() -> None:
     checks = Checks(gpu)
     for dtype, bound in ((np.float32, 3e-6), (np.float64, 1e-12)):
         for channels, filters in ((1, 64), (3, 5), (64, 70))[: 2 if DRY else 3]:
-            for name in ("implicit", "im2col"):
+            for name in ways(channels):
                 check = partial(convolutions_are_right, checks, rng, dtype, bound, channels, filters, name)
                 checks.attempt(f"convolution {name}", check)
         checks.attempt("batch norm", partial(batch_norm_is_right, checks, rng, dtype, 3 * bound))
@@ -356,9 +354,9 @@ def by_kernel(profile: Any, repeats: int) -> list[tuple[float, float, str]]:
 
 
 def convolutions() -> None:
-    """The three kernels of one layer, both ways, in both precisions: what CupyBackend.choose rests on."""
+    """The three kernels of a layer, every way, in both precisions: what CupyBackend.choose rests on."""
     gpu = backends.get("cupy")
-    for batch, side, channels, filters in [(2, 6, 3, 5)] if DRY else CONVS:
+    for batch, side, channels, filters in [(2, 6, 3, 5)] if DRY else LAYERS:
         for kind, tf32 in gpu_step.PRECISIONS.items():
             with precision(gpu, tf32):
                 for row in layer(gpu, batch, side, channels, filters, 2 if DRY else 7):
@@ -388,7 +386,7 @@ def layer(gpu: Any, batch: int, side: int, channels: int, filters: int, rounds: 
 
     rows = []
     for name, call in calls.items():
-        seconds = interleave({of: timed(call, of) for of in ("implicit", "im2col")}, rounds, turn=0.01)
+        seconds = interleave({of: timed(call, of) for of in ways(channels)}, rounds, turn=0.01)
         medians = {of: summary(values)["median"] for of, values in seconds.items()}
         rates = {f"{of}_tflops": work / median / 1e12 for of, median in medians.items()}
         layer = f"{batch} x {side}x{side}, {channels}-{filters}, {name}"
@@ -406,11 +404,14 @@ def sanitize() -> None:
         gpu.xp.cuda.set_allocator(None)
     settings: list[dict[str, Any]] = [{"augment": [gan.DiffAugment()], "ema": 0.9}, {}]
     for architecture, more in zip(gpu_step.ARCHITECTURES.values(), settings, strict=True):
-        for name in ("implicit", "im2col"):
-            for tf32 in (False, True):
-                with way(gpu, name), precision(gpu, tf32):
-                    play, real = trainer(architecture | {"width": 4}, 3, capture=False, **more)
-                    print(play.step(real), flush=True)
+        for name, tf32 in (
+            ("implicit", False),
+            ("im2col", False),
+            ("chosen", True),
+        ):  # direct and tensor.cu are the last
+            with nullcontext() if name == "chosen" else way(gpu, name), precision(gpu, tf32):
+                play, real = trainer(architecture | {"width": 8}, 3, capture=False, **more)
+                print(name, play.step(real), flush=True)
     print("sanitize: done")
 
 
