@@ -94,12 +94,15 @@ def summary(values: list[float]) -> dict[str, float]:
 
 
 def result(workload: str, batch: int | None, values: dict[str, list[float]], measure: str = "seconds") -> Row:
-    """One row: medians, quartiles, and minigan's median over that of the best PyTorch contender of the run."""
+    """One row: medians, quartiles, and minigan's median over that of the best PyTorch contender of the run.
+
+    A contender that was dismissed, minigan too, is missing from it; where one of the two is, so is the ratio.
+    """
     spread = {name: summary(of_one) for name, of_one in values.items()}
     medians = {name: of_one["median"] for name, of_one in spread.items()}
     best = min((name for name in medians if name.startswith("torch")), key=lambda name: medians[name], default=None)
     row: Row = {"workload": workload, "batch": batch, "measure": measure, measure: medians, "spread": spread}
-    if best is not None and medians[best] > 0:
+    if best is not None and "minigan" in medians and medians[best] > 0:
         row |= {"best_torch": best, "ratio": medians["minigan"] / medians[best]}
     return row
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import child, guard, harness, report, scaling, workloads
@@ -72,6 +73,11 @@ def test_ratio_is_to_the_fastest_eager_pytorch(row):
 def test_no_ratio_without_pytorch_or_to_nothing():
     assert "ratio" not in harness.result("alone", 1, {"minigan": [1.0]})
     assert "ratio" not in harness.result("growth", 1, {"minigan": [1.0], "torch": [0.0]}, measure="megabytes")
+
+
+def test_a_row_without_minigan_is_still_a_row():
+    row = harness.result("dcgan", 8, {"torch_nchw": [1.0, 2.0]}) | {"skipped": {"minigan": "out of luck"}}
+    assert "ratio" not in row and "minigan              skipped: out of luck" in harness.table([row])
 
 
 def test_table_in_text(row):
@@ -164,6 +170,30 @@ def test_who_takes_part_on_a_gpu():
     assert set(made) == {f"{kind} {precision}" for kind in kinds for precision in ("float32", "TF32")}
     with pytest.raises(RuntimeError, match="backend 'numpy' captures nothing"), pytest.warns(RuntimeWarning):
         made["minigan float32"]()()  # which claims to be captured, and is not
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_pytorchs_float32_is_float32(tf32, monkeypatch):
+    """cuDNN's convolutions take TF32 unless they are told not to."""
+    torch = pytest.importorskip("torch")
+    from benchmarks import gpu_step
+
+    places = torch.backends.cudnn, torch.backends.cuda.matmul
+    before, linear, seen = [place.allow_tf32 for place in places], torch.nn.functional.linear, []
+
+    def watched(*args):
+        seen.append([place.allow_tf32 for place in places])
+        return linear(*args)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", watched)
+    try:
+        for place in places:
+            place.allow_tf32 = not tf32
+        gpu_step.torch_step(gpu_step.MNIST | {"width": 2}, np.zeros((2, 1, 28, 28), np.float32), "cpu", tf32)()
+        assert seen and all(flags == [tf32, tf32] for flags in seen)
+    finally:
+        for place, allowed in zip(places, before, strict=True):
+            place.allow_tf32 = allowed
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -63,7 +63,7 @@ def test_everything_is_written(tmp_path):
     out, trainer = tmp_path / "some" / "where", make_trainer()
     records = go(make_run(out, trainer, epochs=2))
     assert_complete(out, epochs=2, steps=8)
-    assert read_metrics(out) == [record.as_dict() for record in records]
+    assert read_metrics(out) == [{**record.as_dict(), "precision": "float32"} for record in records]
     architecture, state = read_model(out / "model.safetensors")
     assert architecture == ARCHITECTURE
     assert all(np.array_equal(array, state[name]) for name, array in trainer.game.generator.state_dict().items())
@@ -117,7 +117,7 @@ def test_looking_does_not_change_the_training(tmp_path):
     watched, alone = make_trainer(), make_trainer()
     go(make_run(tmp_path, watched))
     list(alone.steps(make_loader()))
-    for name, array in watched.generator.state_dict().items():
+    for name, array in watched.game.generator.state_dict().items():
         np.testing.assert_array_equal(array, alone.game.generator.state_dict()[name])
 
 
