@@ -74,7 +74,7 @@ def images(workload: Workload, batch: int) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32).transpose(0, 3, 1, 2)
 
 
-def minigan_trainer(workload: Workload) -> Any:
+def minigan_trainer(workload: Workload, backend: str = "numpy") -> Any:
     """The zoo's networks and settings."""
     from minigan import gan, nn
 
@@ -83,10 +83,12 @@ def minigan_trainer(workload: Workload) -> Any:
         networks = gan.build({"model": "sngan", "image_size": workload.side, "width": workload.width}, rng)
     else:
         networks = dcgan(nn, nn.Reshape, workload)
+    networks = tuple(network.to(backend) for network in networks)
     return gan.MODELS[workload.model].trainer(*networks, z_dim=workload.z_dim, rng=rng, n_critic=workload.n_critic)
 
 
 def minigan_step(trainer: Any, real: np.ndarray) -> Callable[[], Any]:
     from minigan.tensor import Tensor
 
-    return lambda: trainer.step(Tensor(real))
+    place = trainer.generator.backend
+    return lambda: trainer.step(Tensor(place.asarray(real)))

@@ -327,6 +327,11 @@ class ArrayBackend:
             v += (1 - alpha) * g * g
             p -= lr * g / (self.xp.sqrt(v) + eps)
 
+    def average(self, averages: Sequence[Array], arrays: Sequence[Array], *, share: float) -> None:
+        """a <- a + share (p - a): each average moves towards its array."""
+        for a, p in zip(averages, arrays, strict=True):
+            a += share * (p - a)
+
 
 def overlap(offset: int, size: int) -> tuple[slice, slice]:
     """Where in the output, and where in the input, the pixels lie that stay inside when moved by ``offset``.

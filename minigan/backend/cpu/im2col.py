@@ -21,6 +21,7 @@ The weight gradient is g^T cols, summed over tiles: into a fixed number of parti
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -34,8 +35,10 @@ SHORT_ROWS = 2048  # of a few numbers each, next to the pixels: fewer are not wo
 PARTIALS = 8  # partial sums of a weight gradient, so at most so many threads work on it
 THIN = 4  # channels up to which the input gradient goes by col2im
 
+Columns = Callable[..., np.ndarray]  # ``columns`` of below, or a faster function that does the same
 
-def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry) -> None:
+
+def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
     """x (N, H, W, C), w (F, kh, kw, C) -> y (N, oh, ow, F)"""
     matrix = w.reshape(len(w), -1).T
     if is_product(geometry):
@@ -50,7 +53,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry) 
     threads.run(task, len(tiles), cost=y.size * len(matrix) / 8)
 
 
-def conv2d_input(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry) -> None:
+def conv2d_input(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
     """g (N, oh, ow, F), w (F, kh, kw, C) -> x (N, H, W, C)"""
     if is_product(geometry):
         matrix = w.reshape(len(w), -1)
@@ -83,7 +86,7 @@ def conv2d_input(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeom
     threads.run(task, len(tiles), cost=g.size * w[0].size / 8)
 
 
-def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeometry) -> None:
+def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
     """x (N, H, W, C), g (N, oh, ow, F) -> w (F, kh, kw, C)"""
     matrix = w.reshape(len(w), -1)
     direct = is_product(geometry)
