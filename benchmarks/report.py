@@ -106,15 +106,19 @@ def summary_table(results: Results) -> str:
 def contenders_table(rows: list[Row]) -> str:
     """A line a workload, a column a contender: the medians, and the quartiles of minigan's."""
     names = list(dict.fromkeys(name for row in rows for name in row["spread"]))
+    own = [name for name in names if name.startswith("minigan")] or ["minigan"]
     lines = []
     for row in rows:
         factor, unit = UNITS[row.get("measure", "seconds")]
         cells = [number(row["spread"][name]["median"] * factor) if name in row["spread"] else "" for name in names]
-        if "minigan" in row["spread"]:
-            own = row["spread"]["minigan"]
-            cells[names.index("minigan")] += f" ({number(own['q1'] * factor)}-{number(own['q3'] * factor)})"
-        lines.append([f"{title(row)}, {unit}", *cells, f"**{row['ratio']:.2f}**" if "ratio" in row else ""])
-    return markdown(["", *names, "ratio"], lines) + skipped(rows)
+        for name in own:
+            if name in row["spread"]:
+                spread = row["spread"][name]
+                cells[names.index(name)] += f" ({number(spread['q1'] * factor)}-{number(spread['q3'] * factor)})"
+        ratios = row.get("ratios", {"minigan": row["ratio"]} if "ratio" in row else {})
+        lines.append([f"{title(row)}, {unit}", *cells, *(f"**{ratios[n]:.2f}**" if n in ratios else "" for n in own)])
+    head = ["ratio"] if len(own) < 2 else [f"ratio, {name.partition('_')[2] or 'numpy'}" for name in own]
+    return markdown(["", *names, *head], lines) + skipped(rows)
 
 
 def skipped(rows: list[Row]) -> str:

@@ -37,7 +37,7 @@ FLOORS = {
     "cli": 5,
     "__main__": 5,
 }
-OPTIONAL = ("PIL", "matplotlib", "cupy", "tqdm", "safetensors", "threadpoolctl", "torch")
+OPTIONAL = ("PIL", "matplotlib", "cupy", "numba", "tqdm", "safetensors", "threadpoolctl", "torch")
 
 
 def modules(package):

@@ -15,7 +15,7 @@ from ..base import Array
 from ..geometry import ConvGeometry
 from ..numpy_backend import NumpyBackend, has_kernels
 from . import activation, filtering, im2col, norm, optim, resample
-from .compile import numba
+from .compile import WHY_NOT
 
 
 class NumbaArray(np.ndarray):
@@ -30,10 +30,9 @@ class NumbaBackend(NumpyBackend):
     transform_cost = 0.4
 
     def __init__(self) -> None:
-        if numba is None:
+        if WHY_NOT:
             raise InputError(
-                'the numba backend needs Numba, which is not installed: pip install "minigan[numba]", or use '
-                "--backend numpy"
+                f'the numba backend needs Numba ({WHY_NOT}): pip install "minigan[numba]", or use --backend numpy'
             )
         super().__init__()
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+WHY_NOT = ""  # there are no compiled loops here
 try:
     import numba
-except ImportError:
-    numba = None  # type: ignore[assignment]
+except ImportError as error:  # it is not there, or too old for the NumPy that is
+    WHY_NOT = str(error)
 
 # Sums may be regrouped, so that they are computed sixteen at a time, and a * b + c may be rounded once. Infinities and
 # NaN stay what they are.
@@ -24,7 +25,7 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"
 
 def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
     """``loop``, compiled for each combination of argument types that it is called with."""
-    if numba is None:
+    if WHY_NOT:
         return loop
     try:
         return numba.njit(loop, cache=True, **OPTIONS)
