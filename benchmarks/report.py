@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .harness import UNITS, Row, title
+from .scaling import MORE_THREADS, speedup
 
 Results = dict[str, dict[str, Any]]  # what a benchmark wrote, by its name
 PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -153,12 +154,28 @@ def ladder_table(rows: list[Row]) -> str:
 
 
 def scaling_table(rows: list[Row]) -> str:
+    names = list(rows[0]["seconds"])
+
     def cells(row: Row) -> list[str]:
-        slopes = [f"{row['exponents'][key][name]:.2f}" for key in ("seconds", "megabytes") for name in row["seconds"]]
+        slopes = [f"{row['exponents'][key][name]:.2f}" for key in ("seconds", "megabytes") for name in names]
         return [f"{row['axis']}, {row['values'][0]} to {row['values'][-1]}", *slopes]
 
-    return markdown(["exponent of", "time, minigan", "time, PyTorch", "memory, minigan", "memory, PyTorch"],
-                    map(cells, rows))  # fmt: skip
+    head = [f"{what}, {name}" for what in ("time", "memory") for name in names]
+    return markdown(["exponent of", *head], map(cells, rows)) + "".join(map(amdahl_table, rows))
+
+
+def amdahl_table(row: Row) -> str:
+    """The share of a step that stays on one thread, and what more threads would give by that."""
+    if "serial" not in row:
+        return ""
+    lines = [
+        [name, f"{row['seconds'][name][0] / row['seconds'][name][-1]:.2f}", f"{serial:.0%}"]
+        + [f"{speedup(serial, n):.1f}" for n in MORE_THREADS]
+        for name, serial in row["serial"].items()
+    ]
+    most = row["values"][-1]
+    head = ["", f"faster on {most}", "stays on one thread", *(f"by Amdahl on {n}" for n in MORE_THREADS)]
+    return "\n\n" + markdown(head, lines)
 
 
 def facts_table(facts: dict[str, Any]) -> str:
