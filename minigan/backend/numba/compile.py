@@ -4,6 +4,9 @@ A compiled loop lets go of the interpreter lock, so threads share its tiles out 
 kept on disk beside the source, or where ``NUMBA_CACHE_DIR`` says, or in the user's cache; where none of these can be
 written it is compiled anew in each process.
 
+A loop may call others of its own file, which then become a part of it. Not of another file: Numba looks at one file to
+see whether the code that it has kept is still that of the loop.
+
 Without Numba the loops stay what they are to read, plain Python, and ``NumbaBackend`` refuses to start.
 """
 

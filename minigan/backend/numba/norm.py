@@ -21,6 +21,20 @@ TILE = 1 << 17  # elements
 
 
 @compiled
+def leaky(v, slope):
+    """v where v > 0, else slope v; with slope 0 that is 0, at -inf as well"""
+    below = slope * v if slope != 0 else slope
+    return below if v <= 0 else v
+
+
+@compiled
+def gate(g, y, slope):
+    """g where y > 0, else slope g; with slope 0 that is 0, of an infinite g as well"""
+    below = slope * g if slope != 0 else slope
+    return below if y <= 0 else g
+
+
+@compiled
 def sums(x, origin, total, squares):
     """total[c] = sum_i d, squares[c] = sum_i d^2, d = x[i, c] - origin[c]"""
     total[:] = 0
@@ -34,23 +48,20 @@ def sums(x, origin, total, squares):
 
 @compiled
 def normalize(x, mean, a, bias, slope, y):
-    """y[i, c] = leaky_relu((x[i, c] - mean[c]) a[c] + bias[c])"""
+    """y[i, c] = leaky((x[i, c] - mean[c]) a[c] + bias[c])"""
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):
-            v = (x[i, c] - mean[c]) * a[c] + bias[c]
-            below = slope * v if slope != 0 else slope
-            y[i, c] = below if v <= 0 else v
+            y[i, c] = leaky((x[i, c] - mean[c]) * a[c] + bias[c], slope)
 
 
 @compiled
 def gradient_sums(g, x, y, mean, slope, total, products):
-    """total[c] = sum_i u, products[c] = sum_i u (x[i, c] - mean[c]), u = leaky_relu_gate(g[i, c], y[i, c])"""
+    """total[c] = sum_i u, products[c] = sum_i u (x[i, c] - mean[c]), u = gate(g[i, c], y[i, c])"""
     total[:] = 0
     products[:] = 0
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):
-            below = slope * g[i, c] if slope != 0 else slope
-            u = below if y[i, c] <= 0 else g[i, c]
+            u = gate(g[i, c], y[i, c], slope)
             total[c] += u
             products[c] += u * (x[i, c] - mean[c])
 
@@ -60,8 +71,7 @@ def gradient(g, x, y, mean, slope, of_u, of_x, constant, dx):
     """dx[i, c] = of_u[c] u + of_x[c] (x[i, c] - mean[c]) + constant[c], u as above"""
     for i in range(x.shape[0]):
         for c in range(x.shape[1]):
-            below = slope * g[i, c] if slope != 0 else slope
-            u = below if y[i, c] <= 0 else g[i, c]
+            u = gate(g[i, c], y[i, c], slope)
             dx[i, c] = of_u[c] * u + of_x[c] * (x[i, c] - mean[c]) + constant[c]
 
 
