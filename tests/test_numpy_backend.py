@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import subprocess
@@ -329,6 +330,22 @@ def test_elementwise_takes_any_strides(fast, rng):
         g = np.ascontiguousarray(x[::-1])
         np.testing.assert_array_equal(fast.leaky_relu_gate(g, x, 0.2), np.where(x > 0, g, 0.2 * g), err_msg=name)
         np.testing.assert_allclose(fast.sum(x, (0, 2, 3), False), x.sum((0, 2, 3)), rtol=1e-11, atol=1e-11)
+
+
+def test_arithmetic_in_chunks(fast, rng):
+    """Of large pictures, with whatever is broadcast to their shape; the bits are those of one NumPy call."""
+    shape = (7, 32, 40, 40)
+    x, g = (fast.channels_last(rng.standard_normal(shape)) for _ in range(2))
+    bias = np.broadcast_to(rng.standard_normal((1, 32, 1, 1)), shape)
+    for f in (operator.add, operator.sub, operator.mul, operator.truediv):
+        for other in (g, bias, rng.standard_normal(shape)):
+            for a, b in ((x, other), (other, x)):
+                result = fast.elementwise(f, a, b)
+                assert_channels_last(result)
+                np.testing.assert_array_equal(result, f(a, b))
+    np.testing.assert_array_equal(fast.elementwise(operator.neg, x), -x)
+    np.testing.assert_array_equal(fast.elementwise(np.exp, x), np.exp(x))
+    np.testing.assert_array_equal(fast.elementwise(lambda x: x * x, x), x * x)
 
 
 def test_sum(fast, rng):

@@ -6,6 +6,7 @@ Convolutions arrive as (N, C, H, W) and are worked on as their contiguous (N, H,
 from __future__ import annotations
 
 import math
+import operator
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,13 @@ from .cpu import elementwise, filtering, im2col, norm, optim, scratch, threads
 from .geometry import ConvGeometry
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
+UFUNCS: dict[Any, np.ufunc] = {
+    operator.add: np.add,
+    operator.sub: np.subtract,
+    operator.mul: np.multiply,
+    operator.truediv: np.divide,
+    operator.neg: np.negative,
+}
 
 
 class NumpyBackend(ArrayBackend):
@@ -105,6 +113,21 @@ class NumpyBackend(ArrayBackend):
 
     # ---- element-wise, sums ------------------------------------------------------------------------
 
+    def elementwise(self, f: Callable[..., Array], *arrays: Array) -> Array:
+        ufunc, (x, *others) = UFUNCS.get(f, f), map(np.asarray, arrays)
+        shared_out = isinstance(ufunc, np.ufunc) and x.ndim == 4 and x.size >= elementwise.CHUNK
+        if not shared_out or not has_kernels(*(a.dtype for a in arrays)) or not any(map(_is_nhwc, (x, *others))):
+            return super().elementwise(f, *arrays)
+        out = self.empty(x.shape, x.dtype)
+        step = max(1, elementwise.CHUNK * len(x) // x.size)
+
+        def task(index: int) -> None:
+            n = slice(index * step, (index + 1) * step)
+            ufunc(x[n], *(other[n] for other in others), out=out[n])
+
+        threads.run(task, -(-len(x) // step), cost=4 * x.size)
+        return out
+
     def leaky_relu(self, x: Array, negative_slope: float) -> Array:
         return self._elementwise(super().leaky_relu, self.activations.leaky_relu, (x,), negative_slope)
 
@@ -189,7 +212,7 @@ class NumpyBackend(ArrayBackend):
     # ---- layouts -----------------------------------------------------------------------------------
 
     def channels_last(self, array: Array) -> Array:
-        if array.ndim != 4 or array.size < SMALL or array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        if array.ndim != 4 or array.size < SMALL or _is_nhwc(array):
             return super().channels_last(array)
         copy, array = self.empty(array.shape, array.dtype), np.asarray(array)
         step = max(1, elementwise.CHUNK // (array.size // len(array)))
@@ -207,6 +230,10 @@ class NumpyBackend(ArrayBackend):
     def _flat(self, array: Array) -> Array:
         """All elements in the order of memory; a view unless the layout must change."""
         return (self._nhwc(array) if array.ndim == 4 else np.ascontiguousarray(np.asarray(array))).reshape(-1)
+
+
+def _is_nhwc(array: Array) -> bool:
+    return array.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 def _rows(nhwc: Array) -> Array:
