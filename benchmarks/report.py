@@ -1,7 +1,7 @@
 """Tables from the JSON files of the benchmarks: on the screen, or into the places that a document keeps for them.
 
     python -m benchmarks.report DIR                                     # DIR/train_step.json, DIR/kernels.json, ...
-    python -m benchmarks.report DIR --markdown docs/performance.md      # fill it; plots go to docs/performance/
+    python -m benchmarks.report DIR --markdown docs/performance.md   # fill it; plots and raw runs beside it
 
 A place is what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; NAME is one of those in TABLES.
 """
@@ -39,7 +39,7 @@ def main() -> int:
         return 0
     args.markdown.write_text(filled(args.markdown.read_text(), tables(results)))
     plots = args.markdown.with_suffix("")
-    for path in sorted(args.folder.glob("*.png")):
+    for path in sorted([*args.folder.glob("*.png"), *args.folder.glob("*.json")]):
         plots.mkdir(exist_ok=True)
         shutil.copy(path, plots)
     return 0
