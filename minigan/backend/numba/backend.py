@@ -61,7 +61,8 @@ class NumbaBackend(NumpyBackend):
     def rmsprop(self, params, grads, squares, **settings):
         self.optim.rmsprop(self._flat_groups(super().rmsprop, settings, params, grads, squares), **settings)
 
-    def average(self, averages, arrays, **settings):
+    def average(self, averages, arrays, *, share):
+        settings = {"share": float(share)}
         self.optim.average(self._flat_groups(super().average, settings, averages, arrays), **settings)
 
 
