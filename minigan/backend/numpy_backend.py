@@ -148,7 +148,8 @@ class NumpyBackend(ArrayBackend):
         if arrays[0].size < SMALL or not has_kernels(*(a.dtype for a in arrays)) or len({a.shape for a in arrays}) > 1:
             return plain(*arrays, *settings)
         out = self.empty(arrays[0].shape, arrays[0].dtype)
-        elementwise.over_chunks(lambda *chunk: kernel(*chunk, *settings), *map(self._flat, arrays), self._flat(out))
+        flat = *map(self._flat, arrays), self._flat(out)
+        elementwise.over_chunks(lambda *part: kernel(*part, *settings), *flat, chunk=self.activations.CHUNK)
         return out
 
     def sum(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:

@@ -339,11 +339,13 @@ def conv2d_weight(
     plan = Plan.make(geometry, tile, x.dtype)
     v, s = _x_points(x, plan, shared, transforms), _g_points(g, plan, shared, transforms)
     with scratch.borrow((math.prod(plan.kinds), len(w), *v.shape[2:]), x.dtype) as du:
-        tasks = plan.products(len(x))
+        *whole, last = ((kind, rows, slice(None)) for kind, rows in plan.products(len(x)))
+        halves = slice(None, len(w) // 2), slice(len(w) // 2, None)  # of the last one, so that two threads end together
+        tasks = [*whole, *((*last[:2], half) for half in halves)]
 
         def task(index: int) -> None:
-            kind, rows = tasks[index]
-            np.matmul(_matrix(s)[rows].T, _matrix(v)[rows], out=_matrix(du[kind]))
+            kind, rows, filters = tasks[index]
+            np.matmul(_matrix(s)[rows, filters].T, _matrix(v)[rows], out=_matrix(du[kind])[filters])
 
         threads.run(task, len(tasks))
         transforms.from_points(du, plan.rows.w, plan.cols.w, w)

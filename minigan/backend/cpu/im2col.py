@@ -144,11 +144,11 @@ def is_product(geometry: ConvGeometry) -> bool:
 
 
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """out = a b for matrices, cut along the longer side of out: at most 16 blocks, none of less than 15 Mflop."""
+    """out = a b for matrices, cut along the longer side of out: at most 16 blocks, each of 15 Mflop or 2 MB."""
     rows, cols = out.shape
     down = rows >= cols
     length = max(rows, cols)
-    worth = 2 * a.shape[1] * out.size // 15_000_000
+    worth = max(2 * a.shape[1] * out.size // 15_000_000, (a.nbytes + b.nbytes + out.nbytes) // 2_000_000)
     step = -(-length // max(1, min(16, length // 64, worth - worth % 2)))  # an even number, for two threads
     blocks = [slice(start, start + step) for start in range(0, length, step)]
 

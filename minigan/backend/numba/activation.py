@@ -11,7 +11,9 @@ import numpy as np
 from ..cpu.elementwise import sigmoid, softplus
 from .compile import compiled
 
-__all__ = ["gate_loop", "leaky_relu", "leaky_relu_gate", "leaky_relu_loop", "sigmoid", "softplus"]
+__all__ = ["CHUNK", "gate_loop", "leaky_relu", "leaky_relu_gate", "leaky_relu_loop", "sigmoid", "softplus"]
+
+CHUNK = 1 << 16  # elements: a loop is one call, however short, so its chunks may be shorter than NumPy's
 
 
 @compiled
