@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..nn import Module, mode
 from ..observer import Observer
 from ..ops.activation import LeakyReLU, LogSoftmax, Max, Softmax
-from ..ops.arithmetic import Add, BroadcastTo, Div, MatMul, Mul, Neg, Pow, ScaledSum, Sub, Sum
+from ..ops.arithmetic import Add, BroadcastTo, Div, MatMul, Mul, Neg, Pow, Sub, Sum
 from ..ops.conv import Conv2d, Conv2dInput
 from ..ops.elementwise import Abs, Exp, Log, Sigmoid, Softplus, Sqrt, Tanh
 from ..ops.gelu import Erf
@@ -76,7 +76,18 @@ def _trace(network: Module, run: dict[str, np.ndarray]) -> Program:
     if id(y) not in watcher.names:
         raise InputError(f"{type(network).__name__}: its output does not depend on its input")
     shapes = {name: array.shape for name, array in run.items()}
-    return Program(shapes, watcher.constants, watcher.nodes, watcher.names[id(y)])
+    return _needed(Program(shapes, watcher.constants, watcher.nodes, watcher.names[id(y)]))
+
+
+def _needed(program: Program) -> Program:
+    """Without the steps and constants that nothing needs."""
+    needed, nodes = {program.output}, []
+    for node in reversed(program.nodes):
+        if node.output in needed:
+            nodes.insert(0, node)
+            needed.update(node.inputs)
+    constants = {name: array for name, array in program.constants.items() if name in needed}
+    return replace(program, nodes=nodes, constants=constants)
 
 
 class Tracer(Observer):
@@ -84,20 +95,31 @@ class Tracer(Observer):
 
     def __init__(self, network: Module) -> None:
         self.names: dict[int, str] = {}  # of what depends on an input, by the tensor's id
+        self.shapes: dict[str, tuple[int, ...]] = {}
         self.parameters = {id(parameter): name for name, parameter in network.named_parameters()}
         self.labels: tuple[str, np.ndarray] = "", np.zeros(0, np.int64)
         self.constants: dict[str, np.ndarray] = {}
         self.nodes: list[Node] = []
         self.alive: list[Tensor] = []  # an id is a tensor's own for as long as that lives
+        self.narrow: dict[int, Tensor] = {}  # what was broadcast, by the result's id
 
     def know(self, tensor: Tensor, name: str) -> None:
-        self.names[id(tensor)] = name
+        self.names[id(tensor)], self.shapes[name] = name, tensor.shape
         self.alive.append(tensor)
 
     def apply(self, op: Op, inputs: tuple[Tensor, ...]) -> Tensor:
         y = super().apply(op, inputs)
+        if isinstance(op, BroadcastTo):
+            self.narrow[id(y)] = inputs[0]
+            self.alive.append(y)
+        elif type(op) in ELEMENTWISE:  # these broadcast by themselves, in ONNX too: no size of the batch is spelled out
+            narrow = [self.narrow.get(id(t), t) for t in inputs]
+            if np.broadcast_shapes(*(t.shape for t in narrow)) == y.shape:
+                inputs = tuple(narrow)
         if isinstance(op, GetItem) and self.is_labels(op.index):
             self.write("Embedding", (*map(self.name, inputs), self.labels[0]), y, {})
+        elif isinstance(op, Mul) and (summed := self.is_mean(*inputs)):
+            self.write("Mean", summed.inputs, y, summed.settings)
         elif any(id(t) in self.names for t in inputs):
             rule = RULES.get(type(op))
             if rule is None:
@@ -129,11 +151,21 @@ class Tracer(Observer):
             self.constants[name] = np.ascontiguousarray(tensor.numpy(), np.float32)
         return name
 
+    def is_mean(self, total: Tensor, share: Tensor) -> Node | None:
+        """The sum that is divided by how many numbers it is of, and so is a mean of any size."""
+        node = next((n for n in reversed(self.nodes) if n.output == self.names.get(id(total))), None)
+        if node is None or node.op != "Sum" or share.size != 1 or id(share) in self.names:
+            return None
+        count = np.prod([self.shapes[node.inputs[0]][axis] for axis in node.settings["axes"]])
+        return node if abs(float(share.numpy().reshape(())) * count - 1) < 1e-6 else None
+
     def is_labels(self, index: Any) -> bool:
         name, labels = self.labels
         is_array = isinstance(index, np.ndarray) or hasattr(index, "__array_interface__")
         return bool(name) and is_array and index.shape == labels.shape and bool((index == labels).all())
 
+
+ELEMENTWISE = (Add, Sub, Mul, Div)
 
 # ---- what each op is called, and the settings that say what it does --------------------------------
 
@@ -165,12 +197,7 @@ def _spread(op: Any, y: Tensor, x: Tensor) -> tuple[str, dict[str, Any]]:
 
 
 def _sum(op: Any, y: Tensor, x: Tensor) -> tuple[str, dict[str, Any]]:
-    settings = {"axes": tuple(op.axes), "keepdims": op.keepdims}
-    if type(op) is Sum:
-        return "Sum", settings
-    if abs(op.scale * x.size / max(y.size, 1) - 1) > 1e-9:
-        raise InputError(f"ScaledSum: a scale of {op.scale} is no mean, and cannot be exported")
-    return "Mean", settings
+    return "Sum", {"axes": tuple(op.axes), "keepdims": op.keepdims}
 
 
 def _get_item(op: Any, y: Tensor, x: Tensor) -> tuple[str, dict[str, Any]]:
@@ -216,7 +243,6 @@ RULES: dict[type[Op], Rule] = {
     Neg: _plain("Neg"),
     Pow: lambda op, y, x: ("Pow", {"exponent": float(op.exponent)}),
     Sum: _sum,
-    ScaledSum: _sum,
     BroadcastTo: lambda op, y, x: ("Broadcast", {"shape": y.shape}),
     Exp: _plain("Exp"),
     Log: _plain("Log"),
@@ -264,6 +290,9 @@ def _affine(m: Any, channels: int) -> tuple[Tensor, Tensor]:
 def _in_common(programs: Sequence[Program]) -> Program:
     """The program of all runs: a shape that is another one in each is left open where that can be said."""
     first = programs[0]
+    for name, array in first.constants.items():
+        if not all(name in p.constants and np.array_equal(p.constants[name], array) for p in programs):
+            raise InputError(f"{name}: a constant depends on the input's size, so only one size can be exported")
     nodes = []
     for steps in zip(*(program.nodes for program in programs), strict=True):
         node = steps[0]
