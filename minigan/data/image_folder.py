@@ -128,6 +128,15 @@ def _decode(file: Path, size: int, channels: int) -> np.ndarray:
         return np.asarray(picture).reshape(size, size, channels)
 
 
+def plain_pixels(file: Path, channels: int) -> np.ndarray:
+    """A picture in its own size as uint8 (H, W, channels), turned as its EXIF data says, on white."""
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as opened:
+        picture = _plain(ImageOps.exif_transpose(opened)).convert("L" if channels == 1 else "RGB")
+        return np.asarray(picture).reshape(picture.height, picture.width, channels)
+
+
 def _plain(picture: Image.Image) -> Image.Image:
     """The picture with 8 bits a channel and without transparency, in a mode that converts to L and RGB as it should."""
     from PIL import Image

@@ -3,8 +3,8 @@
 from .augment import DiffAugment, InstanceNoise
 from .ema import EMA
 from .game import TwoPlayer
-from .generate import generate
-from .models import MODELS, build
+from .generate import generate, translate
+from .models import MODELS, PAIRED, build
 from .objectives import (
     OBJECTIVES,
     AuxiliaryClassifier,
@@ -17,6 +17,7 @@ from .objectives import (
     Wasserstein,
 )
 from .packing import Packed
+from .paired import Paired
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
 from .record import Record
 from .rules import Game, Round, Turn
@@ -27,6 +28,7 @@ __all__ = [
     "Game",
     "MODELS",
     "OBJECTIVES",
+    "PAIRED",
     "PENALTIES",
     "R1",
     "R2",
@@ -41,6 +43,7 @@ __all__ = [
     "NonSaturating",
     "Objective",
     "Packed",
+    "Paired",
     "Penalty",
     "Record",
     "RelativisticAverage",
@@ -51,4 +54,5 @@ __all__ = [
     "Wasserstein",
     "build",
     "generate",
+    "translate",
 ]
