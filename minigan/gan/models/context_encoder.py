@@ -55,16 +55,17 @@ def context_encoder(
     channels: int = 3,
     source_channels: int = 4,
     width: int | None = None,
+    d_width: int = 32,
     scale: int = 1,
 ) -> Networks:
-    """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, 1, h, w).
+    """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, patches).
 
     ``width`` channels next to the pixels (default: 16), four times as many where the surroundings meet.
     """
     width = width or 16
-    whole("context_encoder", width=width)
+    whole("context_encoder", width=width, d_width=d_width)
     network = EncoderDecoder(source_channels, channels, width, (1, 2, 4, 2), rng)
-    return Residual(network, channels), PatchGAN(channels + source_channels, 32, 2, rng)
+    return Residual(network, channels), PatchGAN(channels + source_channels, d_width, 2, rng)
 
 
 MODEL = PairedModel(
@@ -72,6 +73,8 @@ MODEL = PairedModel(
     summary="fills holes with what their surroundings suggest",
     paper="Pathak et al. 2016, arXiv:1604.07379",
     networks=context_encoder,
+    reach=64,
+    step=4,
     g_lr=1e-3,
     betas=(0.5, 0.999),
 )

@@ -34,27 +34,28 @@ def dncnn(
     channels: int = 3,
     source_channels: int = 3,
     width: int | None = None,
+    d_width: int = 32,
     depth: int = 7,
     shuffle: int = 2,
     scale: int = 1,
 ) -> Networks:
-    """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, 1, h, w).
+    """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, patches).
 
     ``width`` channels (default: 64) between ``depth`` convolutions.
     """
     width = width or 64
-    whole("dncnn", width=width, depth=depth, shuffle=shuffle)
+    whole("dncnn", width=width, d_width=d_width, depth=depth, shuffle=shuffle)
     cells = shuffle * shuffle
     widths = [source_channels * cells, *[width] * (depth - 1)]
     layers: list[nn.Module] = []
     for inputs, outputs in zip(widths, widths[1:], strict=False):
-        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, rng=rng), nn.ReLU()]
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1, rng=rng), nn.LeakyReLU(0.2)]
     layers.append(nn.Conv2d(widths[-1], channels * cells, 3, padding=1, rng=rng))
     body = nn.Sequential(*layers)
     he_(body, rng)
     calm_(layers[-1])
     network = body if shuffle == 1 else Shuffled(body, shuffle)
-    return Residual(network, channels), PatchGAN(channels + source_channels, 32, 2, rng)
+    return Residual(network, channels), PatchGAN(channels + source_channels, d_width, 2, rng)
 
 
 MODEL = PairedModel(
@@ -62,6 +63,8 @@ MODEL = PairedModel(
     summary="plain convolutions that learn what is to be taken away",
     paper="Zhang et al. 2017, arXiv:1608.03981",
     networks=dncnn,
+    reach=16,
+    step=2,
     g_lr=1e-3,
     betas=(0.9, 0.999),
 )

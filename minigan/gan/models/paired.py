@@ -24,8 +24,8 @@ class PairedModel:
     """A network of the literature that turns a picture into a picture, with the adversary that judges it.
 
     ``networks`` takes the keywords rng, channels, source_channels, width and the model's own, and returns G(source) and
-    D(picture, source). Both are fully convolutional: trained on crops, they take a picture of any size. ``scale`` is
-    how many times longer G makes each side, as the task asks for.
+    D(picture, source). Both are fully convolutional: trained on crops, they take a picture of any size, and what they
+    make of its parts fits together (``reach``, ``step``).
     """
 
     name: str
@@ -33,6 +33,8 @@ class PairedModel:
     paper: str
     networks: Callable[..., Networks]
     scales: bool = False  # whether G makes pictures larger by itself
+    reach: int  # pixels of the source around one of G's output that may bear on it, at most so many
+    step: int = 1  # G does the same to a source that begins so many pixels later
     objective: Objective = field(default_factory=NonSaturating)
     l1_weight: float = 100.0
     g_lr: float = 2e-4
@@ -92,7 +94,7 @@ class Residual(nn.Module):
 
 
 class PatchGAN(nn.Module):
-    """D(picture, source) -> logits (N, 1, h, w), each of a patch: strided 4x4 convolutions that see nothing further.
+    """D(picture, source) -> logits (N, patches), each of a patch of the picture: strided 4x4 convolutions that see nothing further.
 
     The picture and its source are judged together, one's channels after the other's; a smaller source is enlarged. With
     ``layers`` = 2 a patch has 34 pixels a side, with 3 it has 70, as in pix2pix. No batch norm: with few pictures a
@@ -113,7 +115,7 @@ class PatchGAN(nn.Module):
     def forward(self, picture: Tensor, source: Tensor) -> Tensor:
         if source.shape[2:] != picture.shape[2:]:
             source = ops.resize(source, picture.shape[2:], mode="bilinear")
-        return self.network(ops.concat([source, picture], axis=1))
+        return ops.flatten(self.network(ops.concat([source, picture], axis=1)))
 
 
 def calm_(network: nn.Module, factor: float = 0.1) -> None:

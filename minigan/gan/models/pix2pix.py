@@ -63,19 +63,20 @@ def pix2pix(
     channels: int = 3,
     source_channels: int = 3,
     width: int | None = None,
+    d_width: int = 32,
     halvings: int = 4,
     scale: int = 1,
 ) -> Networks:
-    """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, 1, h, w).
+    """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, patches).
 
     ``width`` channels next to the pixels (default: 16; the paper's 64), twice as many after each of the ``halvings`` up
     to 4 times (the paper's 8 times, and 8 halvings).
     """
     width = width or 16
-    whole("pix2pix", width=width, halvings=halvings)
+    whole("pix2pix", width=width, d_width=d_width, halvings=halvings)
     widths = [width * min(2**number, 4) for number in range(halvings + 1)]
     unet = UNet(source_channels, channels, widths, rng)
-    return Residual(unet, channels), PatchGAN(channels + source_channels, 32, 2, rng)
+    return Residual(unet, channels), PatchGAN(channels + source_channels, d_width, 2, rng)
 
 
 MODEL = PairedModel(
@@ -83,6 +84,8 @@ MODEL = PairedModel(
     summary="any picture into any other: a U-Net, and an adversary that judges patches",
     paper="Isola et al. 2017, arXiv:1611.07004",
     networks=pix2pix,
+    reach=96,
+    step=16,
     g_lr=1e-3,
     betas=(0.5, 0.999),
 )

@@ -15,11 +15,11 @@ from .paired import Networks, PairedModel, PatchGAN, Residual, calm_, he_, whole
 
 
 class Block(nn.Module):
-    """x + conv(relu(conv(x)))"""
+    """x + conv(leaky_relu(conv(x)))"""
 
     def __init__(self, width: int, rng: np.random.Generator) -> None:
         self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, rng=rng), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1, rng=rng)
+            nn.Conv2d(width, width, 3, padding=1, rng=rng), nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, padding=1, rng=rng)
         )
         he_(self.body, rng)
         calm_(self.body[2])
@@ -34,15 +34,16 @@ def srgan(
     channels: int = 3,
     source_channels: int = 3,
     width: int | None = None,
+    d_width: int = 32,
     blocks: int = 4,
     scale: int = 4,
 ) -> Networks:
-    """source (N, source_channels, H, W) -> picture (N, channels, scale H, scale W); pictures, sources -> logits.
+    """source (N, source_channels, H, W) -> picture (N, channels, scale H, scale W); pictures, sources -> logits (N, patches).
 
     ``width`` channels (default: 48; the paper's 64) in ``blocks`` residual blocks (the paper's 16).
     """
     width = width or 48
-    whole("srgan", width=width, blocks=blocks)
+    whole("srgan", width=width, d_width=d_width, blocks=blocks)
     if scale not in (1, 2, 3, 4):
         raise InputError(f"srgan: scale {scale} is not one of 1, 2, 3, 4")
     first = nn.Conv2d(source_channels, width, 3, padding=1, rng=rng)
@@ -50,8 +51,8 @@ def srgan(
     he_(first, rng)
     he_(last, rng)
     calm_(last)
-    body = nn.Sequential(first, *(Block(width, rng) for _ in range(blocks)), nn.ReLU(), last, nn.PixelShuffle(scale))
-    return Residual(body, channels, scale), PatchGAN(channels + source_channels, 32, 2, rng)
+    body = nn.Sequential(first, *(Block(width, rng) for _ in range(blocks)), nn.LeakyReLU(0.2), last, nn.PixelShuffle(scale))
+    return Residual(body, channels, scale), PatchGAN(channels + source_channels, d_width, 2, rng)
 
 
 MODEL = PairedModel(
@@ -60,6 +61,8 @@ MODEL = PairedModel(
     paper="Ledig et al. 2017, arXiv:1609.04802",
     networks=srgan,
     scales=True,
+    reach=12,
+    step=1,
     g_lr=1e-3,
     betas=(0.9, 0.999),
 )
