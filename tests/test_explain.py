@@ -9,9 +9,9 @@ import pytest
 
 from minigan import InputError, cli, ops
 from minigan.backend import get
-from minigan.explain import explain, names
-from minigan.gradcheck_table import CASES
-from minigan.spelled import Spelled, spell, values
+from minigan.study.explain import explain, names
+from minigan.study.gradcheck_table import CASES
+from minigan.study.spelled import Spelled, spell, values
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,6 +74,16 @@ def test_structure_in_words():
         assert "is linear in" not in said(name)
     assert "is linear in x" not in said("batch_norm") and "is linear in w" in said("batch_norm")
     assert "composed of these" in said("silu") and "composed of these" not in said("relu")
+
+
+def test_the_compiled_loops_are_shown():
+    for name, code in (
+        ("batch_norm", "y[i, c] = leaky((x[i, c] - mean[c]) * a[c] + bias[c], slope)"),
+        ("relu", "out[i] = below if x[i] <= 0 else x[i]"),
+        ("conv2d", "columns[row, a, b, c] = image[n, h, w, c]"),
+        ("avg_pool2d", "y[n, i, j, c] += x[n, h, w, c]"),
+    ):
+        assert code in explain(name), name
 
 
 def test_kernels_of_every_backend():

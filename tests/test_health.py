@@ -26,6 +26,45 @@ def make_loader(count=4000, kind=data.Loader):
     return kind(digits(count), 8, backend=backend.get("numpy"), rng=np.random.default_rng(1))
 
 
+def lasting(objective, d_loss, d_real, d_fake):
+    """The alarms that such a record raises when it stays."""
+    record = {"d_loss": d_loss, "g_loss": 1.0, "d_real": d_real, "d_fake": d_fake, "spread": 0.8, "g_grad": 1.0}
+    health = Health(objective)
+    return [alarm.kind for step in range(1, 150) for alarm in health.look({"step": step, **record})]
+
+
+def relativistic_loss(ahead):
+    return 2 * math.log1p(math.exp(-ahead))
+
+
+@pytest.mark.parametrize(
+    ("objective", "d_loss", "beliefs", "alarms"),
+    [
+        (gan.RelativisticAverage(), relativistic_loss(8), (1.0, 1.0), ["d_overpowers"]),  # logits 20 and 12
+        (gan.RelativisticAverage(), relativistic_loss(0), (1.0, 1.0), ["equilibrium"]),
+        (gan.RelativisticAverage(), relativistic_loss(-2), (0.4, 0.5), ["g_overpowers"]),
+        (gan.AuxiliaryClassifier(gan.RelativisticAverage()), 1.4, (1.0, 1.0), []),  # the classifier's part is unknown
+        (gan.AuxiliaryClassifier(gan.Hinge()), 2.0, (0.0, 0.0), []),
+        (gan.AuxiliaryClassifier(), 3.0, (0.5, 0.5), ["equilibrium"]),
+        (gan.LeastSquares(), 0.25, (0.5, 0.5), ["equilibrium"]),
+        (gan.Hinge(), 2.0, (0.0, 0.0), ["equilibrium"]),
+        (gan.Hinge(), 0.0, (8.0, -8.0), ["d_overpowers"]),
+        (gan.Minimax(label_smoothing=0.2), 0.5, (0.79, 0.01), ["d_overpowers"]),
+        (gan.Wasserstein(), -9.0, (9.0, 0.0), []),
+    ],
+)
+def test_who_is_ahead_is_the_objectives_to_say(objective, d_loss, beliefs, alarms):
+    assert lasting(objective, d_loss, *beliefs) == alarms
+
+
+def test_an_objective_that_does_not_say_who_is_ahead_is_refused_at_the_start():
+    class Mine(gan.Objective):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Mine\.lead: how far is D ahead\?"):
+        Health(Mine())
+
+
 def make_trainer(g_lr=2e-4, d_lr=2e-4, **settings):
     generator, discriminator = gan.build(ARCHITECTURE, np.random.default_rng(2))
     return trainer_of(

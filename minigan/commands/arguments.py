@@ -127,7 +127,7 @@ def objective(args: argparse.Namespace, own: gan.Objective) -> gan.Objective:
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
+    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), numba, cupy, reference")
 
 
 def add_extractor(parser: argparse._ActionsContainer) -> None:

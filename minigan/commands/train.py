@@ -168,6 +168,12 @@ def run(args: argparse.Namespace) -> None:
         architecture["classes"] = len(images.classes)
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     steps = args.steps or args.epochs * len(loader)
+    if args.n_critic is not None and args.n_critic > steps:
+        raise InputError(
+            f"--n-critic {args.n_critic}: G would never learn in {steps} steps: give fewer, or more --steps"
+        )
+    if args.checkpoint_every is not None and args.checkpoint_every > steps:
+        raise InputError(f"--checkpoint-every {args.checkpoint_every} does nothing in {steps} steps: leave it out")
     if args.decay_from is not None and args.decay_from >= steps:
         raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))

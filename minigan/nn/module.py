@@ -10,8 +10,8 @@ import numpy as np
 
 from ..backend import Array, ArrayBackend, backend_of, get
 from ..errors import InputError
+from ..table import Table
 from ..tensor import Tensor, tracer
-from ..tracing import Table
 
 Self = TypeVar("Self", bound="Module")
 
@@ -25,9 +25,9 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad=True)
 
     def assign(self, array: Any) -> None:
-        """Copy ``array`` (host or backend), of the parameter's shape, into the parameter, in place."""
+        """Copy ``array`` (host or backend), of the parameter's shape, or one number into the parameter, in place."""
         array = self.backend.asarray(array.data if isinstance(array, Tensor) else array, self.dtype)
-        if array.shape != self.shape:
+        if array.ndim and array.shape != self.shape:
             raise InputError(f"{self.name or 'a parameter'} is {self.shape}, and an array of {array.shape} is not")
         self.data[...] = array
         self.bump()
@@ -48,6 +48,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
+        if inputs and isinstance(inputs[0], np.ndarray) and inputs[0].dtype.kind == "f":
+            raise TypeError(f"{type(self).__name__} got a NumPy array: make it a Tensor, as in minigan.Tensor(array)")
         watcher = tracer()
         return self.forward(*inputs, **settings) if watcher is None else watcher.call(self, inputs, settings)
 

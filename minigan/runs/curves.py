@@ -6,10 +6,9 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from ..files import check_suffix, write_atomically
 from ..gan.health import Alarm
+from ..viz import smooth
 from .journal import measured
 
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
@@ -74,18 +73,3 @@ def losses_in(history: Mapping[str, Sequence[float]]) -> list[str]:
         for name, values in history.items()
         if name.endswith("_loss") or not (name in NO_LOSSES or name.endswith("_grad") or not any(values))
     ]
-
-
-def smooth(values: Sequence[float], share: float = 0.02) -> np.ndarray:
-    """The mean over a window of ``share`` of the whole (at least one value), centred, shorter at the ends.
-
-    NaNs, such as G's loss before its first step, do not count; where there is nothing else the mean is NaN.
-    """
-    half = int(len(values) * share / 2)
-    known = np.isfinite(values)
-    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
-    counts = np.concatenate([[0], np.cumsum(known)])
-    index = np.arange(len(values))
-    low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
-    count = counts[high] - counts[low]
-    return np.where(count, sums[high] - sums[low], np.nan) / np.maximum(count, 1)

@@ -13,11 +13,11 @@ import numpy as np
 from ..checkpoint import Checkpoints
 from ..data import Loader
 from ..errors import InputError
-from ..gan.diagnosis import NotFiniteError, watch
 from ..gan.game import TwoPlayer
 from ..gan.health import Alarm, DivergenceError
 from ..gan.record import Record
 from ..gan.trainer import Trainer
+from ..study.diagnosis import NotFiniteError, watch
 from .best import Best
 from .journal import Journal
 
@@ -73,6 +73,7 @@ class Keeper:
             "config": self.config,
             "architecture": self.architecture,
             "versions": versions(),
+            "precision": self.journal.precision,
         }
         if self.best is not None:  # the best so far is part of the state: going back brings the former best back
             arrays, facts = {**arrays, **self.best.arrays()}, {**facts, "best": self.best.facts()}

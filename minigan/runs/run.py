@@ -40,7 +40,7 @@ class Run:
         training.gif            the same grid through time, from frames/
         curves.png              losses; D(x) and D(G(z))
         interpolation.png       walks between two latents, a row each (or whatever ``looks`` finishes with)
-        metrics.jsonl           what each step did, a line of JSON each, with the alarms that it raised
+        metrics.jsonl           what each step did, a line of JSON each, with its precision and the alarms it raised
         model.safetensors       the generator; where there are several, each under its name
         best.safetensors        the generator at its lowest Frechet distance, with ``best``
         checkpoints/            the whole state, at each epoch's end and every ``checkpoint_every`` steps
@@ -75,6 +75,10 @@ class Run:
     ) -> None:
         self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
         self.total = epochs * len(loader) if steps is None else steps
+        if self.total < 1:
+            raise InputError(f"a run of {self.total} steps does nothing: ask for at least one of steps or epochs")
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise InputError(f"checkpoint_every = {checkpoint_every} steps must be at least 1")
         if best is not None and best.every > self.total:
             raise InputError(
                 f"the Frechet distance every {best.every} steps would never be measured in {self.total}: measure it "
@@ -87,7 +91,8 @@ class Run:
         self.claim = claim_folder(out, base, resume=resume, inputs=loader.dataset.root)
         try:
             self.out = self.claim.path
-            self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.game, trainer.game.waits()))
+            health = Health(trainer.game, trainer.game.waits())
+            self.journal = Journal(self.out / "metrics.jsonl", health, trainer.game.precision)
             self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
             if resume:
                 self.keeper.resume()
