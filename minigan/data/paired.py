@@ -132,7 +132,7 @@ def read_pictures(path: str | os.PathLike[str], tile: int | None = None, channel
     if not path.is_dir():
         raise InputError(f"{path} does not exist, expected a folder of pictures: check the path")
     found: dict[str, np.ndarray] = {}
-    for name in _files_under(path):
+    for name in _files_under(path)[0]:
         if Path(name).suffix.lower() in PICTURES:
             try:
                 found[name] = plain_pixels(path / name, channels)
