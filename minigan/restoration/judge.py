@@ -11,6 +11,7 @@ import numpy as np
 from ..data.degrade import Degradation, Downscale, GaussianNoise, Holes, Rain, resample
 from ..errors import InputError
 from ..metrics import patch_distance, psnr, ssim
+from ..table import Table
 from .restore import Restorer, to_bytes
 
 JUDGED: dict[str, dict[str, Degradation]] = {  # what the tasks are judged at
@@ -172,13 +173,10 @@ def enlarged_by(kernel: str) -> Method:
     return lambda case: to_bytes(resample(case.given / np.float32(255), case.truth.shape[:2], kernel))
 
 
-def table(rows: Mapping[str, Row]) -> str:
-    """In Markdown."""
+def table(rows: Mapping[str, Row]) -> Table:
     names = list(next(iter(rows.values())))
-    lines = [["", *names]]
-    for method, row in rows.items():
-        lines.append([method, *(f"{row[name]:.3f}" if name == "SSIM" else f"{row[name]:.2f}" for name in names)])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(names) + 1)]
-    shown = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
-    rule = "|" + "|".join("-" * (w + 2) if not i else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
-    return "\n".join([shown[0], rule, *shown[1:]])
+    shown = [
+        (method, *(f"{row[name]:.3f}" if name == "SSIM" else f"{row[name]:.2f}" for name in names))
+        for method, row in rows.items()
+    ]
+    return Table(("", *names), shown, names=1)
