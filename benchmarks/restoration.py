@@ -20,13 +20,14 @@ from minigan.restoration.restore import WEIGHTS
 
 PHOTOS = "--data examples/data/photos"
 DRAWINGS = "--data examples/data/openmoji/color.png --source examples/data/openmoji/black.png"
-SHARP = "--start-from {work}/{task}/model.safetensors --g-lr 1e-4 --l1-weight 20"
+ALONE = "--no-adversary --batch-size 8"
+SHARP = "--batch-size 8 --start-from {work}/{task}/model.safetensors --g-lr 1e-4 --l1-weight 20"
 COMMANDS = {
-    "denoise": f"--model dncnn --task denoise --no-adversary {PHOTOS} --steps 1500 --decay-from 500",
-    "derain": f"--model dncnn --task derain --no-adversary {PHOTOS} --steps 1500 --decay-from 500",
-    "enlarge": f"--model srgan --task enlarge --no-adversary {PHOTOS} --steps 3000 --decay-from 1000",
-    "inpaint": f"--model context_encoder --task inpaint --no-adversary {PHOTOS} --steps 1500 --decay-from 500",
-    "colorize": f"--model pix2pix --task colorize --no-adversary {DRAWINGS} --steps 1500 --decay-from 500",
+    "denoise": f"--model dncnn --task denoise {ALONE} {PHOTOS} --steps 2000 --decay-from 1000",
+    "derain": f"--model dncnn --task derain {ALONE} {PHOTOS} --steps 1500 --decay-from 700",
+    "enlarge": f"--model srgan --task enlarge {ALONE} {PHOTOS} --steps 2500 --decay-from 1200",
+    "inpaint": f"--model context_encoder --task inpaint {ALONE} {PHOTOS} --steps 1500 --decay-from 700",
+    "colorize": f"--model pix2pix --task colorize {ALONE} {DRAWINGS} --steps 1500 --decay-from 700",
 }
 
 

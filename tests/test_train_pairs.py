@@ -108,6 +108,15 @@ def test_a_network_is_judged_beside_what_was_there(photos, tmp_path, task, capsy
     assert shown.count("1 pictures of") == len(JUDGED[task]) and f"\nminigan, {model} " in shown
 
 
+def test_watch_draws_pairs(photos, tmp_path, capsys):
+    argv = ["--model", "dncnn", "--task", "denoise", "--data", photos, "--steps", 2, "--frames", 3, "--width", 2]
+    assert run("watch", tmp_path / "film", *argv, "--batch-size", 2) == 0
+    with Image.open(tmp_path / "film" / "pairs.gif") as film:
+        assert film.n_frames > 1 and film.size == (9 * 50 + 2, 2 * 50 + 2)
+    assert run("watch", tmp_path / "other", "--model", "dncnn") == 2
+    assert "say which way, --task, and name a folder, --data" in capsys.readouterr().err
+
+
 REFUSED = {
     "no task": (["--model", "pix2pix"], "say which way, --task denoise|derain|enlarge|inpaint|colorize"),
     "no data": (["--model", "pix2pix", "--task", "denoise"], "name a folder of good ones, --data DIR"),

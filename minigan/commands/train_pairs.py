@@ -66,15 +66,13 @@ def run(args: argparse.Namespace) -> None:
     asked = changes(args, model, steps)
     trainer = model.trainer(generator, None if args.no_adversary else discriminator, rng=noise, **asked)
 
-    # Of the pictures that are not learned from, always the same crops.
     shown = pairs_of(pictures, sources, held or learned, task, model, crop, args.data)
-    numbers = np.linspace(0, len(shown) - 1, SHOWN).round().astype(int)
     with Run(
         args.out,
         trainer,
         loader,
         architecture,
-        Pairs(*shown.draw(numbers, looks, np.dtype(np.float32))),
+        looks_at(shown, looks),
         base=f"out/{args.model}-{task.name}",
         epochs=args.epochs,
         steps=args.steps,
@@ -86,6 +84,12 @@ def run(args: argparse.Namespace) -> None:
         for _ in folder.steps():
             pass
     print(folder.summary())
+
+
+def looks_at(pairs: data.Paired, rng: np.random.Generator) -> Pairs:
+    """Some crops, evenly spread over the pictures."""
+    numbers = np.linspace(0, len(pairs) - 1, SHOWN).round().astype(int)
+    return Pairs(*pairs.draw(numbers, rng, np.dtype(np.float32)))
 
 
 def open_pairs(
