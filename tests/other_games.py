@@ -1,4 +1,4 @@
-"""Other games than the two-player one, for all tests of what the trainer does: from pairs, and an exchange without pairs."""
+"""Games other than the two-player one, for the tests of the trainer: from pairs, and an exchange without pairs."""
 
 from dataclasses import dataclass, field
 

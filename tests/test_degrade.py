@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from minigan import InputError
 from minigan.data import degrade
@@ -82,7 +83,6 @@ def test_the_centre_hole_is_24_of_64():
 @pytest.mark.parametrize("kernel, name", [("bicubic", "BICUBIC"), ("lanczos", "LANCZOS"), ("box", "BOX")])
 @pytest.mark.parametrize("size", [(10, 7), (40, 48), (80, 96), (33, 70)])
 def test_resampling_is_pillows(kernel, name, size):
-    Image = pytest.importorskip("PIL.Image")
     picture = RNG(0).random((40, 48, 1), np.float32)
     theirs = Image.fromarray(picture[:, :, 0]).resize(size[::-1], getattr(Image.Resampling, name))
     np.testing.assert_allclose(degrade.resample(picture, size, kernel)[:, :, 0], np.asarray(theirs), atol=2e-5)

@@ -14,7 +14,11 @@ SMALL = {"dncnn": 4, "srgan": 4, "pix2pix": 2, "context_encoder": 2}
 
 
 def build(name, task=None, **settings):
-    own = {"width": SMALL[name], "d_width": 4} | ({"source_channels": TASKS[task].source_channels} if task else {}) | settings
+    own = (
+        {"width": SMALL[name], "d_width": 4}
+        | ({"source_channels": TASKS[task].source_channels} if task else {})
+        | settings
+    )
     return gan.build({"model": name, **own}, np.random.default_rng(0))
 
 

@@ -148,7 +148,7 @@ def test_folders_without_pictures(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         read_pictures(tmp_path / "none")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nhello")
-    with pytest.raises(InputError, match="broken.png is no picture"):
+    with pytest.raises(InputError, match=r"broken\.png is no picture"):
         read_pictures(tmp_path)
 
 

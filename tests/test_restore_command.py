@@ -14,7 +14,12 @@ from minigan.restoration.picture import read_photo, write_photo
 from minigan.restoration.restore import Restorer, tiles, weights
 
 RNG = np.random.default_rng
-SMALL = {"dncnn": {"width": 4}, "srgan": {"width": 4, "blocks": 1}, "pix2pix": {"width": 2}, "context_encoder": {"width": 2}}
+SMALL = {
+    "dncnn": {"width": 4},
+    "srgan": {"width": 4, "blocks": 1},
+    "pix2pix": {"width": 2},
+    "context_encoder": {"width": 2},
+}
 PROFILE = b"not read by anybody" * 4
 
 
@@ -107,7 +112,9 @@ def test_tiles_cover_a_picture_once():
     seen = np.zeros((70, 45), int)
     for inner, outer in tiles(70, 45, 16, reach=5, step=4):
         seen[inner] += 1
-        assert all(a.start % 4 == 0 and a.start <= b.start and b.stop <= a.stop for a, b in zip(outer, inner, strict=True))
+        assert all(
+            a.start % 4 == 0 and a.start <= b.start and b.stop <= a.stop for a, b in zip(outer, inner, strict=True)
+        )
         assert all(a.stop - a.start <= 16 + 2 * 8 for a in outer)
     assert (seen == 1).all()
 
@@ -276,7 +283,10 @@ BAD = {
     "a mask for nothing": (["photo.png", "--task", "denoise", "--mask", "black.png"], "does nothing with this task"),
     "a black mask": (["photo.png", "--task", "inpaint", "--mask", "black.png"], "is black: paint white"),
     "another size": (["photo.png", "--task", "inpaint", "--mask", "small.png"], "has 5x5 pixels"),
-    "a scale for nothing": (["photo.png", "--task", "denoise", "--scale", "2"], "--scale 2 does nothing with this task"),
+    "a scale for nothing": (
+        ["photo.png", "--task", "denoise", "--scale", "2"],
+        "--scale 2 does nothing with this task",
+    ),
     "a GAN": (["photo.png", "--model", "gan.safetensors"], "a gan draws pictures of noise"),
     "another task": (["photo.png", "--model", "denoise.safetensors", "--task", "derain"], "was trained to denoise"),
     "sharp twice": (["photo.png", "--model", "denoise.safetensors", "--sharp"], "--sharp does nothing beside --model"),

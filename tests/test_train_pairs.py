@@ -1,4 +1,4 @@
-"""train --task, evaluate --task and examples/restore.py: from a folder of pictures to a network and a table of figures."""
+"""train --task, evaluate --task and examples/restore.py: from a folder of pictures to a network and a table."""
 
 import json
 
@@ -120,7 +120,10 @@ def test_watch_draws_pairs(photos, tmp_path, capsys):
 REFUSED = {
     "no task": (["--model", "pix2pix"], "say which way, --task denoise|derain|enlarge|inpaint|colorize"),
     "no data": (["--model", "pix2pix", "--task", "denoise"], "name a folder of good ones, --data DIR"),
-    "a task for noise": (["--model", "dcgan", "--task", "denoise"], "--task denoise does nothing with a model that makes"),
+    "a task for noise": (
+        ["--model", "dcgan", "--task", "denoise"],
+        "--task denoise does nothing with a model that makes",
+    ),
     "latents": (["--model", "pix2pix", "--task", "denoise", "--z-dim", "3"], "--z-dim 3 does nothing with a model"),
     "a class": (["--model", "pix2pix", "--task", "denoise", "--class", "cat"], "--class cat: pix2pix learns from"),
     "an adversary's": (
@@ -198,7 +201,9 @@ def test_each_eighth_photo_is_held_out(photos, tmp_path):
 
 
 def test_the_example_runs(photos, tmp_path):
-    done = python(ROOT / "examples" / "restore.py", "--dry-run", "--quiet", "--threads", 1, "--data", photos, cwd=tmp_path)
+    done = python(
+        ROOT / "examples" / "restore.py", "--dry-run", "--quiet", "--threads", 1, "--data", photos, cwd=tmp_path
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "L1 alone: " in done.stdout and "with an adversary: " in done.stdout
     made = {path.name for path in (tmp_path / "out" / "restore").iterdir()}

@@ -67,9 +67,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--backend", help="where a model draws: numpy (default), cupy or reference")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.add_argument("--task", choices=TASKS, help="of a model from picture to picture (default SOURCE: the shipped)")
+    parser.add_argument(
+        "--task", choices=TASKS, help="of a model from picture to picture (default SOURCE: the shipped)"
+    )
     parser.add_argument("--drawings", metavar="PATH", help="with --task colorize: the drawings of what --data shows")
-    parser.add_argument("--hold-out", type=natural, metavar="K", help="with --task: judge by each K-th picture (8; 0: all)")
+    parser.add_argument(
+        "--hold-out", type=natural, metavar="K", help="with --task: judge by each K-th picture (8; 0: all)"
+    )
     parser.set_defaults(run=run)
 
 

@@ -43,7 +43,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--out", metavar="PATH", help="the file to write, or a folder for several (default: beside each, NAME-TASK)"
     )
     parser.add_argument("--compare", action="store_true", help="write before and after side by side, too")
-    parser.add_argument("--tile", type=positive, default=TILE, help=f"pixels a side worked on at once (default: {TILE})")
+    parser.add_argument(
+        "--tile", type=positive, default=TILE, help=f"pixels a side worked on at once (default: {TILE})"
+    )
     add_backend(parser)
     add_tf32(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")

@@ -36,7 +36,6 @@ from .arguments import (
 from .options import Needs, check, set_defaults
 
 
-
 def paired(args: argparse.Namespace) -> bool:
     """Whether the model makes pictures of pictures, and not of noise."""
     return args.model in gan.PAIRED
@@ -68,7 +67,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="train a model of the zoo on MNIST or on your pictures",
         description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
     )
-    parser.add_argument("--model", default="dcgan", help=f"one of {', '.join([*gan.MODELS, *gan.PAIRED])} (default: dcgan)")
+    parser.add_argument(
+        "--model", default="dcgan", help=f"one of {', '.join([*gan.MODELS, *gan.PAIRED])} (default: dcgan)"
+    )
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )

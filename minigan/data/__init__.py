@@ -15,4 +15,14 @@ from .image_folder import ImageFolder
 from .loader import Loader
 from .paired import Paired, read_pictures
 
-__all__ = ["Dataset", "ImageFolder", "Loader", "Paired", "idx_splits", "is_idx_folder", "mnist", "read_idx", "read_pictures"]
+__all__ = [
+    "Dataset",
+    "ImageFolder",
+    "Loader",
+    "Paired",
+    "idx_splits",
+    "is_idx_folder",
+    "mnist",
+    "read_idx",
+    "read_pictures",
+]

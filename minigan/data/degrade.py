@@ -1,4 +1,4 @@
-"""What goes wrong with pictures, as small functions that can be put together: noise, rain, holes, fewer pixels, no colour.
+"""What goes wrong with pictures, as small functions to put together: noise, rain, holes, fewer pixels, no colour.
 
 A degradation takes a picture, float32 (H, W, C) in [0, 1], and a generator, and returns what a camera, the weather or
 an accident would have left of it. What it draws, it draws from that generator alone, afresh for each picture: the
@@ -85,8 +85,8 @@ class ShotNoise:
 
 @dataclass(frozen=True)
 class Rain:
-    """Bright streaks, all falling nearly the same way: x + a (1 - m x) where a streak of opacity a is, m ~ U(0, 1): light
-    that is added to the picture's, or stands before it.
+    """Bright streaks, all falling nearly the same way: x + a (1 - m x) where a streak of opacity a is, m ~ U(0, 1):
+    light that is added to the picture's, or stands before it.
 
     angles      of the fall, in degrees from straight down
     densities   streaks per 1,000 pixels
@@ -157,8 +157,8 @@ class Holes:
             raise InputError(f"Holes: kinds {self.kinds} must be some of {', '.join(MASKS)}")
 
     def __call__(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        mask = MASKS[self.kinds[rng.integers(len(self.kinds))]](*picture.shape[:2], rng)
-        return cut_out(picture, mask)
+        height, width = picture.shape[:2]
+        return cut_out(picture, MASKS[self.kinds[rng.integers(len(self.kinds))]](height, width, rng))
 
 
 def cut_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:

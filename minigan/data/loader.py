@@ -199,7 +199,9 @@ class Loader:
 
     def _host_batch(self, order: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-        if isinstance(self.dataset, Paired):  # a stream for each batch: it is the same whether others came before or not
+        if isinstance(
+            self.dataset, Paired
+        ):  # a stream for each batch: it is the same whether others came before or not
             return self.dataset.draw(chosen, np.random.default_rng([self._epoch_seed, number]), self.dtype)
         images = np.divide(self._pixels[chosen], 127.5, dtype=self.dtype)
         images -= 1

@@ -152,9 +152,7 @@ def tiles(path: Path, sheet: np.ndarray, tile: int) -> dict[str, np.ndarray]:
     if height % tile or width % tile:
         raise InputError(f"{path} is {width}x{height} pixels, which is no sheet of {tile}x{tile} pictures")
     columns = width // tile
-    cut = [
-        sheet[i // columns * tile :, i % columns * tile :][:tile, :tile] for i in range(columns * (height // tile))
-    ]
+    cut = [sheet[i // columns * tile :, i % columns * tile :][:tile, :tile] for i in range(columns * (height // tile))]
     while cut and not cut[-1].any():
         cut.pop()
     return {f"{number:05d}": picture for number, picture in enumerate(cut)}

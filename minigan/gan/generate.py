@@ -34,7 +34,8 @@ def generate(generator: Module, z: np.ndarray, labels: np.ndarray | None = None,
 
 
 def translate(generator: Module, sources: np.ndarray, batch_size: int = 16) -> np.ndarray:
-    """What a network from picture to picture makes of sources (N, C, H, W) in [-1, 1], on the host, in evaluation mode."""
+    """What a network from picture to picture makes of sources (N, C, H, W) in [-1, 1]: on the host, in evaluation
+    mode."""
     sources = np.asarray(sources)
     if sources.ndim != 4 or not len(sources):
         raise InputError(f"translate: sources are {sources.shape}, they must be (N, C, H, W) with N at least 1")

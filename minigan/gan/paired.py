@@ -1,10 +1,9 @@
-"""The game of paired pictures: a restorer, who is told what is left of a picture, and a detective, who is told it too."""
+"""The game of paired pictures: a restorer, who is told what is left of a picture; a detective, who is told it too."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 

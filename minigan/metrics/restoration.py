@@ -53,8 +53,9 @@ def ssim(picture: np.ndarray, truth: np.ndarray) -> float:
 def patch_distance(pictures: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> float:
     """The Frechet distance between the 8x8 patches of pictures and those of true ones (see ``frechet_distance``).
 
-    A patch is the luminance of 8x8 pixels less its mean, 64 numbers in grey levels, one every 4 pixels. It knows nothing of which patch belongs where, and so does not mind
-    detail that is invented, but sees detail that is missing: what is blurred has less variance.
+    A patch is the luminance of 8x8 pixels less its mean, 64 numbers in grey levels, one every 4 pixels. It knows
+    nothing of which patch belongs where, and so does not mind detail that is invented, but sees detail that is missing:
+    what is blurred has less variance.
     """
     found = [np.concatenate([_patches(picture) for picture in side]) for side in (pictures, truths)]
     return frechet_distance(*found)

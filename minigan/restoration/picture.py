@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..files import write_atomically
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+QUALITY: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 ORIENTATION = 0x0112  # the EXIF tag that says which way is up
 UPRIGHT = {  # its value: how to turn the stored pixels (H, W, ...) upright; and back
     2: (lambda a: a[:, ::-1], lambda a: a[:, ::-1]),
@@ -118,7 +119,7 @@ def write_photo(path: Path, photo: Photo) -> list[str]:
             lost.append("its grey profile: a WebP file has colours")
             del kept["icc_profile"]
     picture = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if mode == "L" else pixels))
-    quality = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    quality = QUALITY.get(kind, {})
     if kind == "WEBP":
         kept.pop("dpi", None)
     buffer = io.BytesIO()

@@ -63,7 +63,8 @@ class Restorer:
         alpha, times = photo.alpha, self.task.scale
         if scale not in (None, times):
             assert scale is not None
-            pixels = to_bytes(resample(pixels / np.float32(255), [side // times * scale for side in pixels.shape[:2]]))
+            height, width = (side // times * scale for side in pixels.shape[:2])
+            pixels = to_bytes(resample(pixels / np.float32(255), (height, width)))
             times = scale
         if alpha is not None and times > 1:
             alpha = to_bytes(resample(alpha[:, :, None] / np.float32(255), pixels.shape[:2]))[:, :, 0]
@@ -86,7 +87,8 @@ class Restorer:
             made = gan.translate(self.network, source.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
             place = tuple(slice(part.start * times, part.stop * times) for part in inner)
             within = tuple(
-                slice((a.start - b.start) * times, (a.stop - b.start) * times) for a, b in zip(inner, outer, strict=True)
+                slice((a.start - b.start) * times, (a.stop - b.start) * times)
+                for a, b in zip(inner, outer, strict=True)
             )
             result[place] = to_bytes((made[within] + 1) / 2)
         return result

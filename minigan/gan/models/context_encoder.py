@@ -7,6 +7,8 @@ takes a picture of any size.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ... import nn, ops
@@ -21,7 +23,7 @@ class EncoderDecoder(nn.Module):
     def __init__(
         self, inputs: int, outputs: int, width: int, dilations: tuple[int, ...], rng: np.random.Generator
     ) -> None:
-        def conv(wide: int, wider: int, **settings: int) -> list[nn.Module]:
+        def conv(wide: int, wider: int, **settings: Any) -> list[nn.Module]:
             return [nn.Conv2d(wide, wider, 3, rng=rng, **settings), nn.LeakyReLU(0.2)]
 
         self.enter = nn.Sequential(*conv(inputs, width, padding=1))

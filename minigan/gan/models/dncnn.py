@@ -7,6 +7,8 @@ weights start.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from ... import nn, ops
@@ -48,7 +50,7 @@ def dncnn(
     cells = shuffle * shuffle
     widths = [source_channels * cells, *[width] * (depth - 1)]
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1, rng=rng), nn.LeakyReLU(0.2)]
     layers.append(nn.Conv2d(widths[-1], channels * cells, 3, padding=1, rng=rng))
     body = nn.Sequential(*layers)

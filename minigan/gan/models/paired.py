@@ -1,4 +1,4 @@
-"""What the models from picture to picture share: what makes one of them, the residual around a body, and the PatchGAN."""
+"""What the models from picture to picture share: what makes one, the residual around a body, and the PatchGAN."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class PairedModel:
     def trainer(
         self, generator: nn.Module, discriminator: nn.Module | None, *, rng: np.random.Generator, **changes: Any
     ) -> Trainer[Paired]:
-        """A trainer with this model's settings, or ``changes`` of them: l1_weight, objective, penalties, n_critic, g_lr,
-        d_lr, betas, a Trainer's. Without a discriminator it is the L1 term alone that G learns from."""
+        """A trainer with this model's settings, or ``changes`` of them: l1_weight, objective, penalties, n_critic,
+        g_lr, d_lr, betas, a Trainer's. Without a discriminator it is the L1 term alone that G learns from."""
         own: dict[str, Any] = {"l1_weight": self.l1_weight}
         if discriminator is not None:
             own["objective"] = self.objective
@@ -94,7 +94,8 @@ class Residual(nn.Module):
 
 
 class PatchGAN(nn.Module):
-    """D(picture, source) -> logits (N, patches), each of a patch of the picture: strided 4x4 convolutions that see nothing further.
+    """D(picture, source) -> logits (N, patches), each of a patch of the picture: strided 4x4 convolutions that see
+    nothing further.
 
     The picture and its source are judged together, one's channels after the other's; a smaller source is enlarged. With
     ``layers`` = 2 a patch has 34 pixels a side, with 3 it has 70, as in pix2pix. No batch norm: with few pictures a

@@ -19,16 +19,16 @@ class UNet(nn.Module):
     """(N, inputs, H, W) -> (N, outputs, H, W), for any size: it is mirrored up to one that can be halved so often."""
 
     def __init__(self, inputs: int, outputs: int, widths: list[int], rng: np.random.Generator) -> None:
-        half, double = {"stride": 2, "padding": 1, "rng": rng}, {"stride": 2, "padding": 1, "rng": rng}
         self.enter = nn.Conv2d(inputs, widths[0], 3, padding=1, rng=rng)
-        self.down = nn.ModuleList(nn.Conv2d(wide, wider, 4, **half) for wide, wider in pairwise(widths))
+        self.down = nn.ModuleList(
+            nn.Conv2d(wide, wider, 4, stride=2, padding=1, rng=rng) for wide, wider in pairwise(widths)
+        )
         self.middle = nn.Conv2d(widths[-1], widths[-1], 3, padding=1, rng=rng)
         self.up = nn.ModuleList(
-            nn.ConvTranspose2d(wider, wide, 4, **double) for wide, wider in reversed(list(pairwise(widths)))
+            nn.ConvTranspose2d(wider, wide, 4, stride=2, padding=1, rng=rng)
+            for wide, wider in reversed(list(pairwise(widths)))
         )
-        self.join = nn.ModuleList(
-            nn.Conv2d(2 * wide, wide, 3, padding=1, rng=rng) for wide in reversed(widths[:-1])
-        )
+        self.join = nn.ModuleList(nn.Conv2d(2 * wide, wide, 3, padding=1, rng=rng) for wide in reversed(widths[:-1]))
         he_(self, rng)
         self.leave = nn.Conv2d(widths[0], outputs, 3, padding=1, rng=rng)
         calm_(self.leave)

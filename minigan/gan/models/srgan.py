@@ -19,7 +19,9 @@ class Block(nn.Module):
 
     def __init__(self, width: int, rng: np.random.Generator) -> None:
         self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, rng=rng), nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, padding=1, rng=rng)
+            nn.Conv2d(width, width, 3, padding=1, rng=rng),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(width, width, 3, padding=1, rng=rng),
         )
         he_(self.body, rng)
         calm_(self.body[2])
@@ -38,7 +40,8 @@ def srgan(
     blocks: int = 4,
     scale: int = 4,
 ) -> Networks:
-    """source (N, source_channels, H, W) -> picture (N, channels, scale H, scale W); pictures, sources -> logits (N, patches).
+    """source (N, source_channels, H, W) -> picture (N, channels, scale H, scale W);
+    pictures, sources -> logits (N, patches).
 
     ``width`` channels (default: 48; the paper's 64) in ``blocks`` residual blocks (the paper's 16).
     """
@@ -51,7 +54,9 @@ def srgan(
     he_(first, rng)
     he_(last, rng)
     calm_(last)
-    body = nn.Sequential(first, *(Block(width, rng) for _ in range(blocks)), nn.LeakyReLU(0.2), last, nn.PixelShuffle(scale))
+    body = nn.Sequential(
+        first, *(Block(width, rng) for _ in range(blocks)), nn.LeakyReLU(0.2), last, nn.PixelShuffle(scale)
+    )
     return Residual(body, channels, scale), PatchGAN(channels + source_channels, d_width, 2, rng)
 
 
