@@ -82,6 +82,12 @@ def test_it_says_how_it_was_trained(path):
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}
 
 
+def test_a_network_that_does_not_come_along(monkeypatch, photo, tmp_path, capsys):
+    monkeypatch.setattr("minigan.restoration.restore.WEIGHTS", tmp_path)
+    assert restore(photo, "--task", "derain", "--sharp") == 2
+    assert "--task derain --sharp: no such network comes along; minigan train --task derain" in capsys.readouterr().err
+
+
 def test_noise_is_taken_out():
     truth = scene(64, 64) * 0 + np.uint8(120)
     truth[16:48, 16:48] = (200, 60, 40)

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     check(args, OPTIONS[:1], THREADS)
     if args.threads:
         minigan.set_num_threads(args.threads)
-    file = model_of(Path(args.model)) if args.model else weights(args.task, args.sharp)
+    file = model_of(Path(args.model)) if args.model else shipped(args.task, args.sharp)
     restorer = Restorer.load(file, place_for(args), args.task, args.tile)
     args.task = restorer.task.name
     check(args, OPTIONS[1:])
@@ -72,6 +72,15 @@ def run(args: argparse.Namespace) -> None:
             read_photo(Path(picture))  # which says what is wrong with it, before any work
     for picture, target in zip(args.pictures, targets, strict=True):
         restore(args, restorer, Path(picture), target)
+
+
+def shipped(task: str, sharp: bool) -> Path:
+    """The network that comes along."""
+    file = weights(task, sharp)
+    if not file.is_file():
+        own = f"minigan train --task {task} trains one, for --model"
+        raise InputError(f"--task {task}{' --sharp' if sharp else ''}: no such network comes along; {own}")
+    return file
 
 
 def restore(args: argparse.Namespace, restorer: Restorer, path: Path, target: Path) -> None:
