@@ -130,7 +130,8 @@ def read_pictures(path: str | os.PathLike[str], tile: int | None = None, channel
             raise InputError(f"{path} is a file: give a folder of pictures, or say how large the tiles of a sheet are")
         return tiles(path, plain_pixels(path, channels), tile)
     if not path.is_dir():
-        raise InputError(f"{path} does not exist, expected a folder of pictures: check the path")
+        where = "; minigan's own are in its repository, not in the package" if "examples" in path.parts else ""
+        raise InputError(f"{path} does not exist, expected a folder of pictures: check the path{where}")
     found: dict[str, np.ndarray] = {}
     for name in _files_under(path)[0]:
         if Path(name).suffix.lower() in PICTURES:
