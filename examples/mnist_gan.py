@@ -19,21 +19,33 @@ import numpy as np
 import minigan
 from minigan import data, gan, optim
 from minigan.cli import user_errors
-from minigan.commands.arguments import add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
-from minigan.runs import Run, free_folder
+from minigan.commands.arguments import (
+    LENGTH,
+    METRIC,
+    THREADS,
+    add_metric,
+    add_tf32,
+    best_of,
+    fixed_by,
+    natural,
+    place_for,
+    positive,
+)
+from minigan.commands.options import check, dry_run, set_defaults
+from minigan.runs import Latents, Run
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
     add_tf32(parser)
-    parser.add_argument("--epochs", type=positive, default=5, help="passes over the data (default: 5)")
+    parser.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     parser.add_argument("--steps", type=positive, help="stop after so many steps instead")
     parser.add_argument("--batch-size", type=int, default=128, help="images a step (default: 128)")
     parser.add_argument("--lr", type=float, default=2e-4, help="Adam's learning rate (default: 2e-4)")
     parser.add_argument("--beta1", type=float, default=0.5, help="Adam's first decay rate (default: 0.5)")
     parser.add_argument("--z-dim", type=positive, default=100, help="random numbers an image is made of (default: 100)")
-    parser.add_argument("--width", type=positive, default=128, help="channels next to the pixels (default: 128)")
+    parser.add_argument("--width", type=positive, help="channels next to the pixels (default: 128)")
     parser.add_argument(
         "--noise", type=float, default=0.3, help="noise on what D sees, gone by step 2000 (default: 0.3)"
     )
@@ -50,12 +62,14 @@ def main() -> int:
 
 
 def train(args: argparse.Namespace) -> None:
+    if args.dry_run:
+        dry_run(args, width=8, steps=2, epochs=None)
+    check(args, LENGTH, THREADS, METRIC)
+    set_defaults(args, width=128)
     if args.batch_size < 2:
         raise minigan.InputError(f"--batch-size {args.batch_size}: batch norm needs at least 2 images")
     if args.threads:
         minigan.set_num_threads(args.threads)
-    if args.dry_run:
-        args.width, args.steps = 8, 2
     place = place_for(args)
 
     # Independent streams: drawing more samples to look at, say, never changes the training.
@@ -73,26 +87,23 @@ def train(args: argparse.Namespace) -> None:
         "model": "dcgan", "image_size": height, "channels": channels, "z_dim": args.z_dim, "width": args.width,
     }  # fmt: skip
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
-    settings = {"lr": args.lr, "betas": (args.beta1, 0.999)}
-    trainer = gan.Trainer(
-        generator,
-        discriminator,
-        objective=gan.NonSaturating(),
-        # What D sees is blurred at first, or it would tell real from forged long before G can draw a stroke.
-        augment=[gan.InstanceNoise(args.noise, steps=2000)] if args.noise else [],
-        g_optimizer=optim.Adam(generator.parameters(), **settings),
-        d_optimizer=optim.Adam(discriminator.parameters(), **settings),
-        z_dim=args.z_dim,
-        rng=noise,
-    )
+    # What D sees is blurred at first, or it would tell real from forged long before G can draw a stroke.
+    augment = [gan.InstanceNoise(args.noise, steps=2000)] if args.noise else []
+    game = gan.TwoPlayer(generator, discriminator, z_dim=args.z_dim, rng=noise, augment=augment)
+    adam = {"lr": args.lr, "betas": (args.beta1, 0.999)}
+    optimizers = {
+        "d": optim.Adam(discriminator.parameters(), **adam),
+        "g": optim.Adam(generator.parameters(), **adam),
+    }
+    trainer = gan.Trainer(game, optimizers)
 
-    out = args.out or ("out/mnist-gan" if args.resume else free_folder("out/mnist-gan"))
     with Run(
-        out,
+        args.out,
         trainer,
         loader,
         architecture,
-        rng=looks,
+        Latents(args.z_dim, looks),
+        base="out/mnist-gan",
         epochs=args.epochs,
         steps=args.steps,
         config=fixed_by(args),

@@ -214,7 +214,7 @@ MODEL_FILES = {
     "unknown-setting": (says(depth=3), "the settings", "do not fit", "depth"),
     "size-that-is-none": (says(image_size=20), "image_size 20 is not one of 28, 32, 64"),
     "z-of-another-size": (says(z_dim=9), "does not fit", "0.weight is (392, 8), the model's is (392, 9)"),
-    "no-z": (says(z_dim=0), "has no elements"),
+    "no-z": (says(z_dim=0), "in_features = 0 must be"),
     "another-width": (says(width=5), "does not fit", "the model's is"),
     "width-a-word": (says(width="wide"), "model"),
     "a-missing-array": (lambda path: save(path, ARCHITECTURE, leave_out=["4.weight"]), "missing 4.weight"),

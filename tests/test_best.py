@@ -14,7 +14,7 @@ from minigan import InputError, backend, data, gan
 from minigan.checkpoint import read, read_model
 from minigan.metrics import frechet_distance
 from minigan.metrics.pixels import as_bytes
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 from minigan.runs.best import Best
 from minigan.runs.journal import measured, read_journal
 from minigan.runs.report import write_report
@@ -44,7 +44,16 @@ def make_run(out, name="gan", *, every=2, samples=20, ema=None, **settings):
     place = backend.get("numpy")
     loader = data.Loader(dataset, 4, backend=place, rng=np.random.default_rng(2), labels=model.conditional)
     best = make_best(dataset, every=every, samples=samples, conditional=model.conditional) if every else None
-    return Run(out, trainer, loader, architecture, rng=np.random.default_rng(5), best=best, quiet=True, **settings)
+    return Run(
+        out,
+        trainer,
+        loader,
+        architecture,
+        Latents(Z_DIM, np.random.default_rng(5), architecture.get("classes", 0)),
+        best=best,
+        quiet=True,
+        **settings,
+    )
 
 
 def go(run, stop_after=None):
@@ -67,6 +76,12 @@ def assert_same(one, other):
     one, other = files(one), files(other)
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] != other[name]] == []
+
+
+def test_a_measure_that_is_never_taken_is_refused(tmp_path):
+    with pytest.raises(InputError, match="the Frechet distance every 5 steps would never be measured in 4"):
+        make_run(tmp_path / "out", every=5, steps=4)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("name", "ema"), [("gan", None), ("cgan", 0.5), ("dcgan", None)])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fake_cupy
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import InputError, gan, nn, optim
 from minigan import backend as backends
 from minigan.backend.cuda.graph import CaptureError, DrawnAhead, equal_states
 from minigan.backend.host import from_host, on_host
-from minigan.gan.diagnosis import watch
+from minigan.study.diagnosis import watch
 from minigan.tensor import Tensor
 
 WHY_NOT = backends.available()["cupy"]
@@ -38,7 +39,7 @@ def make_trainer(place="cupy", model="dcgan", size=28, networks=None, **settings
 
 
 def batches(trainer, count, batch=BATCH, size=28):
-    rng, place = np.random.default_rng(2), trainer.generator.backend
+    rng, place = np.random.default_rng(2), trainer.game.generator.backend
     for _ in range(count):
         images = place.asarray(rng.uniform(-1, 1, (batch, 1, size, size)).astype(np.float32))
         labels = place.asarray(rng.integers(0, CLASSES, batch))
@@ -46,7 +47,7 @@ def batches(trainer, count, batch=BATCH, size=28):
 
 
 def has_classes(trainer):
-    return any(isinstance(module, nn.Embedding) for module in trainer.generator.modules())
+    return any(isinstance(module, nn.Embedding) for module in trainer.game.generator.modules())
 
 
 def train(trainer, steps, **settings):
@@ -134,7 +135,7 @@ class TestCapture:
                 zip(("g_optimizer", "d_optimizer"), (rule(n.parameters()) for n in networks), strict=True)
             )
             schedule = optim.LinearDecay(start=1, end=9)
-            trainer = gan.Trainer(*networks, z_dim=Z_DIM, rng=np.random.default_rng(1), schedule=schedule,
+            trainer = trainer_of(*networks, z_dim=Z_DIM, rng=np.random.default_rng(1), schedule=schedule,
                                   capture=capture, **optimizers)  # fmt: skip
             return train(trainer, 6, size=4), trainer
 
@@ -156,7 +157,7 @@ class TestCapture:
     def test_versions_go_up_with_each_replay(self):
         trainer = small_trainer()
         train(trainer, 4, size=4)
-        weight = trainer.discriminator.parameters()[0]
+        weight = trainer.game.discriminator.parameters()[0]
         before = weight.version
         train(trainer, 3, size=4)
         assert weight.version == before + 3
@@ -172,10 +173,10 @@ class TestCapture:
         trainers = [small_trainer(capture=capture) for capture in (True, False)]
         for trainer in trainers:
             train(trainer, 5, size=4)
-            trainer.clip_weights = 0.01
+            trainer.game.clip_weights = 0.01
             train(trainer, 5, size=4)
-            trainer.d_optimizer.betas = (0.9, 0.99)
-            trainer.discriminator.parameters()[1].requires_grad = True
+            trainer.optimizers["d"].betas = (0.9, 0.99)
+            trainer.game.discriminator.parameters()[1].requires_grad = True
             train(trainer, 5, size=4)
         assert replays(trainers[0]) == 1
         assert_equal_states(*trainers)
@@ -184,8 +185,8 @@ class TestCapture:
         trainers = [small_trainer(capture=capture) for capture in (True, False)]
         for trainer in trainers:
             train(trainer, 4, size=4)
-            trainer.generator.to(dtype=np.float32)
-            for parameter in trainer.generator.parameters():
+            trainer.game.generator.to(dtype=np.float32)
+            for parameter in trainer.game.generator.parameters():
                 parameter.data = parameter.data.copy()
             train(trainer, 4, size=4)
         assert_equal_states(*trainers)
@@ -195,7 +196,7 @@ class TestCapture:
         log, trainer = [], small_trainer()
         launch = cupy.xp.cuda.Graph.launch
         monkeypatch.setattr(cupy.xp.cuda.Graph, "launch", lambda self: (log.append("launch"), launch(self)))
-        rng = trainer.rng
+        rng = trainer.game.rng
 
         class Watched:
             bit_generator = rng.bit_generator
@@ -204,7 +205,7 @@ class TestCapture:
                 log.append("draw")
                 return rng.standard_normal(shape)
 
-        trainer.rng = Watched()
+        trainer.game.rng = Watched()
         train(trainer, 5, size=4)
         assert log == ["draw"] * 3 + ["launch", "draw"] * 3  # the third is captured
 
@@ -216,7 +217,7 @@ class TestCapture:
             for trainer, batch in ((captured, a), (eager, b)):
                 list(trainer.steps([batch]))
                 if number == 4:
-                    trainer.rng.standard_normal(3)
+                    trainer.game.rng.standard_normal(3)
                 if number == 6:
                     trainer.load(trainer.arrays(), {**trainer.facts(), "streams": streams})
             streams = eager.facts()["streams"] if number == 2 else streams
@@ -288,7 +289,7 @@ class TestFallback:
     def test_numbers_that_come_past_the_tape(self):
         def trainer(capture):
             networks = small_networks()[0].to("cupy"), Noisy().to("cupy")
-            return gan.Trainer(*networks, z_dim=Z_DIM, rng=np.random.default_rng(1), capture=capture)
+            return trainer_of(*networks, z_dim=Z_DIM, rng=np.random.default_rng(1), capture=capture)
 
         tried, eager = trainer(True), trainer(False)
         with pytest.warns(RuntimeWarning, match="comes from the host past backend.host.from_host"):

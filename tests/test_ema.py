@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import InputError, gan, nn
 from minigan.gan import EMA
@@ -88,8 +89,8 @@ def test_a_decay_that_averages_nothing_is_refused(source, decay):
 
 def test_the_trainer_moves_it_once_for_each_update_of_g():
     networks = gan.build({"model": "dcgan", "width": 2, "z_dim": 3}, np.random.default_rng(0))
-    trainer = gan.Trainer(*networks, z_dim=3, rng=np.random.default_rng(1), n_critic=2, ema=DECAY)
-    generator, average = trainer.generator, trainer.ema.generator
+    trainer = trainer_of(*networks, z_dim=3, rng=np.random.default_rng(1), n_critic=2, ema=DECAY)
+    generator, average = trainer.game.generator, trainer.result()
     expected = generator.state_dict()
     batches = np.random.default_rng(2).uniform(-1, 1, (4, 2, 1, 28, 28)).astype(np.float32)
     for record in trainer.steps(list(batches)):
@@ -100,7 +101,7 @@ def test_the_trainer_moves_it_once_for_each_update_of_g():
         for name, array in average.state_dict().items():
             np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
     assert np.isfinite(gan.generate(average, np.zeros((2, 3)))).all()
-    assert trainer.ema.source is generator
+    assert trainer.averages["generator"].source is generator
 
 
 def test_directions_of_spectral_norm_are_copied(rng):
@@ -113,3 +114,14 @@ def test_directions_of_spectral_norm_are_copied(rng):
     for name in expected:
         if name.endswith(("_u", "_v")):
             np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_the_average_goes_where_the_generator_goes():
+    network = nn.Linear(2, 2, rng=np.random.default_rng(0))
+    ema = EMA(network, 0.5)
+    network.to(dtype=np.float64)
+    before = network.weight.numpy().copy()
+    network.weight.assign(before + 1)
+    ema.update()
+    assert ema.generator.dtype == np.float64
+    np.testing.assert_allclose(ema.generator.weight.numpy(), before + 0.5, rtol=1e-7)

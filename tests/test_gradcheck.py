@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from minigan import gradcheck, ops
-from minigan import gradcheck_table as table
-from minigan import primitives as p
 from minigan.errors import InputError
 from minigan.gradcheck import BOUNDS, GradientError, check_grad
+from minigan.ops import arithmetic as p
 from minigan.ops.activation import Gate, LeakyReLU
 from minigan.ops.conv import Conv2d, Conv2dInput, Conv2dWeight
 from minigan.ops.elementwise import Softplus, Tanh
 from minigan.ops.norm import AXES, BatchNorm
+from minigan.study import gradcheck_table as table
 from minigan.tensor import Op, Tensor, apply, grad
 
 
@@ -79,7 +79,7 @@ def test_a_case_that_raises_is_a_failing_row(two_cases):
     two_cases.insert(0, table.Case("broken", lambda x: x @ x, (2, 3)))
     lines = []
     assert not table.run(orders=1, write=lines.append)
-    assert lines[2].startswith("  FAILED ValueError: matmul: shapes (2, 3) and (2, 3)")
+    assert lines[2].startswith("  FAILED InputError: matmul: shapes (2, 3) and (2, 3)")
     assert lines[-1] == "3 cases, 1 failed"
 
 

@@ -6,7 +6,7 @@ from twins import assert_twins
 
 from minigan import nn, ops
 from minigan.errors import InputError
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, grad
 
 
 @pytest.fixture
@@ -90,23 +90,41 @@ def test_layout_and_dtype(f, dtype, backend, tensor, rng):
     "f, message",
     [
         (lambda x: ops.resize(x[0], 2), r"resize: input \(3, 4, 6\) must be \(N, C, H, W\)"),
-        (lambda x: ops.resize(x, (0, 2)), "resize: from 4x6 to 0x2: every side must be at least 1"),
+        (lambda x: ops.resize(x, (0, 2)), r"resize: size = \(0, 2\) must be"),
         (lambda x: ops.resize(x, 2, mode="cubic"), "resize: mode 'cubic' must be one of nearest, bilinear"),
         (lambda x: ops.pixel_shuffle(x, 2), "pixel_shuffle: 3 channels cannot be divided into 2x2 pixels each"),
-        (lambda x: ops.pixel_shuffle(x, 0), "3 channels cannot be divided into 0x0"),
+        (lambda x: ops.pixel_shuffle(x, 0), "pixel_shuffle: upscale_factor = 0 must be"),
         (lambda x: ops.pixel_shuffle(x[0], 1), r"pixel_shuffle: input \(3, 4, 6\)"),
         (lambda x: ops.pixel_unshuffle(x, 4), "pixel_unshuffle: 4x6 pixels cannot be divided into squares of 4x4"),
         (lambda x: ops.reflection_pad(x, [(1, 1)]), r"reflection_pad: \[\(1, 1\)\] must be pairs .* \(2, 3, 4, 6\)"),
         (lambda x: nn.ReflectionPad2d(4)(x), "less than the size of its axis"),
         (lambda x: nn.ReflectionPad2d((0, 6, 0, 0))(x), "less than the size of its axis"),
-        (lambda x: nn.ReflectionPad2d((1, 2)), r"ReflectionPad2d: padding \(1, 2\) must be one number or four"),
-        (lambda x: nn.ReflectionPad2d(-1), "padding -1"),
+        (
+            lambda x: nn.ReflectionPad2d((1, 2)),
+            r"ReflectionPad2d: padding = \(1, 2\) must be .* 4 of them",
+        ),
+        (lambda x: nn.ReflectionPad2d(-1), "padding = -1"),
         (lambda x: nn.PixelShuffle(0), "PixelShuffle: upscale_factor = 0"),
         (lambda x: nn.PixelUnshuffle(0), "PixelUnshuffle: downscale_factor = 0"),
         (lambda x: nn.Upsample(2, mode="bicubic"), "Upsample: mode 'bicubic' must be one of nearest, bilinear"),
-        (lambda x: nn.Resize((4, 0)), r"Resize: size \(4, 0\)"),
+        (lambda x: nn.Resize((4, 0)), r"Resize: size = \(4, 0\)"),
     ],
 )
 def test_bad_input_says_what_is_wrong(f, message, tensor):
     with pytest.raises(InputError, match=message):
         f(tensor(np.ones((2, 3, 4, 6))))
+
+
+@np.errstate(invalid="ignore")
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_an_infinite_pixel_stays_where_it_is(mode, tensor):
+    """Pixels are picked: a product with zeros would turn its whole row and column into NaN."""
+    x = np.ones((1, 2, 6, 6))
+    x[0, 0, 2, 3] = np.inf
+    t = tensor(x, requires_grad=True)
+    y = ops.resize(t, (12, 9), mode=mode).numpy()
+    assert np.isfinite(y[0, 0, 9:]).all() and np.isfinite(y[0, 1]).all() and not np.isfinite(y[0, 0]).all()
+    g = np.ones((1, 2, 12, 9))
+    g[0, 0, 0, 0] = np.inf
+    (dx,) = grad(ops.resize(t, (12, 9), mode=mode), [t], tensor(g))
+    assert np.isfinite(dx.numpy()[0, 0, 2:]).all() and np.isinf(dx.numpy()[0, 0, 0, 0])

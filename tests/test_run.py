@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from commands import contents
 from PIL import Image
+from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn
 from minigan.checkpoint import read_model
-from minigan.runs import Run, claim_folder, free_folder
+from minigan.runs import Latents, Run
 from minigan.runs import run as runs
 
 Z_DIM = 3
@@ -28,11 +29,11 @@ def make_trainer(**settings):
     rng = np.random.default_rng(0)
     generator = nn.Sequential(nn.Linear(Z_DIM, 16, rng=rng), nn.Reshape(1, 4, 4), nn.Tanh())
     discriminator = nn.Sequential(nn.Flatten(), nn.Linear(16, 1, rng=rng))
-    return gan.Trainer(generator, discriminator, z_dim=Z_DIM, rng=rng, **settings)
+    return trainer_of(generator, discriminator, z_dim=Z_DIM, rng=rng, **settings)
 
 
 def make_run(out, trainer=None, loader=None, **settings):
-    settings = {"quiet": True, "rng": np.random.default_rng(5), **settings}
+    settings = {"quiet": True, "looks": Latents(Z_DIM, np.random.default_rng(5)), **settings}
     return Run(out, trainer or make_trainer(), loader or make_loader(), ARCHITECTURE, **settings)
 
 
@@ -65,12 +66,12 @@ def test_everything_is_written(tmp_path):
     assert read_metrics(out) == [{**record.as_dict(), "precision": "float32"} for record in records]
     architecture, state = read_model(out / "model.safetensors")
     assert architecture == ARCHITECTURE
-    assert all(np.array_equal(array, state[name]) for name, array in trainer.generator.state_dict().items())
+    assert all(np.array_equal(array, state[name]) for name, array in trainer.game.generator.state_dict().items())
     # 64 images of one z, the generator's first ones in epoch 0 and its last in the last
     with Image.open(out / "samples" / "epoch-000.png") as first, Image.open(out / "samples" / "epoch-002.png") as last:
         assert first.size == last.size == (8 * 6 + 2, 8 * 6 + 2)
         z = np.random.default_rng(5).standard_normal((64, Z_DIM))
-        networks = make_trainer().generator, trainer.generator
+        networks = make_trainer().generator, trainer.game.generator
         pictures = [runs.viz.grid(gan.generate(network, z)) for network in networks]
         np.testing.assert_array_equal(np.asarray(first), pictures[0])
         np.testing.assert_array_equal(np.asarray(last), pictures[1])
@@ -117,7 +118,7 @@ def test_looking_does_not_change_the_training(tmp_path):
     go(make_run(tmp_path, watched))
     list(alone.steps(make_loader()))
     for name, array in watched.generator.state_dict().items():
-        np.testing.assert_array_equal(array, alone.generator.state_dict()[name])
+        np.testing.assert_array_equal(array, alone.game.generator.state_dict()[name])
 
 
 def test_progress_is_shown_unless_quiet(tmp_path, capfd):
@@ -183,26 +184,66 @@ def test_a_folder_with_a_training_is_not_taken_again(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_claiming_a_folder_leaves_what_is_in_it(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    assert claim_folder(str(tmp_path), rooms=["frames"]) == tmp_path
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "notes.txt"]
+def test_a_folder_that_is_worked_in_is_refused(tmp_path):
+    with make_run(tmp_path / "out") as run:
+        for record in run.steps():
+            if record.step == 3:
+                before = contents(tmp_path)
+                for settings in ({}, {"resume": True}):
+                    with pytest.raises(InputError, match=r"already holds a training|in use by another training"):
+                        make_run(tmp_path / "out", **settings)
+                assert contents(tmp_path) == before
+    go(make_run(tmp_path / "out", resume=True))
 
 
-@pytest.mark.parametrize("where", ["file", "file/below"])
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path, where):
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match=r"cannot write to the output folder .*file.* \(.+\): choose another --out"):
-        claim_folder(tmp_path / where)
-    assert contents(tmp_path) == {tmp_path / "file": b"mine"}
-
-
-def test_the_next_free_folder_is_counted_up(tmp_path):
+def test_a_run_without_a_name_takes_the_next_free_one(tmp_path):
     base = str(tmp_path / "gan")
-    assert free_folder(base) == base
-    for taken, following in ((base, f"{base}-2"), (f"{base}-2", f"{base}-3")):
-        (claim_folder(taken) / "metrics.jsonl").touch()
-        assert free_folder(base) == following
+    runs = [make_run(None, base=base) for _ in range(3)]
+    assert [run.out.name for run in runs] == ["gan", "gan-2", "gan-3"]
+    go(runs[1])
+    for run in runs:
+        run.claim.release()
+    assert make_run(None, base=base).out.name == "gan"
+    assert make_run(base + "-2", resume=True).out.name == "gan-2"
+
+
+def test_a_run_that_is_refused_lets_go_of_its_folder(tmp_path):
+    go(make_run(tmp_path, config={"lr": 1}))
+    with pytest.raises(InputError, match="trained otherwise") as kept:
+        make_run(tmp_path, resume=True)
+    go(make_run(tmp_path, resume=True, config={"lr": 1}))
+    assert kept is not None  # the first one's frames were alive until now
+
+
+@pytest.mark.parametrize("out", ["pets", "pets/cats", "pets/new/one", "link/cats"])
+def test_a_folder_of_pictures_is_not_written_into(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("L", (4, 4), 60 * number).save(tmp_path / "pets" / name / f"{number}.png")
+    (tmp_path / "link").symlink_to("pets")
+    pets = data.ImageFolder("pets", 4, 1, cache=False)
+    before = contents(tmp_path)
+    for images in (pets, pets.of_class("dogs")):
+        loader = data.Loader(images, 2, backend=backend.get("numpy"), rng=np.random.default_rng(1))
+        with pytest.raises(InputError, match=f"--out {out} lies in the folder of pictures pets, which would be other"):
+            make_run(out, loader=loader)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "a run of 0 steps does nothing"),
+        ({"epochs": 0}, "a run of 0 steps does nothing"),
+        ({"checkpoint_every": 0}, "checkpoint_every = 0 steps must be at least 1"),
+    ],
+)
+def test_a_run_that_does_nothing_is_refused(tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        make_run(tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
 
 
 # ---- going on -------------------------------------------------------------------------------------------------------

@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import data, gan
-from ..checkpoint import Checkpoints
 from ..errors import InputError
-from .arguments import LoadedGenerator
-
-TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a training, the first that is there
+from .arguments import LoadedGenerator, model_in
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,10 @@ def open_samples(
     return from_generator(path, count, dataset, rng, backend_name)
 
 
-def model_in(folder: Path) -> Path | None:
-    """The model of a training's folder, or the newest checkpoint of one under way; None in any other folder."""
-    for name in TAKEN:
-        if (folder / name).is_file():
-            return folder / name
-    paths = [*Checkpoints(folder / "checkpoints").paths(), *Checkpoints(folder).paths()]
-    return paths[-1] if paths else None
+def is_generator(source: str) -> bool:
+    """Whether SOURCE draws its samples, and is not a place where they lie."""
+    path = Path(source)
+    return model_in(path) is not None if path.is_dir() else path.suffix != ".npz"
 
 
 def from_generator(
@@ -98,7 +92,9 @@ def from_array(path: Path, count: int, dataset: data.Dataset, rng: np.random.Gen
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); the file itself may be whole") from None
+    except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
         raise InputError(f"{path}: not a readable npz file ({error}); write one with numpy.savez") from None
     named = [name for name in ("images", "arr_0") if name in arrays]
     others = [name for name in arrays if name != "labels"]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
 from .. import backend, data, gan
+from ..backend import Array
 from ..errors import InputError
 from ..files import write_atomically
 from ..gan.trainer import Trainer
-from ..tensor import Tensor
-from ..tracing import Trace, trace
+from ..runs import lock_folder
+from ..study.tracing import Trace, trace
 from .arguments import add_backend, natural, positive
 
 
@@ -33,35 +33,32 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     if args.batch_size < 2:
         raise InputError(f"--batch-size {args.batch_size}: batch norm needs at least 2 images")
-    out = make_folder(args.out)
-    trainer, batch = digits_trainer(args.model, args.batch_size, args.width, args.seed, args.backend)
-    t = trace_step(trainer, args.step, *batch)
-    table = t.table(args.sort, args.limit)
-    name = f"{args.model}-{args.step}"
-    write_atomically(out / f"{name}.txt", f"{t.table()}\n".encode())
-    t.graph(out / f"{name}-graph.svg")
-    t.flame(out / f"{name}-flame.svg")
+    with lock_folder(args.out) as out:
+        trainer, batch = digits_trainer(args.model, args.batch_size, args.width, args.seed, args.backend)
+        t = trace_step(trainer, args.step, *batch)
+        table = t.table(args.sort, args.limit)
+        name = f"{args.model}-{args.step}"
+        write_atomically(out / f"{name}.txt", f"{t.table()}\n".encode())
+        t.graph(out / f"{name}-graph.svg")
+        t.flame(out / f"{name}-flame.svg")
     print(table)
     print(f"the tape in {out / f'{name}-graph.svg'}, where time and memory went in {out / f'{name}-flame.svg'}")
 
 
-def trace_step(trainer: Trainer, step: str, real: Tensor, *given: np.ndarray) -> Trace:
+def trace_step(trainer: Trainer[gan.TwoPlayer], step: str, *batch: Array) -> Trace:
     """The D update (on fakes made before) or the G update (with the making of its fakes) of a trainer, traced."""
-    trainer.step(real, *given)  # the first one wakes the threads and fills the caches
-    modules = {"G": trainer.generator, "D": trainer.discriminator}
-    if step == "d":
-        rounds = trainer.play(real, given)
-        with trace(**modules) as t:
-            trainer.update_discriminator(rounds)
-    else:
-        with trace(**modules) as t:
-            trainer.update_generator(trainer.play(real, given))
+    trainer.step(*batch)  # the first one wakes the threads and fills the caches
+    game = trainer.game
+    turn = next(turn for turn in game.turns if turn.name == step)
+    rounds = [] if turn.records_play else trainer.play(*batch, recorded=False)
+    with trace(G=game.networks["generator"], D=game.networks["discriminator"]) as t:
+        trainer.learn(turn, rounds or trainer.play(*batch))
     return t
 
 
 def digits_trainer(
     name: str, batch_size: int, width: int | None, seed: int, backend_name: str
-) -> tuple[Trainer, tuple]:
+) -> tuple[Trainer[gan.TwoPlayer], tuple]:
     """A model of the zoo that is to learn MNIST's digits, as ``minigan train`` makes it; and a first batch."""
     if name not in gan.MODELS:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(gan.MODELS)}")
@@ -76,17 +73,4 @@ def digits_trainer(
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     trainer = model.trainer(generator, discriminator, z_dim=model.z_dim, rng=noise, n_critic=1)
     batch = next(iter(data.Loader(images, batch_size, backend=place, rng=shuffle, labels=model.conditional)))
-    real, *given = batch if isinstance(batch, tuple) else (batch,)
-    return trainer, (Tensor(real), *given)
-
-
-def make_folder(out: str) -> Path:
-    """``out`` as an existing, writable folder."""
-    path = Path(out)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / ".writable", b"")
-        (path / ".writable").unlink()
-    except OSError as error:
-        raise InputError(f"cannot write to the output folder {path} ({error.strerror}): choose another --out") from None
-    return path
+    return trainer, batch if isinstance(batch, tuple) else (batch,)

@@ -9,8 +9,8 @@
 """
 
 from .dataset import Dataset
-from .idx import mnist, read_idx
+from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
 
-__all__ = ["Dataset", "ImageFolder", "Loader", "mnist", "read_idx"]
+__all__ = ["Dataset", "ImageFolder", "Loader", "idx_splits", "is_idx_folder", "mnist", "read_idx"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,8 @@ class Dataset:
     """Pictures of one size, with or without labels.
 
     ``images`` is uint8 (N, C, H, W); ``labels`` is int64 (N,), each an index into ``classes``, or None;
-    ``skipped`` holds a (name, reason) for each file that was left out.
+    ``skipped`` holds a (name, reason) for each file that was left out. ``root`` is the folder that it was made of,
+    where every file counts as data, so that nothing else is to be written there.
 
     Raises InputError when these do not fit together.
 
@@ -31,16 +32,23 @@ class Dataset:
     classes: tuple[str, ...] = ()
     name: str = "images"
     skipped: tuple[tuple[str, str], ...] = ()
+    root: str | None = None
 
     def __post_init__(self) -> None:
-        images, labels = self.images, self.labels
+        images = np.asarray(self.images)
+        labels = None if self.labels is None else np.asarray(self.labels)
+        object.__setattr__(self, "images", images)  # frozen, so not by assignment
         if images.dtype != np.uint8 or images.ndim != 4:
             raise InputError(
                 f"{self.name}: images are {images.dtype} {images.shape}, expected uint8 (N, C, H, W): "
                 "scale them to 0..255 and reshape"
             )
+        if 0 in images.shape[1:]:
+            raise InputError(f"{self.name}: images are {images.shape}, so there is no pixel in them")
         if labels is None:
             return
+        if not len(labels):
+            labels = labels.astype(np.int64)  # of no images
         if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
             raise InputError(
                 f"{self.name}: labels are {labels.dtype} {labels.shape}, expected one integer for each of the "
@@ -51,7 +59,8 @@ class Dataset:
                 f"{self.name}: labels run from {labels.min()} to {labels.max()}, expected indices into the "
                 f"{len(self.classes)} classes: name every class"
             )
-        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))  # frozen, so not by assignment
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def __len__(self) -> int:
         return len(self.images)
@@ -75,7 +84,7 @@ class Dataset:
             raise InputError(f"{self.name} has no labels, so no pictures of class {wanted[0]!r} can be picked")
         chosen = np.isin(self.labels, [self._index(which) for which in wanted])
         name = f"{self.name}[{', '.join(map(str, wanted))}]"
-        return Dataset(self.images[chosen], self.labels[chosen], self.classes, name)
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen], name=name)
 
     def _index(self, which: str | int) -> int:
         if isinstance(which, str) and which in self.classes:

@@ -24,6 +24,9 @@ class EMA:
         self.generator = copy.deepcopy(source).requires_grad_(False)
 
     def update(self) -> None:
+        here, there = ((network.backend, network.dtype) for network in (self.generator, self.source))
+        if here != there:  # the generator has been moved by ``to``
+            self.generator.to(*there)
         for average, parameter in zip(self.generator.parameters(), self.source.parameters(), strict=True):
             average.data += (1 - self.decay) * (parameter.data - average.data)
             on_host(average.bump)

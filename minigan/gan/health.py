@@ -17,15 +17,16 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..errors import InputError
-from .objectives import AuxiliaryClassifier, Hinge, Minimax, Objective, RelativisticAverage, Wasserstein
 
 WINDOW = 100  # steps
 COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', when it has been three times as much before
 NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ much either
 SWINGS = 4  # changes of the leader within SWING_STEPS
 SWING_STEPS = 1000
+NEVER_BAD = ("spread", "frechet")  # NaN where there is nothing to measure
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,16 @@ class Alarm:
         return f"step {self.step}: {self.kind}: {self.text}"
 
 
+class Leads(Protocol):
+    """A game, or its objective."""
+
+    def lead(self, record: Mapping[str, float]) -> float: ...
+
+
 class Health:
     """Looks at one record after the other and raises alarms. Equal records give equal alarms.
+
+    ``waits`` tells of values that are unknown, NaN, before some step, such as a loss of a player who learns late.
 
     >>> from minigan.gan import NonSaturating
     >>> health = Health(NonSaturating())
@@ -52,9 +61,10 @@ class Health:
     ['d_overpowers']
     """
 
-    def __init__(self, objective: Objective, n_critic: int = 1) -> None:
-        self.n_critic = n_critic  # G's loss and gradient are unknown before its first update
-        self.objective = objective.base if isinstance(objective, AuxiliaryClassifier) else objective
+    def __init__(self, judge: Leads, waits: Mapping[str, int] | None = None) -> None:
+        judge.lead(dict.fromkeys(("d_loss", "d_real", "d_fake"), math.nan))  # who does not tell is refused now
+        self.judge = judge
+        self.waits = waits or {}
         self._active: dict[str, str] = {}
         # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread
         self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(6)]
@@ -70,9 +80,8 @@ class Health:
     def look(self, record: Mapping[str, float]) -> list[Alarm]:
         """The alarms that this record raises. Records are to be shown without a gap, from step 1 on."""
         step = int(record["step"])
-        known = ["d_loss", "d_real", "d_fake", "penalty", "d_grad"]
-        known += ["g_loss", "g_grad"] if step >= self.n_critic else []
-        bad = [f"{name} is {record[name]}" for name in known if name in record and not math.isfinite(record[name])]
+        known = [name for name in record if name not in NEVER_BAD and step >= self.waits.get(name, 0)]
+        bad = [f"{name} is {record[name]}" for name in known if not math.isfinite(record[name])]
         if bad:
             return [Alarm(step, "not_finite", ", ".join(bad))]
 
@@ -81,22 +90,11 @@ class Health:
         self._active = {kind: text for kind, text in found.items() if text}
         return raised
 
-    def lead(self, record: Mapping[str, float]) -> float:
-        """How far D is ahead: 1 when it makes no mistake, 0 when it guesses, below 0 when fooled; NaN: unknown."""
-        if isinstance(self.objective, Wasserstein):
-            return math.nan  # scores without a scale
-        if isinstance(self.objective, Hinge):  # these two judge differences or margins: D's loss tells, not its beliefs
-            return 1 - record["d_loss"] / 2
-        if isinstance(self.objective, RelativisticAverage):
-            return 1 - record["d_loss"] / (2 * math.log(2))
-        most = 1 - self.objective.label_smoothing if isinstance(self.objective, Minimax) else 1
-        return (record["d_real"] - record["d_fake"]) / most
-
     def _judge(self, step: int, record: Mapping[str, float]) -> dict[str, str]:
         """What is to be said of each kind: "" for nothing."""
-        lead = self.lead(record)
+        lead = self.judge.lead(record)
         self._follow_swings(step, lead)
-        values = (lead, abs(lead), record["d_real"], record["d_fake"], record["g_grad"], record["spread"])
+        values = (lead, abs(lead), *(record.get(name, math.nan) for name in ("d_real", "d_fake", "g_grad", "spread")))
         for last, value in zip(self._last, values, strict=True):
             last.append(value)
         if step < WINDOW:

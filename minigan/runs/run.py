@@ -7,26 +7,28 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import checkpoint, viz
+from ..backend.cpu.scratch import keep_freed_memory
 from ..data import Loader
 from ..errors import InputError
-from ..files import remove_temporaries
-from ..gan import generate
+from ..files import numbered, remove_temporaries
 from ..gan.health import DivergenceError, Health
-from ..gan.trainer import Record, Trainer
+from ..gan.record import Record
+from ..gan.trainer import Trainer
 from ..nn import Module
 from .best import Best
 from .curves import save_curves
+from .folder import claim_folder
 from .journal import Journal
+from .looks import Looks
 from .resume import Keeper
 
+ROOMS = ("samples", "frames", "checkpoints")
 FRAMES = 60  # at most so many pictures in training.gif
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, the terminal is gone
 
@@ -34,12 +36,12 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, the terminal is gone
 class Run:
     """Wraps a training loop and keeps everything a person wants of it in the folder ``out``.
 
-        samples/epoch-NNN.png   a grid of fixed z, once an epoch; epoch 0 is the untrained generator
+        samples/epoch-NNN.png   what ``looks`` draws, such as a grid of fixed z, once an epoch; epoch 0 is untrained
         training.gif            the same grid through time, from frames/
         curves.png              losses; D(x) and D(G(z))
-        interpolation.png       walks between two latents, a row each
+        interpolation.png       walks between two latents, a row each (or whatever ``looks`` finishes with)
         metrics.jsonl           what each step did, a line of JSON each, with its precision and the alarms it raised
-        model.safetensors       the generator
+        model.safetensors       the generator; where there are several, each under its name
         best.safetensors        the generator at its lowest Frechet distance, with ``best``
         checkpoints/            the whole state, at each epoch's end and every ``checkpoint_every`` steps
 
@@ -48,16 +50,21 @@ class Run:
     is bit for bit what would have followed. ``config`` is what must be the same for that: resuming with another one
     raises InputError and says what differs. A training that comes to NaN goes back to the step before, keeps that
     and raises DivergenceError.
+
+    The folder is this run's until the end of the ``with`` block, or of the process: see ``claim_folder``, which also
+    says what ``base`` is for, where ``out`` is None. Raises InputError where it cannot be, also within the folder of
+    pictures that is learned from: they would be others tomorrow.
     """
 
     def __init__(
         self,
-        out: str | os.PathLike[str],
-        trainer: Trainer,
+        out: str | os.PathLike[str] | None,
+        trainer: Trainer[Any],
         loader: Loader,
         architecture: dict[str, Any],
+        looks: Looks,
         *,
-        rng: np.random.Generator,
+        base: str = "",
         epochs: int = 1,
         steps: int | None = None,
         config: dict[str, Any] | None = None,
@@ -68,24 +75,46 @@ class Run:
     ) -> None:
         self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
         self.total = epochs * len(loader) if steps is None else steps
+        if self.total < 1:
+            raise InputError(f"a run of {self.total} steps does nothing: ask for at least one of steps or epochs")
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise InputError(f"checkpoint_every = {checkpoint_every} steps must be at least 1")
+        if best is not None and best.every > self.total:
+            raise InputError(
+                f"the Frechet distance every {best.every} steps would never be measured in {self.total}: measure it "
+                "more often (--metric-every), or not at all"
+            )
         self.checkpoint_every, self.best = checkpoint_every, best
-        # A conditional model's grid has a column for each class.
-        self.columns = architecture.get("classes", 8)
-        count = 8 * self.columns
-        self.z = rng.standard_normal((count, trainer.z_dim))
-        self.labels = np.arange(count) % self.columns if "classes" in architecture else None
+        self.looks = looks
         self.stopped = ""  # the signal that ended it early
-        self.out = claim_folder(out, resume, rooms=("samples", "frames", "checkpoints"))
-        precision = trainer.generator.backend.precision(trainer.generator.dtype)
-        self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.objective, trainer.n_critic), precision)
-        data = f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"  # wherever they lie
-        config = {**(config or {}), "data": data, **({"metric": str(best)} if best else {})}
-        self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
-        if resume:
-            remove_temporaries(self.out)
-            self.keeper.resume()
-            self.save_best()
-            self.thin_frames(trainer.step_count)
+        config = {**(config or {}), "data": describe_data(loader), **({"metric": str(best)} if best else {})}
+        self.claim = claim_folder(out, base, resume=resume, inputs=loader.dataset.root)
+        try:
+            self.out = self.claim.path
+            health, network = Health(trainer.game, trainer.game.waits()), next(iter(trainer.game.networks.values()))
+            precision = network.backend.precision(network.dtype)
+            self.journal = Journal(self.out / "metrics.jsonl", health, precision)
+            self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
+            if resume:
+                self.keeper.resume()
+                self._check_length()
+                self.journal.go_back(trainer.step_count)
+                remove_temporaries(self.out)
+                self.save_best()
+                self.thin_frames(trainer.step_count)
+            for room in ROOMS:
+                (self.out / room).mkdir(exist_ok=True)
+        except BaseException:
+            self.claim.release()
+            raise
+
+    def _check_length(self) -> None:
+        """A run that has come further than it is asked to go would do nothing."""
+        if self.trainer.step_count > self.total:
+            raise InputError(
+                f"{self.out} has come to step {self.trainer.step_count} already, and is to end at {self.total}: ask "
+                "for more --steps or --epochs"
+            )
 
     # ---- the loop --------------------------------------------------------------------------------
 
@@ -127,7 +156,7 @@ class Run:
     @property
     def generator(self) -> Module:
         """The one to look at: the averaged generator when there is one."""
-        return self.trainer.generator if self.trainer.ema is None else self.trainer.ema.generator
+        return self.trainer.result()
 
     def measure(self, step: int) -> dict[str, float]:
         """The Frechet distance when this step is one to measure; the generator is kept if it is the best so far."""
@@ -149,8 +178,8 @@ class Run:
             told += f"\nlowest Frechet distance {self.best.distance:.4g} at step {self.best.step}: {path}"
         return told
 
-    def grid(self) -> np.ndarray:
-        return viz.grid(generate(self.generator, self.z, self.labels), columns=self.columns)
+    def grid(self) -> Any:
+        return self.looks.grid(self.trainer)
 
     def sample(self, epoch: int) -> None:
         viz.save_png(self.out / "samples" / f"epoch-{epoch:03d}.png", self.grid())
@@ -161,17 +190,18 @@ class Run:
 
     def thin_frames(self, step: int) -> None:
         """Keep the frames that a training has which has come to ``step`` and goes on: evenly spaced ones."""
-        for frame in self.frames():
-            number = int(frame.stem.removeprefix("step-"))
+        for number, frame in self.frames().items():
             if number > step or number % frame_interval(step):
                 frame.unlink()
 
-    def frames(self) -> list[Path]:
-        return sorted((self.out / "frames").glob("step-*.png"))
+    def frames(self) -> dict[int, Path]:
+        return numbered(self.out / "frames", "step-", ".png")
 
     # ---- leaving, wanted or not --------------------------------------------------------------------
 
     def __enter__(self) -> Run:
+        self._memory = keep_freed_memory()
+        self._memory.__enter__()
         self._unraisablehook = sys.unraisablehook
         self._handlers: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
@@ -189,6 +219,13 @@ class Run:
         tell(print, f"\n{self.stopped}: finishing this step and writing everything; once more stops at once")
 
     def __exit__(self, kind: type | None, *_: Any) -> None:
+        try:
+            self._leave(kind)
+        finally:
+            self._memory.__exit__(None, None, None)
+            self.claim.release()
+
+    def _leave(self, kind: type | None) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         sys.unraisablehook = self._unraisablehook
@@ -199,12 +236,17 @@ class Run:
                 f"the state of step {self.keeper.saved} is safe: when the cause is gone, --resume goes on from there",
             )
         if (kind is None or kind is DivergenceError) and self.journal.history:
-            checkpoint.save_model(self.out / "model.safetensors", self.generator, self.architecture)
+            for name in self.trainer.game.results:
+                path = self.out / ("model" if len(self.trainer.game.results) == 1 else name)
+                checkpoint.save_model(path.with_suffix(".safetensors"), self.trainer.result(name), self.architecture)
             save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)
-            viz.save_gif(self.out / "training.gif", self.frames())
-            z = self.z[:16]
-            labels = None if self.labels is None else self.labels[: len(z) // 2]
-            viz.save_png(self.out / "interpolation.png", viz.walks(self.generator, z, labels=labels))
+            viz.save_gif(self.out / "training.gif", list(self.frames().values()))
+            self.looks.finish(self.trainer, self.out)
+
+
+def describe_data(loader: Loader) -> str:
+    """What must be the same for the data to be the same, wherever they lie."""
+    return f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"
 
 
 def frame_interval(step: int) -> int:
@@ -231,42 +273,13 @@ def tell(write: Any, text: str) -> None:
 def describe(record: Record, alarms: list[str], best: Best | None = None) -> str:
     """The record in one short line, for a progress bar."""
     distance = "" if best is None or math.isnan(best.last) else f"FD {best.last:.3g}  "
-    return (
-        f"d_loss {record.d_loss:.3f}  g_loss {record.g_loss:.3f}  D(x) {record.d_real:.2f}  "
-        f"D(G(z)) {record.d_fake:.2f}  {distance}{record.images_per_second:.0f} images/s"
-        + "".join(f"  [{kind}]" for kind in alarms)
+    losses = "".join(f"{name} {value:.3f}  " for name, value in record.values.items() if name.endswith("_loss"))
+    beliefs = "".join(
+        f"{said} {record.values[name]:.2f}  "
+        for name, said in (("d_real", "D(x)"), ("d_fake", "D(G(z))"))
+        if name in record.values
     )
-
-
-def claim_folder(out: str | os.PathLike[str], resume: bool = False, rooms: Sequence[str] = ()) -> Path:
-    """``out`` as an existing, writable folder that holds an earlier training if and only if it is to be resumed.
-
-    ``rooms`` are folders in it that shall exist too.
-    """
-    path = Path(out)
-    held = (path / "metrics.jsonl").exists() or any(path.glob("checkpoints/step-*"))
-    if held and not resume:
-        raise InputError(f"{path} already holds a training: add --resume to go on with it, or choose another --out")
-    if resume and not held:
-        raise InputError(f"{path} holds no training to resume: check --out, or leave out --resume to start one there")
-    try:
-        for name in ("", *rooms):
-            (path / name).mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"cannot write to the output folder {path} ({error.strerror}): choose another --out") from None
-    return path
-
-
-def free_folder(base: str) -> str:
-    """``base``, or base-2, base-3, ...: the first that holds no training yet."""
-    number, name = 1, base
-    while (Path(name) / "metrics.jsonl").exists():
-        number += 1
-        name = f"{base}-{number}"
-    return name
+    return f"{losses}{beliefs}{distance}{record.images_per_second:.0f} images/s" + "".join(f"  [{a}]" for a in alarms)
 
 
 def _stop_all_the_same(ignored: Any) -> None:
