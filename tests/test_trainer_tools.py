@@ -335,7 +335,7 @@ def test_the_penalty_is_beside_the_loss_not_in_it():
 
 
 @pytest.mark.parametrize("name", ["clip_weights", "clip_grad_norm"])
-@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_clip_that_leaves_nothing_is_refused(name, limit):
     generator, discriminator = gan.build({"model": "dcgan", "width": 4, "z_dim": 3}, np.random.default_rng(0))
     with pytest.raises(InputError, match=f"{name} = .* must be above 0"):
@@ -383,3 +383,11 @@ def test_an_infinite_loss_is_no_penalty():
     trainer = make_trainer(objective=Infinite())
     (record,) = trainer.steps(batches())
     assert not np.isfinite(record.d_loss) and record.penalty == 0
+
+
+@pytest.mark.parametrize("batch", [[[1.0]], "abc", None, ([1.0], np.zeros(1)), 3.0])
+def test_a_batch_that_is_no_array_is_refused(batch):
+    with pytest.raises(
+        InputError, match=r"a batch must be an array, or a tuple of arrays such as \(images, labels\), not"
+    ):
+        list(make_trainer().steps([batch]))

@@ -369,6 +369,11 @@ class ArrayBackend:
             v += (1 - alpha) * g * g
             p -= lr * g / (self.xp.sqrt(v) + eps)
 
+    def average(self, averages: Sequence[Array], arrays: Sequence[Array], *, share: Any) -> None:
+        """a <- a + share (p - a): each average moves towards its array. ``share`` is a number, or an array of one."""
+        for a, p in zip(averages, arrays, strict=True):
+            a += share * (p - a)
+
 
 def _never_repeats(part: Any) -> bool:
     """Slices, integers and masks meet each place once."""

@@ -27,8 +27,10 @@ class EMA:
         here, there = ((network.backend, network.dtype) for network in (self.generator, self.source))
         if here != there:  # the generator has been moved by ``to``
             self.generator.to(*there)
-        for average, parameter in zip(self.generator.parameters(), self.source.parameters(), strict=True):
-            average.data += (1 - self.decay) * (parameter.data - average.data)
+        averages, parameters = list(self.generator.parameters()), list(self.source.parameters())
+        arrays = [average.data for average in averages], [parameter.data for parameter in parameters]
+        self.generator.backend.average(*arrays, share=1 - self.decay)
+        for average in averages:
             on_host(average.bump)
         for averaged, module in zip(self.generator.modules(), self.source.modules(), strict=True):
             for name in module.buffer_names:

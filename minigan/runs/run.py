@@ -91,9 +91,8 @@ class Run:
         self.claim = claim_folder(out, base, resume=resume, inputs=loader.dataset.root)
         try:
             self.out = self.claim.path
-            health, network = Health(trainer.game, trainer.game.waits()), next(iter(trainer.game.networks.values()))
-            precision = network.backend.precision(network.dtype)
-            self.journal = Journal(self.out / "metrics.jsonl", health, precision)
+            health = Health(trainer.game, trainer.game.waits())
+            self.journal = Journal(self.out / "metrics.jsonl", health, trainer.game.precision)
             self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
             if resume:
                 self.keeper.resume()
