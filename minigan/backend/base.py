@@ -66,14 +66,6 @@ class ArrayBackend:
         """``number`` as an array of zero axes, which must not be written to."""
         return self.asarray(number, dtype)
 
-    def read(self, scalars: Array) -> list[float]:
-        """The numbers that ``pack`` was given."""
-        return [scalar.item() for scalar in scalars]
-
-    def pack(self, scalars: Sequence[Array]) -> Array:
-        """Arrays of one element each as what ``read`` brings to the host at once."""
-        return scalars
-
     def synchronize(self) -> None:
         """Wait until every kernel that was started has finished."""
 
@@ -94,10 +86,6 @@ class ArrayBackend:
         """What arrays of ``dtype`` are multiplied in: "float64", "float32" or "TF32"."""
         return "TF32" if self.tf32 and np.dtype(dtype) == np.float32 else np.dtype(dtype).name
 
-    def graphs(self) -> Any:
-        """What captures steps and replays them, see cuda/graph.py; None where there is nothing to gain from that."""
-        return None
-
     # ---- linear algebra --------------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array) -> Array:
@@ -115,10 +103,6 @@ class ArrayBackend:
         if is_list and x.flags.c_contiguous and parts[:-1] == (slice(None),) * axis:
             return x.take(last, axis)  # quicker, and its result is contiguous too
         return x[index]
-
-    def span(self, index: Array) -> tuple[int, int] | None:
-        """The smallest and the largest of ``index``, on the host or on this backend; None where it cannot be told."""
-        return (int(index.min()), int(index.max())) if index.size else None
 
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         """Zeros of ``shape`` with ``g`` added at ``index``; where an index repeats, the values add up."""

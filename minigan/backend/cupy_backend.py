@@ -156,9 +156,6 @@ class CupyBackend(ArrayBackend):
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         return indexing.put_item(self, g, self._on_device(index), shape)
 
-    def span(self, index: Array) -> tuple[int, int] | None:
-        return None if self.capturing else super().span(index)
-
     def _on_device(self, index: Any) -> tuple[Any, ...]:
         parts = index if isinstance(index, tuple) else (index,)
         return tuple(self.asarray(p) if isinstance(p, list | tuple | range | np.ndarray) else p for p in parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-from ..backend.host import on_host
 from ..errors import InputError
 from ..nn import Module
 from ..nn.spectral_norm import SpectralNorm
@@ -30,8 +29,7 @@ class EMA:
         averages, parameters = list(self.generator.parameters()), list(self.source.parameters())
         arrays = [average.data for average in averages], [parameter.data for parameter in parameters]
         self.generator.backend.average(*arrays, share=1 - self.decay)
-        for average in averages:
-            on_host(average.bump)
+        self.bump()
         for averaged, module in zip(self.generator.modules(), self.source.modules(), strict=True):
             for name in module.buffer_names:
                 average, buffer = getattr(averaged, name), getattr(module, name)
@@ -39,3 +37,8 @@ class EMA:
                     average += (1 - self.decay) * (buffer - average)
                 else:
                     average[...] = buffer
+
+    def bump(self) -> None:
+        """Say that the average is another now: a backward through the former one raises."""
+        for average in self.generator.parameters():
+            average.bump()

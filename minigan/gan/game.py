@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..backend.host import from_host, on_host
 from ..errors import InputError
 from ..nn import Module
+from ..ops.drawn import drawn
 from ..tensor import Tensor, no_grad
 from .augment import Augmentation
 from .objectives import NonSaturating, Objective
@@ -89,8 +89,7 @@ class TwoPlayer(Game):
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
-        shape, dtype = (count, self.z_dim), self.generator.dtype
-        return Tensor(from_host(self.backend, lambda: self.rng.standard_normal(shape).astype(dtype), rng=self.rng))
+        return drawn(lambda: self.rng.standard_normal((count, self.z_dim)), self.generator, rng=self.rng)
 
     def show(self, images: Tensor) -> Tensor:
         """What D gets to see of the images."""
@@ -137,4 +136,3 @@ class TwoPlayer(Game):
         if self.clip_weights is not None:
             for parameter in self.discriminator.parameters():
                 parameter.backend.xp.clip(parameter.data, -self.clip_weights, self.clip_weights, out=parameter.data)
-                on_host(parameter.bump)

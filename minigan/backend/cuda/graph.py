@@ -137,10 +137,6 @@ class Brought(Tape):
     def _refill(self, host: np.ndarray, make: Callable[..., np.ndarray], by_number: bool) -> None:
         host[...] = make(self._number) if by_number else make()
 
-    def on_host(self, action: Callable[[], Any]) -> None:
-        action()
-        self._actions.append(action)
-
 
 class DrawnAhead:
     """Random numbers drawn before their turn, such that nobody can tell: not by a generator's state, not by what comes.
