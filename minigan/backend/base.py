@@ -100,7 +100,7 @@ class ArrayBackend:
         parts = index if isinstance(index, tuple) else (index,)
         last, axis = parts[-1] if parts else None, len(parts) - 1
         is_list = isinstance(last, np.ndarray) and last.ndim == 1 and last.dtype.kind in "iu"
-        if is_list and x.flags.c_contiguous and parts[:-1] == (slice(None),) * axis:
+        if is_list and x.flags.c_contiguous and all(map(_is_whole, parts[:-1])):
             return x.take(last, axis)  # quicker, and its result is contiguous too
         return x[index]
 
@@ -110,10 +110,10 @@ class ArrayBackend:
         x[...] = 0
         parts = index if isinstance(index, tuple) else (index,)
         arrays = [n for n, part in enumerate(parts) if not _never_repeats(part)]
-        before = (slice(None),) * (arrays[0] if arrays else 0)
+        before = parts[:-1]
         if not arrays:
             x[index] = g
-        elif parts[:-1] == before and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
+        elif all(map(_is_whole, before)) and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
             for number, place in enumerate(parts[-1]):  # whole slices along one axis: quicker than add.at
                 x[before + (place,)] += g[before + (number,)]
         else:
@@ -357,6 +357,10 @@ class ArrayBackend:
         """a <- a + share (p - a): each average moves towards its array. ``share`` is a number, or an array of one."""
         for a, p in zip(averages, arrays, strict=True):
             a += share * (p - a)
+
+
+def _is_whole(part: Any) -> bool:
+    return isinstance(part, slice) and part == slice(None)
 
 
 def _never_repeats(part: Any) -> bool:
