@@ -21,16 +21,19 @@ class EMA:
         if not 0 <= decay < 1:
             raise InputError(f"EMA: decay = {decay} must be at least 0 and below 1")
         self.source, self.decay = source, decay
+        self.updates = 0
         self.generator = copy.deepcopy(source).requires_grad_(False)
 
     def update(self) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         for average, parameter in zip(self.generator.parameters(), self.source.parameters(), strict=True):
-            average.data += (1 - self.decay) * (parameter.data - average.data)
+            average.data += (1 - decay) * (parameter.data - average.data)
             on_host(average.bump)
         for averaged, module in zip(self.generator.modules(), self.source.modules(), strict=True):
             for name in module.buffer_names:
                 average, buffer = getattr(averaged, name), getattr(module, name)
                 if average.dtype.kind == "f" and not isinstance(module, SpectralNorm):
-                    average += (1 - self.decay) * (buffer - average)
+                    average += (1 - decay) * (buffer - average)
                 else:
                     average[...] = buffer
