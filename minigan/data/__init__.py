@@ -8,9 +8,10 @@
 (64, 1, 28, 28)
 """
 
+from .clusters import clustered
 from .dataset import Dataset
 from .idx import mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
 
-__all__ = ["Dataset", "ImageFolder", "Loader", "mnist", "read_idx"]
+__all__ = ["Dataset", "ImageFolder", "Loader", "clustered", "mnist", "read_idx"]

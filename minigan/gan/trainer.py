@@ -143,7 +143,7 @@ class Trainer:
         self.clip_weights, self.clip_grad_norm = clip_weights, clip_grad_norm
         self.schedule = schedule
         self.base_lrs = self.g_optimizer.lr, self.d_optimizer.lr
-        self.ema = None if ema is None else EMA(generator, ema)
+        self.ema = None if ema is None else EMA(generator, ema, updates=lambda: self.g_optimizer.step_count)
         self.capture = Capture(self, capture)
         self.step_count = 0
         self.last = {"g_loss": math.nan, "d_grad": math.nan, "g_grad": math.nan, "spread": math.nan}  # as in Record

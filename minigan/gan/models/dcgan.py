@@ -43,20 +43,20 @@ def dcgan(
 def generator(
     rng: np.random.Generator, image_size: ImageSize, channels: int, z_dim: int, width: int | None = None
 ) -> nn.Module:
-    maps, widths = halvings(image_size), _widths(image_size, width)
+    maps, wide_to_narrow = halvings(image_size), widths(image_size, width)[::-1]
     if maps[-1] == (4, 4):
         start: list[nn.Module] = [
             nn.Reshape(z_dim, 1, 1),
-            nn.ConvTranspose2d(z_dim, widths[-1], 4, bias=False, rng=rng),
+            nn.ConvTranspose2d(z_dim, wide_to_narrow[0], 4, bias=False, rng=rng),
         ]
     else:
         rows, columns = maps[-1]
         start = [
-            nn.Linear(z_dim, widths[-1] * rows * columns, bias=False, rng=rng),
-            nn.Reshape(widths[-1], rows, columns),
+            nn.Linear(z_dim, wide_to_narrow[0] * rows * columns, bias=False, rng=rng),
+            nn.Reshape(wide_to_narrow[0], rows, columns),
         ]
     grow: list[nn.Module] = []
-    for (wide, narrow), (height, side) in zip(pairwise([*widths[::-1], channels]), maps[-2::-1], strict=True):
+    for (wide, narrow), (height, side) in zip(pairwise([*wide_to_narrow, channels]), maps[-2::-1], strict=True):
         odd = height % 2, side % 2
         up = nn.ConvTranspose2d(wide, narrow, 4, **HALF, output_padding=odd, rng=rng)
         grow += [nn.BatchNorm2d(wide), nn.ReLU(), up]
@@ -75,21 +75,36 @@ def discriminator(
     batch_norm: bool = True,
 ) -> nn.Module:
     """``batch_norm=False`` makes it a critic fit for gradient penalties; ``outputs`` > 1 adds class logits."""
-    (rows, columns), widths = halvings(image_size)[-1], _widths(image_size, width)
-    shrink: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, **HALF, rng=rng), nn.LeakyReLU(0.2)]
-    for narrow, wide in pairwise(widths):
-        norm = [nn.BatchNorm2d(wide)] if batch_norm else []
-        shrink += [nn.Conv2d(narrow, wide, 4, **HALF, rng=rng), *norm, nn.LeakyReLU(0.2)]
+    shrink = shrinking(rng, image_size, channels, width, batch_norm=batch_norm)
+    (rows, columns), features = halvings(image_size)[-1], widths(image_size, width)[-1]
     if (rows, columns) == (4, 4):
-        end: list[nn.Module] = [nn.Conv2d(widths[-1], outputs, 4, bias=False, rng=rng), nn.Flatten()]
+        end: list[nn.Module] = [nn.Conv2d(features, outputs, 4, bias=False, rng=rng), nn.Flatten()]
     else:
-        end = [nn.Flatten(), nn.Linear(widths[-1] * rows * columns, outputs, bias=False, rng=rng)]
+        end = [nn.Flatten(), nn.Linear(features * rows * columns, outputs, bias=False, rng=rng)]
     network = nn.Sequential(*shrink, *end)
     nn.init.dcgan_(network, rng)
     return network
 
 
-def _widths(image_size: ImageSize, width: int | None) -> list[int]:
+def shrinking(
+    rng: np.random.Generator,
+    image_size: ImageSize,
+    channels: int,
+    width: int | None = None,
+    *,
+    batch_norm: bool = True,
+    bias: bool = False,
+) -> list[nn.Module]:
+    """D's convolutions: (N, channels, height, width) -> (N, the last of ``widths``, the last map's sides)"""
+    half = {**HALF, "bias": bias}
+    layers: list[nn.Module] = []
+    for number, (narrow, wide) in enumerate(pairwise([channels, *widths(image_size, width)])):
+        norm = [nn.BatchNorm2d(wide)] if batch_norm and number else []  # never next to the pixels
+        layers += [nn.Conv2d(narrow, wide, 4, **half, rng=rng), *norm, nn.LeakyReLU(0.2)]
+    return layers
+
+
+def widths(image_size: ImageSize, width: int | None) -> list[int]:
     """Channels from the pixels inwards, one for each halving."""
     first = width or (128 if image_size == 28 else 64)
     return [first * min(2**i, WIDEST) for i in range(len(halvings(image_size)) - 1)]

@@ -22,7 +22,8 @@ class Model:
     """A GAN of the literature.
 
     ``networks`` takes the keywords rng, image_size, channels, z_dim, width and, for a conditional model, classes; it
-    returns generator and discriminator. The rest is how to train them.
+    returns generator and discriminator. The rest is how to train them. Of a model that wants ``clusters``, they are how
+    many the pictures are to be sorted into (``data.clustered``); ``networks`` is then told how many are in each.
     """
 
     name: str
@@ -39,6 +40,9 @@ class Model:
     betas: tuple[float, float] = (0.5, 0.999)
     n_critic: int = 1
     clip_weights: float | None = None
+    ema: float | None = None
+    batch_size: int = 128
+    clusters: int = 0
 
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.summary}; {self.paper})"
@@ -60,6 +64,7 @@ class Model:
             "penalties": self.penalties,
             "n_critic": self.n_critic,
             "clip_weights": self.clip_weights,
+            "ema": self.ema,
             "g_optimizer": optimizer(generator, g_lr),
             "d_optimizer": optimizer(discriminator, d_lr),
         }
