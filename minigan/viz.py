@@ -13,6 +13,7 @@ from .errors import InputError
 from .files import write_atomically
 from .gan import generate
 from .nn import Module
+from .tensor import Tensor, no_grad
 
 
 class Picture(np.ndarray):
@@ -73,11 +74,17 @@ def save_gif(
 def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> Picture:
     """A picture with a row of ``steps`` images for each pair z[0] to z[1], z[2] to z[3], ...
 
-    ``labels`` are the classes of the rows of a conditional generator.
+    ``labels`` are the classes of the rows of a conditional generator. One with a ``mapping`` is walked through behind
+    it: from a cluster's vector to another's there is no jump.
     """
+    drawn = generator
+    if labels is None and hasattr(generator, "mapping"):
+        with no_grad():
+            mapped = generator.mapping(Tensor(generator.backend.asarray(z.astype(generator.dtype))))
+        z, drawn = np.asarray(mapped.numpy()), generator.network
     rows = [interpolate(start, end, steps) for start, end in zip(z[::2], z[1::2], strict=True)]
     repeated = None if labels is None else np.repeat(labels, steps)
-    return grid(generate(generator, np.concatenate(rows), repeated), columns=steps)
+    return grid(generate(drawn, np.concatenate(rows), repeated), columns=steps)
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:

@@ -158,7 +158,7 @@ def test_a_folder_that_holds_a_training(shell, tmp_path):
     assert shell("mnist_gan.py", *argv)[0] == 0
     assert_refused(shell, tmp_path, "mnist_gan.py", argv, "out already holds a training", "choose another --out")
     changed = [*argv, "--resume", "--lr", "0.1"]
-    assert_refused(shell, tmp_path, "mnist_gan.py", changed, "out was trained otherwise: lr was 0.0002, now 0.1")
+    assert_refused(shell, tmp_path, "mnist_gan.py", changed, "out was trained otherwise: lr was 0.001, now 0.1")
 
 
 # ---- model files ----------------------------------------------------------------------------------------------------

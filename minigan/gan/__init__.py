@@ -17,6 +17,7 @@ from .objectives import (
 )
 from .packing import Packed
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
+from .recipes import RECIPES, Recipe
 from .trainer import Record, Trainer
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "OBJECTIVES",
     "PENALTIES",
     "R1",
+    "RECIPES",
     "R2",
     "AuxiliaryClassifier",
     "DiffAugment",
@@ -38,6 +40,7 @@ __all__ = [
     "Objective",
     "Packed",
     "Penalty",
+    "Recipe",
     "Record",
     "RelativisticAverage",
     "Trainer",
