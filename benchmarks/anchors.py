@@ -124,7 +124,7 @@ def train(run: Run, folder: Path, epochs: int, tell: Callable[[str], object]) ->
         seconds += time.perf_counter() - start
         epoch += 1
         if epoch % MEASURE_EVERY == 0 or epoch == epochs:
-            made = gan.generate(trainer.generator, z, batch_size=JUDGED)
+            made = gan.generate(trainer.game.generator, z, batch_size=JUDGED)
             found = metrics.mode_statistics(made, MIXTURES[run.data].centres, MIXTURES[run.data].std)
             curve.append({"epoch": epoch, "seconds": round(seconds, 1), **asdict(found)})
             result = {**asdict(run), "curve": curve}
@@ -137,9 +137,9 @@ def train(run: Run, folder: Path, epochs: int, tell: Callable[[str], object]) ->
 def game(pac: int, init: np.random.Generator, noise: np.random.Generator) -> gan.Trainer:
     place = backend.get("numpy")
     generator, discriminator = generator_(init).to(place), discriminator_(pac, init).to(place)
-    g_adam, d_adam = (optim.Adam(net.parameters(), lr=1e-4, betas=(0.8, 0.999)) for net in (generator, discriminator))
-    packed = gan.Packed(discriminator, pac)
-    return gan.Trainer(generator, packed, z_dim=Z_DIM, rng=noise, g_optimizer=g_adam, d_optimizer=d_adam)
+    players = {"d": gan.Packed(discriminator, pac), "g": generator}
+    adams = {who: optim.Adam(player.parameters(), lr=1e-4, betas=(0.8, 0.999)) for who, player in players.items()}
+    return gan.Trainer(gan.TwoPlayer(generator, players["d"], z_dim=Z_DIM, rng=noise), adams)
 
 
 def generator_(rng: np.random.Generator) -> nn.Module:

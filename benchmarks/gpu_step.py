@@ -18,7 +18,6 @@ from benchmarks.harness import Contenders, Row, dismiss, interleave, result
 from minigan import gan
 from minigan.errors import InputError
 from minigan.interop import to_torch
-from minigan.tensor import Tensor
 
 MNIST = {"model": "dcgan", "image_size": 28, "channels": 1, "z_dim": 100}
 DCGAN64 = {"model": "dcgan", "image_size": 64, "channels": 3, "z_dim": 100}
@@ -126,8 +125,8 @@ def minigan_step(
 ) -> Callable[[], Any]:
     rng = np.random.default_rng(0)
     networks = (network.to(cupy) for network in gan.build(architecture, rng))
-    trainer = gan.Trainer(*networks, z_dim=architecture["z_dim"], rng=rng, capture=capture)
-    real = Tensor(cupy.asarray(images))
+    game = gan.TwoPlayer(*networks, z_dim=architecture["z_dim"], rng=rng)
+    trainer, real = gan.Trainer(game, capture=capture), cupy.asarray(images)
 
     def step() -> None:
         cupy.tf32 = tf32

@@ -87,7 +87,7 @@ def contenders(name: str, batch: int, *, compiled: bool = False, autocast: bool 
     workload = WORKLOADS[name]
     real = images(workload, batch)
     trainer = minigan_trainer(workload)
-    states = [network.state_dict() for network in (trainer.generator, trainer.discriminator)]
+    states = [network.state_dict() for network in (trainer.game.generator, trainer.game.discriminator)]
 
     def torch_step(layout: Any, **options: bool) -> Callable[[], Any]:
         networks = pytorch.build(workload)

@@ -87,6 +87,4 @@ def minigan_trainer(workload: Workload) -> Any:
 
 
 def minigan_step(trainer: Any, real: np.ndarray) -> Callable[[], Any]:
-    from minigan.tensor import Tensor
-
-    return lambda: trainer.step(Tensor(real))
+    return lambda: trainer.step(real)

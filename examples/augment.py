@@ -159,7 +159,7 @@ def forge(digits: Dataset, args: argparse.Namespace, place, streams, bar) -> Dat
         bar.update()
     labels = np.arange(100 if args.dry_run else 10_000) % classes
     z = looks.standard_normal((len(labels), model.z_dim))
-    images = gan.generate(trainer.ema.generator, z, labels, batch_size=250)
+    images = gan.generate(trainer.result(), z, labels, batch_size=250)
     return Dataset(np.rint((images + 1) * 127.5).astype(np.uint8), labels, digits.classes, "generated digits")
 
 

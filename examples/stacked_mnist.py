@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 import minigan
-from minigan import backend, data, gan, metrics, nn, optim
+from minigan import backend, data, gan, metrics, nn
 from minigan.cli import user_errors
 from minigan.commands.arguments import add_backend, fixed_by, natural, positive
 from minigan.files import write_atomically
@@ -74,10 +74,7 @@ def train(args: argparse.Namespace) -> None:
     loader = data.Loader(pictures, args.pack * args.batch_size, backend=place, rng=shuffle)
     networks = generator(args.width, init), discriminator(args.width, 3 * args.pack, init)
     made, judged = (network.to(place) for network in networks)
-    g_adam, d_adam = (optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999)) for network in (made, judged))
-    trainer = gan.Trainer(
-        made, gan.Packed(judged, args.pack), z_dim=Z_DIM, rng=noise, g_optimizer=g_adam, d_optimizer=d_adam
-    )
+    trainer = gan.Trainer(gan.TwoPlayer(made, gan.Packed(judged, args.pack), z_dim=Z_DIM, rng=noise))
     z = latents.standard_normal((args.samples, Z_DIM))
 
     print(f"modes counted by {judge.describe()}")
@@ -96,7 +93,7 @@ def train(args: argparse.Namespace) -> None:
         counts = Counts(run.out / "modes.jsonl", trainer.step_count)
         for record in run.steps():
             if record.step % args.count_every == 0 or record.step == total:
-                print(counts.add(record.step, count_modes(trainer.generator, z, judge)), flush=True)
+                print(counts.add(record.step, count_modes(trainer.game.generator, z, judge)), flush=True)
     print(f"{trainer.step_count} steps; pictures in {run.out}, modes in {counts.path}")
 
 

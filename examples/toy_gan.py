@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
                 trainer = MODELS[name](init, noise, place, optim.LinearDecay(start=args.steps // 2, end=args.steps + 1))
                 for _ in trainer.steps(DATA.batches(args.steps, args.batch_size, backend=place, rng=points)):
                     bar.update()
-                made = gan.generate(trainer.generator, looks.standard_normal((2500, Z_DIM)), batch_size=2500)
+                made = gan.generate(trainer.game.generator, looks.standard_normal((2500, Z_DIM)), batch_size=2500)
                 found = metrics.mode_statistics(made, DATA.centres, DATA.std)
                 samples[name, seed] = made, found
                 lines.append({"model": name, "seed": seed, "steps": args.steps, **asdict(found)})
@@ -99,10 +99,11 @@ def wgan_gp(init, noise, place, schedule):
     return trainer(generator, discriminator, noise, betas=(0.5, 0.9), schedule=schedule, **settings)
 
 
-def trainer(generator, discriminator, noise, betas=(0.5, 0.999), lr=1e-3, **settings):
-    adams = [optim.Adam(network.parameters(), lr=lr, betas=betas) for network in (generator, discriminator)]
-    settings |= {"g_optimizer": adams[0], "d_optimizer": adams[1]}
-    return gan.Trainer(generator, discriminator, z_dim=Z_DIM, rng=noise, **settings)
+def trainer(generator, discriminator, noise, schedule, betas=(0.5, 0.999), lr=1e-3, **settings):
+    players = {"d": discriminator, "g": generator}
+    adams = {who: optim.Adam(player.parameters(), lr=lr, betas=betas) for who, player in players.items()}
+    game = gan.TwoPlayer(generator, discriminator, z_dim=Z_DIM, rng=noise, **settings)
+    return gan.Trainer(game, adams, schedule=schedule)
 
 
 MODELS = {"gan": plain, "pacgan2": pacgan2, "wgan_gp": wgan_gp}

@@ -73,9 +73,9 @@ class _Listener(Trace):
 
 def probe(trainer: Trainer, real: Tensor, z: Tensor, *given: Any) -> Glimpse:
     """What every layer of G does on ``z``, and every layer of D on the fakes, at this moment of the training."""
-    generator, discriminator = copy.deepcopy((trainer.generator, trainer.discriminator))
+    generator, discriminator = copy.deepcopy((trainer.game.generator, trainer.game.discriminator))
     modules = {"G": generator.train(), "D": discriminator.train()}
-    objective = trainer.objective
+    objective = trainer.game.objective
     listener = _Listener(modules)
     with listener:
         fake = generator(z, *given)
@@ -174,12 +174,12 @@ def draw_walks(trainer: Trainer, z: np.ndarray, steps: int = 12) -> np.ndarray:
     rows = len(z) // 2
     figure = _figure(9, 1.75 * rows + 0.5)
     panels = figure.subplots(2 * rows, 1, squeeze=False, gridspec_kw={"height_ratios": [1.0, 0.8] * rows})[:, 0]
-    discriminator = copy.deepcopy(trainer.discriminator).eval()
+    discriminator = copy.deepcopy(trainer.game.discriminator).eval()
     for row in range(rows):
-        images = generate(trainer.generator, viz.interpolate(z[2 * row], z[2 * row + 1], steps))
+        images = generate(trainer.game.generator, viz.interpolate(z[2 * row], z[2 * row + 1], steps))
         with no_grad():
             logits = discriminator(Tensor(discriminator.backend.asarray(images.astype(discriminator.dtype))))
-            belief = trainer.objective.belief(logits).numpy().reshape(-1)
+            belief = trainer.game.objective.belief(logits).numpy().reshape(-1)
         strip, curve = panels[2 * row], panels[2 * row + 1]
         strip.imshow(viz.grid(images, columns=steps, padding=1), cmap="gray", vmin=0, vmax=255)
         strip.set(xticks=[], yticks=[])
@@ -207,11 +207,11 @@ def draw_plane(
     ticks = np.linspace(-reach, reach, 61)
     points = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
     with no_grad():
-        height = trainer.objective.belief(_score(trainer.discriminator, points)).numpy().reshape(61, 61)
-    fake = generate(trainer.generator, z, batch_size=len(z))
-    placed = Tensor(trainer.discriminator.backend.asarray(fake.astype(np.float32)), requires_grad=True)
-    logits = trainer.discriminator(placed)
-    (slope,) = grad(trainer.objective.g_loss(logits, None), [placed])
+        height = trainer.game.objective.belief(_score(trainer.game.discriminator, points)).numpy().reshape(61, 61)
+    fake = generate(trainer.game.generator, z, batch_size=len(z))
+    placed = Tensor(trainer.game.discriminator.backend.asarray(fake.astype(np.float32)), requires_grad=True)
+    logits = trainer.game.discriminator(placed)
+    (slope,) = grad(trainer.game.objective.g_loss(logits, None), [placed])
     push = -np.array(slope.numpy()) * len(z)
 
     figure = _figure(10, 4.6)

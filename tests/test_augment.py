@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import InputError, gan, nn
 from minigan.gan import DiffAugment, InstanceNoise
@@ -203,13 +204,13 @@ def test_d_sees_everything_augmented_and_g_feels_it():
         return x * 0.5
 
     generator, discriminator = nn.Sequential(nn.Linear(3, 16, rng=rng_of(1)), nn.Reshape(1, 4, 4)), Watching()
-    trainer = gan.Trainer(
+    trainer = trainer_of(
         generator, discriminator, z_dim=3, rng=rng_of(2), augment=[halved, halved], objective=gan.Wasserstein()
     )
     z = rng_of(2).standard_normal((2, 3)).astype(np.float32)
     fake = generator(Tensor(z))
     gradients = {}
-    trainer.g_optimizer.update = lambda backend, params, grads: gradients.update(g=grads[0])
+    trainer.optimizers["g"].update = lambda backend, params, grads: gradients.update(g=grads[0])
     real = np.ones((2, 1, 4, 4), np.float32)
     list(trainer.steps([real]))
     assert calls == [1] * 6

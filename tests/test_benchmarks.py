@@ -133,9 +133,9 @@ def test_networks_are_the_zoos_and_pytorchs_fit_them(name):
     workload = workloads.WORKLOADS[name]
     trainer = workloads.minigan_trainer(workload)
     settings = {"image_size": workload.side, "channels": workload.channels, "z_dim": workload.z_dim}
-    zoo = gan.build({"model": workload.model, **settings}, trainer.rng)
+    zoo = gan.build({"model": workload.model, **settings}, trainer.game.rng)
     for ours, theirs, original in zip(
-        (trainer.generator, trainer.discriminator), pytorch.build(workload), zoo, strict=True
+        (trainer.game.generator, trainer.game.discriminator), pytorch.build(workload), zoo, strict=True
     ):
         shapes = {key: tuple(value.shape) for key, value in ours.state_dict().items()}
         assert shapes == {key: tuple(value.shape) for key, value in theirs.state_dict().items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fake_cupy
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import InputError, gan, nn, optim
 from minigan import backend as backends
@@ -40,7 +41,7 @@ def make_trainer(place="cupy", model="dcgan", size=28, networks=None, **settings
 
 
 def batches(trainer, count, batch=BATCH, size=28):
-    rng, place = np.random.default_rng(2), trainer.generator.backend
+    rng, place = np.random.default_rng(2), trainer.game.generator.backend
     for _ in range(count):
         images = place.asarray(rng.uniform(-1, 1, (batch, 1, size, size)).astype(np.float32))
         labels = place.asarray(rng.integers(0, CLASSES, batch))
@@ -48,7 +49,7 @@ def batches(trainer, count, batch=BATCH, size=28):
 
 
 def has_classes(trainer):
-    return any(isinstance(module, nn.Embedding) for module in trainer.generator.modules())
+    return any(isinstance(module, nn.Embedding) for module in trainer.game.generator.modules())
 
 
 def train(trainer, steps, **settings):
@@ -136,7 +137,7 @@ class TestCapture:
                 zip(("g_optimizer", "d_optimizer"), (rule(n.parameters()) for n in networks), strict=True)
             )
             schedule = optim.LinearDecay(start=1, end=9)
-            trainer = gan.Trainer(*networks, z_dim=Z_DIM, rng=np.random.default_rng(1), schedule=schedule,
+            trainer = trainer_of(*networks, z_dim=Z_DIM, rng=np.random.default_rng(1), schedule=schedule,
                                   capture=capture, **optimizers)  # fmt: skip
             return train(trainer, 6, size=4), trainer
 
@@ -158,7 +159,7 @@ class TestCapture:
     def test_versions_go_up_with_each_replay(self):
         trainer = small_trainer()
         train(trainer, 4, size=4)
-        weight = trainer.discriminator.parameters()[0]
+        weight = trainer.game.discriminator.parameters()[0]
         before = weight.version
         train(trainer, 3, size=4)
         assert weight.version == before + 3
@@ -174,10 +175,10 @@ class TestCapture:
         trainers = [small_trainer(capture=capture) for capture in (True, False)]
         for trainer in trainers:
             train(trainer, 5, size=4)
-            trainer.clip_weights = 0.01
+            trainer.game.clip_weights = 0.01
             train(trainer, 5, size=4)
-            trainer.d_optimizer.betas = (0.9, 0.99)
-            trainer.discriminator.parameters()[1].requires_grad = True
+            trainer.optimizers["d"].betas = (0.9, 0.99)
+            trainer.game.discriminator.parameters()[1].requires_grad = True
             train(trainer, 5, size=4)
         assert replays(trainers[0]) == 1
         assert_equal_states(*trainers)
@@ -186,8 +187,8 @@ class TestCapture:
         trainers = [small_trainer(capture=capture) for capture in (True, False)]
         for trainer in trainers:
             train(trainer, 4, size=4)
-            trainer.generator.to(dtype=np.float32)
-            for parameter in trainer.generator.parameters():
+            trainer.game.generator.to(dtype=np.float32)
+            for parameter in trainer.game.generator.parameters():
                 parameter.data = parameter.data.copy()
             train(trainer, 4, size=4)
         assert_equal_states(*trainers)
@@ -257,7 +258,7 @@ class TestFallback:
     def test_numbers_that_come_past_the_tape(self):
         def trainer(capture):
             networks = small_networks()[0].to("cupy"), Noisy().to("cupy")
-            return gan.Trainer(*networks, z_dim=Z_DIM, rng=np.random.default_rng(1), capture=capture)
+            return trainer_of(*networks, z_dim=Z_DIM, rng=np.random.default_rng(1), capture=capture)
 
         tried, eager = trainer(True), trainer(False)
         with pytest.warns(RuntimeWarning, match="comes from the host past backend.host.from_host"):

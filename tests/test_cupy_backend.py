@@ -11,6 +11,7 @@ from pathlib import Path
 import fake_cupy
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import backend as backends
 from minigan import gan
@@ -583,7 +584,7 @@ def test_where_cublas_cannot_be_called_directly_cupy_calls_it(cupy, monkeypatch,
     a, b = rng.standard_normal((2, 4, 4))
     np.testing.assert_array_equal(cupy.to_numpy(cupy.matmul(cupy.asarray(a), cupy.asarray(b))), a @ b)
     networks = (net.to(cupy) for net in gan.build({"model": "gan", "width": 10, "z_dim": 5}, rng))
-    trainer = gan.Trainer(*networks, z_dim=5, rng=rng)
+    trainer = trainer_of(*networks, z_dim=5, rng=rng)
     with pytest.warns(RuntimeWarning, match="calling cuBLAS API during stream capture is currently unsupported"):
         list(trainer.steps([cupy.asarray(np.zeros((2, 1, 28, 28), np.float32))] * 4))
     assert "calling cuBLAS" in trainer.capture_reason

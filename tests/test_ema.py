@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import InputError, gan, nn
 from minigan.gan import EMA
@@ -116,20 +117,20 @@ def test_a_decay_that_averages_nothing_is_refused(source, decay):
 
 def test_the_trainer_moves_it_once_for_each_update_of_g():
     networks = gan.build({"model": "dcgan", "width": 2, "z_dim": 3}, np.random.default_rng(0))
-    trainer = gan.Trainer(*networks, z_dim=3, rng=np.random.default_rng(1), n_critic=2, ema=DECAY)
-    generator, average = trainer.generator, trainer.ema.generator
+    trainer = trainer_of(*networks, z_dim=3, rng=np.random.default_rng(1), n_critic=2, ema=DECAY)
+    generator, average = trainer.game.generator, trainer.result()
     expected = generator.state_dict()
     batches = np.random.default_rng(2).uniform(-1, 1, (4, 2, 1, 28, 28)).astype(np.float32)
     for record in trainer.steps(list(batches)):
         if record.step % 2 == 0:
-            decay = trainer.ema.decay_at(record.step // 2)
+            decay = trainer.averages["generator"].decay_at(record.step // 2)
             for name, array in generator.state_dict().items():
                 tracked = array.dtype.kind != "f"
                 expected[name] = array if tracked else decay * expected[name] + (1 - decay) * array
         for name, array in average.state_dict().items():
             np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
     assert np.isfinite(gan.generate(average, np.zeros((2, 3)))).all()
-    assert trainer.ema.source is generator
+    assert trainer.averages["generator"].source is generator
 
 
 def test_directions_of_spectral_norm_are_copied(rng):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fake_cupy
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import backend as backends
 from minigan import gan
@@ -27,7 +28,7 @@ def cupy():
 def trainer(name, width=16, **settings):
     place = backends.get(name)
     networks = gan.build({"model": "dcgan", "width": width, "z_dim": 20}, np.random.default_rng(0))
-    return gan.Trainer(*(net.to(place) for net in networks), z_dim=20, rng=np.random.default_rng(1), **settings)
+    return trainer_of(*(net.to(place) for net in networks), z_dim=20, rng=np.random.default_rng(1), **settings)
 
 
 def losses(name, steps):

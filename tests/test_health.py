@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from commands import contents
+from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn, optim
 from minigan.gan.health import WINDOW, DivergenceError, Health
@@ -27,7 +28,7 @@ def make_loader(count=4000, kind=data.Loader):
 
 def make_trainer(g_lr=2e-4, d_lr=2e-4, **settings):
     generator, discriminator = gan.build(ARCHITECTURE, np.random.default_rng(2))
-    return gan.Trainer(
+    return trainer_of(
         generator,
         discriminator,
         z_dim=8,
@@ -40,7 +41,7 @@ def make_trainer(g_lr=2e-4, d_lr=2e-4, **settings):
 
 def alarms_of(trainer, steps=150, batches=None):
     """The kinds of alarms of so many steps, in the order they are raised."""
-    health = Health(trainer.objective, trainer.n_critic)
+    health = Health(trainer.game.objective, trainer.game.n_critic)
     raised = []
     for record, _ in zip(trainer.steps(batches or make_loader().forever()), range(steps), strict=False):
         raised += [alarm.kind for alarm in health.look(record.as_dict())]
@@ -80,9 +81,9 @@ def test_a_frozen_detective_is_overpowered():
 
 def test_equal_latents_are_a_mode_collapse(monkeypatch):
     trainer = make_trainer()
-    z = trainer.sample_z(8)
+    z = trainer.game.sample_z(8)
     z.data[:] = z.data[0]
-    monkeypatch.setattr(trainer, "sample_z", lambda count: z)
+    monkeypatch.setattr(trainer.game, "sample_z", lambda count: z)
     assert "mode_collapse" in alarms_of(trainer)
 
 
@@ -93,7 +94,7 @@ def test_two_who_chase_each_other_oscillate():
     for parameter, value in ((generator.bias, -1), (discriminator.weight, 0), (discriminator.bias, 0)):
         parameter.assign(np.full(parameter.shape, value))
     optimizers = [optim.Adam(network.parameters(), lr=0.1) for network in (generator, discriminator)]
-    trainer = gan.Trainer(
+    trainer = trainer_of(
         generator,
         discriminator,
         z_dim=1,
@@ -250,8 +251,8 @@ def test_a_batch_of_nan_ends_the_training_before_it(tmp_path, capfd):
 )
 def test_a_parameter_spoilt_by_its_update_is_named(tmp_path, network, message):
     trainer = make_trainer()
-    optimizer = trainer.g_optimizer if network == "generator" else trainer.d_optimizer
-    parameter = getattr(trainer, network)[4 if network == "generator" else 2].weight
+    optimizer = trainer.optimizers["g"] if network == "generator" else trainer.optimizers["d"]
+    parameter = trainer.game.networks[network][4 if network == "generator" else 2].weight
     update = optimizer.step
 
     def spoil(gradients):
@@ -268,13 +269,13 @@ def test_a_parameter_spoilt_by_its_update_is_named(tmp_path, network, message):
 @pytest.mark.filterwarnings("ignore:.* encountered in")
 def test_a_spoilt_op_is_named_with_its_layer(tmp_path, monkeypatch):
     trainer = make_trainer()
-    forward = type(trainer.discriminator[2]).forward
+    forward = type(trainer.game.discriminator[2]).forward
 
     def spoil(module, x):
         y = forward(module, x)
-        return (y - y) / (y - y) if module is trainer.discriminator[2] and trainer.step_count == 4 else y
+        return (y - y) / (y - y) if module is trainer.game.discriminator[2] and trainer.step_count == 4 else y
 
-    monkeypatch.setattr(type(trainer.discriminator[2]), "forward", spoil)
+    monkeypatch.setattr(type(trainer.game.discriminator[2]), "forward", spoil)
     with pytest.raises(DivergenceError, match=r"step 4: .* Div in discriminator\.2 \(Conv2d\) made \d+ NaN"):
         go(tmp_path, trainer, steps=9)
 
@@ -282,6 +283,6 @@ def test_a_spoilt_op_is_named_with_its_layer(tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore:.* encountered in")
 def test_a_training_that_begins_with_nan_is_refused(tmp_path):
     trainer = make_trainer()
-    trainer.generator.parameters()[0].data[0] = np.nan
+    trainer.game.generator.parameters()[0].data[0] = np.nan
     with pytest.raises(InputError, match=r"generator.* is not finite at the start"):
         go(tmp_path, trainer)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import InputError, gan, nn
 from minigan.gan import Packed
@@ -47,7 +48,7 @@ def test_it_trains_with_a_penalty_too(rng):
     """The slope is taken with respect to every sample of a pack."""
     generator = nn.Linear(3, 2, rng=rng)
     inner = nn.Linear(4, 1, bias=False, rng=rng)
-    trainer = gan.Trainer(generator, Packed(inner, 2), z_dim=3, rng=rng, penalties=[gan.R1(gamma=2.0)])
+    trainer = trainer_of(generator, Packed(inner, 2), z_dim=3, rng=rng, penalties=[gan.R1(gamma=2.0)])
     w = np.array(inner.weight.numpy(), np.float64)
     before = inner.state_dict()["weight"]
     (record,) = trainer.steps([rng.standard_normal((6, 2)).astype(np.float32)])

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from playing import trainer_of
 
-from minigan import InputError, gan, nn
+from minigan import InputError, nn
 from minigan.gan import PENALTIES, R1, R2, Dragan, GradientPenalty, penalties
 from minigan.gradcheck import GradientError, check_grad
 from minigan.ops import conv2d, relu, tanh
@@ -197,7 +198,7 @@ def test_the_check_sees_a_penalty_without_its_second_backward(images, weights, m
 
 def trainer(discriminator, *penalties):
     generator = nn.Sequential(nn.Linear(3, 16), nn.Reshape(1, 4, 4))
-    return gan.Trainer(generator, discriminator, z_dim=3, rng=np.random.default_rng(0), penalties=penalties)
+    return trainer_of(generator, discriminator, z_dim=3, rng=np.random.default_rng(0), penalties=penalties)
 
 
 def with_batch_norm():
@@ -226,7 +227,7 @@ def test_lazy_penalties_are_applied_in_each_kth_step_and_k_times_as_strong(monke
     def run(every):
         d = nn.Sequential(nn.Flatten(), nn.Linear(16, 1, rng=np.random.default_rng(1)))
         game = trainer(d, R1(gamma=4.0, every=every))
-        game.d_optimizer.lr = 0.0  # D stays as it is: every step's penalty is 2 |w|^2
+        game.optimizers["d"].lr = 0.0  # D stays as it is: every step's penalty is 2 |w|^2
         batches = [np.random.default_rng(2).uniform(-1, 1, (4, 1, 4, 4)).astype(np.float32)] * 6
         return [record.penalty for record in game.steps(batches)], 2 * float((d[1].weight.numpy() ** 2).sum())
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from commands import contents
 from PIL import Image
+from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn
 from minigan.checkpoint import read_model
@@ -28,7 +29,7 @@ def make_trainer(**settings):
     rng = np.random.default_rng(0)
     generator = nn.Sequential(nn.Linear(Z_DIM, 16, rng=rng), nn.Reshape(1, 4, 4), nn.Tanh())
     discriminator = nn.Sequential(nn.Flatten(), nn.Linear(16, 1, rng=rng))
-    return gan.Trainer(generator, discriminator, z_dim=Z_DIM, rng=rng, **settings)
+    return trainer_of(generator, discriminator, z_dim=Z_DIM, rng=rng, **settings)
 
 
 def make_run(out, trainer=None, loader=None, **settings):
@@ -65,12 +66,12 @@ def test_everything_is_written(tmp_path):
     assert read_metrics(out) == [record.as_dict() for record in records]
     architecture, state = read_model(out / "model.safetensors")
     assert architecture == ARCHITECTURE
-    assert all(np.array_equal(array, state[name]) for name, array in trainer.generator.state_dict().items())
+    assert all(np.array_equal(array, state[name]) for name, array in trainer.game.generator.state_dict().items())
     # 64 images of one z, the generator's first ones in epoch 0 and its last in the last
     with Image.open(out / "samples" / "epoch-000.png") as first, Image.open(out / "samples" / "epoch-002.png") as last:
         assert first.size == last.size == (8 * 6 + 2, 8 * 6 + 2)
         z = np.random.default_rng(5).standard_normal((64, Z_DIM))
-        networks = make_trainer().generator, trainer.generator
+        networks = make_trainer().generator, trainer.game.generator
         pictures = [runs.viz.grid(gan.generate(network, z)) for network in networks]
         np.testing.assert_array_equal(np.asarray(first), pictures[0])
         np.testing.assert_array_equal(np.asarray(last), pictures[1])
@@ -117,7 +118,7 @@ def test_looking_does_not_change_the_training(tmp_path):
     go(make_run(tmp_path, watched))
     list(alone.steps(make_loader()))
     for name, array in watched.generator.state_dict().items():
-        np.testing.assert_array_equal(array, alone.generator.state_dict()[name])
+        np.testing.assert_array_equal(array, alone.game.generator.state_dict()[name])
 
 
 def test_progress_is_shown_unless_quiet(tmp_path, capfd):

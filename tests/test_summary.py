@@ -8,7 +8,7 @@ from PIL import Image
 
 from minigan import InputError, gan, nn, viz
 from minigan import tensor as engine
-from minigan.gan.trainer import Record
+from minigan.gan.record import Record
 
 
 def columns(table):

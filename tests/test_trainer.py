@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import InputError, gan, nn, optim
 from minigan.ops import conv
@@ -17,7 +18,7 @@ def make_trainer(place="numpy", dtype=np.float32, networks=None, **settings):
     if networks is None:
         networks = gan.build({"model": "dcgan", "width": 4, "z_dim": Z_DIM}, np.random.default_rng(0))
     generator, discriminator = (network.to(place, dtype) for network in networks)
-    return gan.Trainer(generator, discriminator, z_dim=Z_DIM, rng=np.random.default_rng(1), **settings)
+    return trainer_of(generator, discriminator, z_dim=Z_DIM, rng=np.random.default_rng(1), **settings)
 
 
 def batches(place, dtype=np.float32, count=1):
@@ -27,7 +28,7 @@ def batches(place, dtype=np.float32, count=1):
 
 
 def train(trainer, count=1):
-    return list(trainer.steps(batches(trainer.generator.backend, trainer.generator.dtype, count)))
+    return list(trainer.steps(batches(trainer.game.generator.backend, trainer.game.generator.dtype, count)))
 
 
 def plain_generator():
@@ -58,22 +59,22 @@ def test_records_say_what_a_step_did():
 
 def test_losses_and_beliefs_are_those_before_the_update():
     trainer = make_trainer(networks=(plain_generator(), plain_discriminator()))
-    (real,) = batches(trainer.generator.backend)
+    (real,) = batches(trainer.game.generator.backend)
     z = np.random.default_rng(1).standard_normal((BATCH, Z_DIM)).astype(np.float32)
-    fake = trainer.generator(Tensor(z))
-    r, f = (trainer.discriminator(x).numpy().astype(np.float64) for x in (Tensor(real), fake))
+    fake = trainer.game.generator(Tensor(z))
+    r, f = (trainer.game.discriminator(x).numpy().astype(np.float64) for x in (Tensor(real), fake))
     (record,) = trainer.steps([real])
     assert record.d_loss == pytest.approx(np.log1p(np.exp(-r)).mean() + np.log1p(np.exp(f)).mean(), rel=1e-5)
     assert record.d_real == pytest.approx((1 / (1 + np.exp(-r))).mean(), rel=1e-5)
     assert record.d_fake == pytest.approx((1 / (1 + np.exp(-f))).mean(), rel=1e-5)
     # G's loss is judged by the D that has just learned, on the fakes of the G that has not.
-    f = trainer.discriminator(fake.detach()).numpy().astype(np.float64)
+    f = trainer.game.discriminator(fake.detach()).numpy().astype(np.float64)
     assert record.g_loss == pytest.approx(np.log1p(np.exp(-f)).mean(), rel=1e-5)
 
 
 def test_steps_are_taken_as_they_are_asked_for():
     trainer = make_trainer()
-    records = trainer.steps(batches(trainer.generator.backend, count=3))
+    records = trainer.steps(batches(trainer.game.generator.backend, count=3))
     assert trainer.step_count == 0
     next(records)
     assert trainer.step_count == 1
@@ -96,13 +97,13 @@ def applied(monkeypatch):
         half = "d"
 
         def watch(self, trainer):
-            step = trainer.d_optimizer.step
+            step = trainer.optimizers["d"].step
 
             def noted(*args):
                 step(*args)
                 self.half = "g"
 
-            trainer.d_optimizer.step = noted
+            trainer.optimizers["d"].step = noted
             return trainer
 
     counts = Applied()
@@ -138,7 +139,7 @@ def test_the_discriminators_step_does_not_touch_the_generator(applied):
     trainer = applied.watch(make_trainer(networks=(generator, plain_discriminator())))
     before = generator.state_dict()
     seen = {}
-    trainer.d_optimizer.update = lambda *args: seen.update(generator.state_dict())
+    trainer.optimizers["d"].update = lambda *args: seen.update(generator.state_dict())
     train(trainer)
     assert all(np.array_equal(seen[name], before[name]) for name in before)
     assert any(not np.array_equal(generator.state_dict()[name], before[name]) for name in before)
@@ -167,11 +168,11 @@ def test_the_generator_runs_once_a_step():
 
 def test_both_networks_train_in_training_mode():
     trainer = make_trainer()
-    trainer.generator.eval()
-    trainer.discriminator.eval()
+    trainer.game.generator.eval()
+    trainer.game.discriminator.eval()
     train(trainer)
-    assert trainer.generator.training and trainer.discriminator.training
-    state = trainer.discriminator.state_dict()
+    assert trainer.game.generator.training and trainer.game.discriminator.training
+    state = trainer.game.discriminator.state_dict()
     # Real, fake, and the fakes again for G: batch norm sees three batches, as in PyTorch's example.
     assert {int(array) for name, array in state.items() if name.endswith("tracked")} == {3}
 
@@ -181,16 +182,16 @@ def test_both_networks_train_in_training_mode():
 
 def test_stepping_d_before_going_back_through_it_names_the_stale_weight():
     trainer = make_trainer()
-    generator, discriminator = trainer.generator, trainer.discriminator
+    generator, discriminator = trainer.game.generator, trainer.game.discriminator
     (real,) = batches(generator.backend)
-    fake = generator(trainer.sample_z(BATCH))
+    fake = generator(trainer.game.sample_z(BATCH))
     objective = gan.NonSaturating()
     fake_logits = discriminator(fake)
     g_loss = objective.g_loss(fake_logits)  # recorded through today's D ...
     d_loss = objective.d_loss(discriminator(Tensor(real)), discriminator(fake.detach()))
-    trainer.d_optimizer.step(grad(d_loss, trainer.d_optimizer.params))  # ... which is yesterday's now
+    trainer.optimizers["d"].step(grad(d_loss, trainer.optimizers["d"].params))  # ... which is yesterday's now
     with pytest.raises(RuntimeError, match=r"needs 6\.weight as it was in the forward, but it has been updated since"):
-        grad(g_loss, trainer.g_optimizer.params)
+        grad(g_loss, trainer.optimizers["g"].params)
 
 
 # ---- the same numbers everywhere ------------------------------------------------------------------------------------
@@ -205,7 +206,10 @@ def test_numbers_do_not_depend_on_the_backend(backend, objective):
         np.testing.assert_allclose(
             [a.d_loss, a.g_loss, a.d_real, a.d_fake], [b.d_loss, b.g_loss, b.d_real, b.d_fake], rtol=1e-10
         )
-    for ours, theirs in ((here.generator, there.generator), (here.discriminator, there.discriminator)):
+    for ours, theirs in (
+        (here.game.generator, there.game.generator),
+        (here.game.discriminator, there.game.discriminator),
+    ):
         for name, array in ours.state_dict().items():
             np.testing.assert_allclose(array, theirs.state_dict()[name], rtol=1e-10, atol=1e-10, err_msg=name)
 
@@ -215,7 +219,7 @@ def test_a_run_repeats_to_the_bit():
     train(one, 2)
     train(two, 2)
     for network in ("generator", "discriminator"):
-        a, b = (getattr(trainer, network).state_dict() for trainer in (one, two))
+        a, b = (trainer.game.networks[network].state_dict() for trainer in (one, two))
         assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
@@ -235,7 +239,7 @@ def test_given_optimizers_and_objective_are_used():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_generate_runs_in_evaluation_and_restores_the_mode(training):
-    generator = make_trainer().generator.train(training)
+    generator = make_trainer().game.generator.train(training)
     before = generator.state_dict()
     z = np.random.default_rng(3).standard_normal((7, Z_DIM))
     images = gan.generate(generator, z)
@@ -248,7 +252,7 @@ def test_generate_runs_in_evaluation_and_restores_the_mode(training):
 
 
 def test_generate_restores_the_mode_after_an_error():
-    generator = make_trainer().generator
+    generator = make_trainer().game.generator
     with pytest.raises(InputError):
         gan.generate(generator, np.zeros((2, Z_DIM + 1)))
     assert generator.training
@@ -268,4 +272,4 @@ def test_generate_records_no_graph():
 @pytest.mark.parametrize("shape", [(Z_DIM,), (0, Z_DIM), (2, Z_DIM, 1)])
 def test_generate_refuses_z_of_another_shape(shape):
     with pytest.raises(InputError, match=r"generate: z is .*, it must be \(N, z_dim\) with N at least 1"):
-        gan.generate(make_trainer().generator, np.zeros(shape))
+        gan.generate(make_trainer().game.generator, np.zeros(shape))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from playing import trainer_of
 
 from minigan import InputError, gan, nn, optim
 from minigan.tensor import Tensor, grad
@@ -19,7 +20,7 @@ def plain_networks(dtype=np.float64, rng=None):
 
 def make_trainer(networks=None, **settings):
     generator, discriminator = networks or plain_networks()
-    return gan.Trainer(generator, discriminator, z_dim=Z_DIM, rng=np.random.default_rng(1), **settings)
+    return trainer_of(generator, discriminator, z_dim=Z_DIM, rng=np.random.default_rng(1), **settings)
 
 
 def batches(count=1, batch=BATCH):
@@ -28,7 +29,7 @@ def batches(count=1, batch=BATCH):
 
 
 def states(trainer):
-    return trainer.generator.state_dict(), trainer.discriminator.state_dict()
+    return trainer.game.generator.state_dict(), trainer.game.discriminator.state_dict()
 
 
 def same(a, b):
@@ -38,7 +39,7 @@ def same(a, b):
 def gradients_of(trainer, which):
     """The list of what the optimizer was given, filled as training goes on; parameters stay as they are."""
     seen = []
-    optimizer = {"d": trainer.d_optimizer, "g": trainer.g_optimizer}[which]
+    optimizer = {"d": trainer.optimizers["d"], "g": trainer.optimizers["g"]}[which]
     optimizer.update = lambda backend, params, grads: seen.append([np.array(g) for g in grads])
     return seen
 
@@ -57,7 +58,7 @@ def test_g_learns_in_every_nth_step_only(n_critic):
         assert not same(d, d_before)
         g_before, d_before = g, d
         losses.append(record.g_loss)
-    assert trainer.g_optimizer.step_count == 6 // n_critic and trainer.d_optimizer.step_count == 6
+    assert trainer.optimizers["g"].step_count == 6 // n_critic and trainer.optimizers["d"].step_count == 6
     assert np.isnan(losses[: n_critic - 1]).all() and np.isfinite(losses[n_critic - 1 :]).all()
     assert len(set(losses[n_critic - 1 :])) == 6 // n_critic  # between updates it is that of the last one
 
@@ -65,8 +66,8 @@ def test_g_learns_in_every_nth_step_only(n_critic):
 def test_each_update_of_the_critic_sees_fresh_fakes():
     trainer = make_trainer(n_critic=3, objective=gan.Wasserstein())
     seen = []
-    forward = trainer.generator.forward
-    trainer.generator.forward = lambda z: (seen.append(np.array(z.numpy())), forward(z))[1]
+    forward = trainer.game.generator.forward
+    trainer.game.generator.forward = lambda z: (seen.append(np.array(z.numpy())), forward(z))[1]
     list(trainer.steps(batches(3)))
     assert len(seen) == 3 and not np.array_equal(seen[0], seen[1])
 
@@ -74,14 +75,14 @@ def test_each_update_of_the_critic_sees_fresh_fakes():
 def test_no_graph_is_recorded_where_g_does_not_learn():
     trainer = make_trainer(n_critic=2)
     recorded = []
-    forward = trainer.generator.forward
+    forward = trainer.game.generator.forward
 
     def watched(z):
         y = forward(z)
         recorded.append(y.requires_grad)
         return y
 
-    trainer.generator.forward = watched
+    trainer.game.generator.forward = watched
     list(trainer.steps(batches(4)))
     assert recorded == [False, True, False, True]
 
@@ -98,7 +99,7 @@ def test_two_time_scales():
     }
     trainer = make_trainer(networks, **optimizers)
     gradients = {}
-    for which, optimizer in (("g", trainer.g_optimizer), ("d", trainer.d_optimizer)):
+    for which, optimizer in (("g", trainer.optimizers["g"]), ("d", trainer.optimizers["d"])):
 
         def update(backend, params, grads, which=which, original=optimizer.update):
             gradients[which] = [np.array(g) for g in grads]
@@ -116,9 +117,9 @@ def test_a_models_rates_are_changed_by_name():
     for changes, expected in ({}, (1e-4, 1e-4, (0.0, 0.9))), ({"g_lr": 1.0, "d_lr": 2.0, "betas": (0.1, 0.2)},) * 2:
         networks = plain_networks()
         trainer = gan.MODELS["wgan_gp"].trainer(*networks, z_dim=Z_DIM, rng=np.random.default_rng(0), **changes)
-        found = trainer.g_optimizer.lr, trainer.d_optimizer.lr, trainer.g_optimizer.betas
+        found = trainer.optimizers["g"].lr, trainer.optimizers["d"].lr, trainer.optimizers["g"].betas
         assert found == (expected if isinstance(expected, tuple) else tuple(expected.values()))
-        assert trainer.n_critic == 5 and trainer.penalties == (gan.GradientPenalty(weight=10.0),)
+        assert trainer.game.n_critic == 5 and trainer.game.penalties == (gan.GradientPenalty(weight=10.0),)
 
 
 def test_a_schedule_is_a_factor_on_both_rates():
@@ -126,7 +127,7 @@ def test_a_schedule_is_a_factor_on_both_rates():
     optimizers = {"g_optimizer": (networks[0], 0.5), "d_optimizer": (networks[1], 0.25)}
     settings = {name: optim.Adam(network.parameters(), lr=lr) for name, (network, lr) in optimizers.items()}
     trainer = make_trainer(networks, schedule=optim.LinearDecay(start=2, end=6), **settings)
-    rates = [(trainer.g_optimizer.lr, trainer.d_optimizer.lr) for _ in trainer.steps(batches(7))]
+    rates = [(trainer.optimizers["g"].lr, trainer.optimizers["d"].lr) for _ in trainer.steps(batches(7))]
     factors = [1, 1, 0.75, 0.5, 0.25, 0, 0]
     assert rates == [(0.5 * factor, 0.25 * factor) for factor in factors]
 
@@ -183,7 +184,7 @@ def test_a_batch_that_cannot_be_parted_is_refused(batch, parts):
 
 @pytest.mark.parametrize("settings", [{"n_critic": 0}, {"accumulate": 0}, {"n_critic": -2}])
 def test_less_than_one_is_refused(settings):
-    with pytest.raises(InputError, match=r"n_critic = .* and accumulate = .* must each be at least 1"):
+    with pytest.raises(InputError, match=r"(n_critic|accumulate) = .* at least 1"):
         make_trainer(**settings)
 
 
@@ -239,7 +240,7 @@ def test_clip_grad_norm_is_pytorchs(tensor, rng):
 
 def test_a_relativistic_g_is_judged_against_real_images_it_gets_no_gradient_from():
     trainer = make_trainer(objective=gan.RelativisticAverage())
-    generator, discriminator = trainer.generator, trainer.discriminator
+    generator, discriminator = trainer.game.generator, trainer.game.discriminator
     d_gradients, g_gradients = gradients_of(trainer, "d"), gradients_of(trainer, "g")  # nothing moves
     (real,) = batches()
     (record,) = trainer.steps([real])
@@ -252,7 +253,7 @@ def test_a_relativistic_g_is_judged_against_real_images_it_gets_no_gradient_from
     a, b = r.numpy(), f.numpy()
     assert record.d_loss == pytest.approx(softplus(b.mean() - a).mean() + softplus(b - a.mean()).mean(), rel=1e-12)
     assert record.g_loss == pytest.approx(softplus(a - b.mean()).mean() + softplus(a.mean() - b).mean(), rel=1e-12)
-    expected = grad(trainer.objective.g_loss(f, r.detach()), generator.parameters())
+    expected = grad(trainer.game.objective.g_loss(f, r.detach()), generator.parameters())
     for ours, theirs in zip(g_gradients[0], expected, strict=True):
         np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-11, atol=1e-15)
     assert len(d_gradients) == 1
@@ -262,8 +263,8 @@ def test_a_relativistic_g_is_judged_against_real_images_it_gets_no_gradient_from
 def test_d_looks_at_the_real_images_again_only_for_those_who_ask(objective, calls):
     trainer = make_trainer(objective=objective)
     seen = []
-    forward = trainer.discriminator.forward
-    trainer.discriminator.forward = lambda x: (seen.append(x), forward(x))[1]
+    forward = trainer.game.discriminator.forward
+    trainer.game.discriminator.forward = lambda x: (seen.append(x), forward(x))[1]
     list(trainer.steps(batches()))
     assert len(seen) == calls
 
@@ -298,17 +299,17 @@ def test_both_players_are_told_the_same_labels():
     trainer = make_trainer(conditional_networks(), penalties=[gan.R1()], objective=gan.RelativisticAverage())
     ((images, labels),) = labelled(1)
     list(trainer.steps([(images, labels)]))
-    assert len(trainer.generator.labels) == 1
-    assert len(trainer.discriminator.labels) == 5  # real, fake, penalty, and both for G
-    for seen in trainer.generator.labels + trainer.discriminator.labels:
+    assert len(trainer.game.generator.labels) == 1
+    assert len(trainer.game.discriminator.labels) == 5  # real, fake, penalty, and both for G
+    for seen in trainer.game.generator.labels + trainer.game.discriminator.labels:
         np.testing.assert_array_equal(seen, labels)
 
 
 def test_only_the_classes_of_the_batch_learn():
     trainer = make_trainer(conditional_networks())
-    before = trainer.generator.embedding.weight.numpy().copy()
+    before = trainer.game.generator.embedding.weight.numpy().copy()
     list(trainer.steps([(batches()[0], np.array([1, 1, 1, 1, 3, 3, 3, 3]))]))
-    moved = (trainer.generator.embedding.weight.numpy() != before).any(axis=1)
+    moved = (trainer.game.generator.embedding.weight.numpy() != before).any(axis=1)
     assert moved.tolist() == [False, True, False, True, False]
 
 
@@ -318,7 +319,7 @@ def test_a_conditional_model_without_labels_is_told_so():
     with pytest.raises(TypeError, match="labels"):
         list(trainer.steps([np.zeros((2, 1, 28, 28), np.float32)]))
     with pytest.raises(InputError, match="needs labels: load the data with labels=True"):
-        trainer.objective.d_loss(Tensor(np.zeros((2, 3))), Tensor(np.zeros((2, 3))))
+        trainer.game.objective.d_loss(Tensor(np.zeros((2, 3))), Tensor(np.zeros((2, 3))))
 
 
 # ---- what the records say -------------------------------------------------------------------------------------------
@@ -338,4 +339,4 @@ def test_the_penalty_is_beside_the_loss_not_in_it():
 def test_a_clip_that_leaves_nothing_is_refused(name, limit):
     generator, discriminator = gan.build({"model": "dcgan", "width": 4, "z_dim": 3}, np.random.default_rng(0))
     with pytest.raises(InputError, match=f"{name} = .* must be above 0"):
-        gan.Trainer(generator, discriminator, z_dim=3, rng=np.random.default_rng(1), **{name: limit})
+        trainer_of(generator, discriminator, z_dim=3, rng=np.random.default_rng(1), **{name: limit})

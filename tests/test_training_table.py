@@ -49,7 +49,7 @@ def assert_sound(trainer, records, before, steps):
     assert [record.step for record in records] == list(range(1, steps + 1))
     for record in records:
         known = [record.d_loss, record.d_real, record.d_fake, record.penalty, record.d_grad]
-        known += [record.g_loss, record.g_grad] if record.step >= trainer.n_critic else []
+        known += [record.g_loss, record.g_grad] if record.step >= trainer.game.n_critic else []
         assert np.isfinite(known).all(), record
     after = trainer.arrays()
     for name, array in after.items():
@@ -64,7 +64,7 @@ def assert_sound(trainer, records, before, steps):
 @pytest.mark.parametrize("objective", gan.OBJECTIVES)
 def test_every_objective_with_dcgan(digits, objective):
     trainer, _ = train(digits, "dcgan", objective=gan.OBJECTIVES[objective]())
-    assert type(trainer.objective) is gan.OBJECTIVES[objective]
+    assert type(trainer.game.objective) is gan.OBJECTIVES[objective]
 
 
 @pytest.mark.parametrize("name", [name for name in gan.MODELS if name != "sngan"])

@@ -27,7 +27,7 @@ def test_a_probe_sees_every_layer_with_a_weight(game):
         assert layer.activation.shape == layer.gradient.shape and layer.norm > 0
     assert glimpse.layers[2].activation.shape == (1, 28, 28)
     assert 0 < glimpse.d_real < 1 and 0 < glimpse.d_fake < 1 and glimpse.step == 0
-    np.testing.assert_array_equal(glimpse.layers[3].weight, trainer.discriminator[0].weight.numpy())
+    np.testing.assert_array_equal(glimpse.layers[3].weight, trainer.game.discriminator[0].weight.numpy())
 
 
 def test_a_probe_sees_spectrally_normalised_layers(rng):
@@ -42,10 +42,12 @@ def test_a_probe_sees_spectrally_normalised_layers(rng):
 def test_the_norms_are_the_gradients_of_each_players_own_loss(game):
     trainer, real, z = game
     norms = {layer.name: layer.norm for layer in watch.probe(trainer, real, z).layers}
-    fake = trainer.generator(z)
-    fake_logits, real_logits = trainer.discriminator(fake), trainer.discriminator(real)
-    of_g = grad(trainer.objective.g_loss(fake_logits, real_logits), [trainer.generator[0].weight], retain_graph=True)
-    of_d = grad(trainer.objective.d_loss(real_logits, fake_logits), [trainer.discriminator[0].weight])
+    fake = trainer.game.generator(z)
+    fake_logits, real_logits = trainer.game.discriminator(fake), trainer.game.discriminator(real)
+    of_g = grad(
+        trainer.game.objective.g_loss(fake_logits, real_logits), [trainer.game.generator[0].weight], retain_graph=True
+    )
+    of_d = grad(trainer.game.objective.d_loss(real_logits, fake_logits), [trainer.game.discriminator[0].weight])
     for name, (gradient,) in (("G.0", of_g), ("D.0", of_d)):
         assert norms[name] == pytest.approx(np.linalg.norm(gradient.numpy()), rel=1e-4)
 
@@ -58,7 +60,7 @@ def test_watching_changes_nothing(game):
     after = trainer.arrays()
     assert trainer.facts() == facts
     assert all(before[name].tobytes() == after[name].tobytes() for name in before)
-    assert trainer.generator.training and all(p.grad is None for p in trainer.generator.parameters())
+    assert trainer.game.generator.training and all(p.grad is None for p in trainer.game.generator.parameters())
 
 
 def test_pictures_are_pictures(game):

@@ -114,7 +114,7 @@ def target():
         newest.write_bytes(content)
         (out / "metrics.jsonl").write_bytes(metrics)
         checkpoint.read(newest, "checkpoint")
-        run.keeper.journal = Journal(out / "metrics.jsonl", Health(run.trainer.objective))
+        run.keeper.journal = Journal(out / "metrics.jsonl", Health(run.trainer.game.objective))
         before = run.trainer.arrays()
         with contextlib.redirect_stderr(io.StringIO()):
             try:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from .. import backend, data, gan
+from ..backend import Array
 from ..errors import InputError
 from ..files import write_atomically
 from ..gan.trainer import Trainer
-from ..tensor import Tensor
 from ..tracing import Trace, trace
 from .arguments import add_backend, natural, positive
 
@@ -45,17 +45,14 @@ def run(args: argparse.Namespace) -> None:
     print(f"the tape in {out / f'{name}-graph.svg'}, where time and memory went in {out / f'{name}-flame.svg'}")
 
 
-def trace_step(trainer: Trainer, step: str, real: Tensor, *given: np.ndarray) -> Trace:
+def trace_step(trainer: Trainer, step: str, *batch: Array) -> Trace:
     """The D update (on fakes made before) or the G update (with the making of its fakes) of a trainer, traced."""
-    trainer.step(real, *given)  # the first one wakes the threads and fills the caches
-    modules = {"G": trainer.generator, "D": trainer.discriminator}
-    if step == "d":
-        rounds = trainer.play(real, given)
-        with trace(**modules) as t:
-            trainer.update_discriminator(rounds)
-    else:
-        with trace(**modules) as t:
-            trainer.update_generator(trainer.play(real, given))
+    trainer.step(*batch)  # the first one wakes the threads and fills the caches
+    game = trainer.game
+    turn = next(turn for turn in game.turns if turn.name == step)
+    rounds = [] if turn.records_play else trainer.play(*batch, recorded=False)
+    with trace(G=game.networks["generator"], D=game.networks["discriminator"]) as t:
+        trainer.learn(turn, rounds or trainer.play(*batch))
     return t
 
 
@@ -76,8 +73,7 @@ def digits_trainer(
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     trainer = model.trainer(generator, discriminator, z_dim=model.z_dim, rng=noise, n_critic=1)
     batch = next(iter(data.Loader(images, batch_size, backend=place, rng=shuffle, labels=model.conditional)))
-    real, *given = batch if isinstance(batch, tuple) else (batch,)
-    return trainer, (Tensor(real), *given)
+    return trainer, batch if isinstance(batch, tuple) else (batch,)
 
 
 def make_folder(out: str) -> Path:

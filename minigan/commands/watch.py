@@ -11,7 +11,6 @@ import numpy as np
 from .. import backend, data, gan, nn, optim, viz
 from ..data.mixtures import ring_of_gaussians
 from ..errors import InputError
-from ..gan.trainer import Trainer
 from ..tensor import Tensor
 from .arguments import add_backend, natural, positive
 from .trace import digits_trainer, make_folder
@@ -53,8 +52,9 @@ def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
     place = backend.get(args.backend)
     shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence([args.seed, 1]).spawn(2))
     loader = data.Loader(data.mnist("train"), batch_size, backend=place, rng=shuffle)
-    walked = looks.standard_normal((6, trainer.z_dim))
-    shown, z = real[:SHOWN], Tensor(place.asarray(looks.standard_normal((SHOWN, trainer.z_dim)).astype(np.float32)))
+    walked = looks.standard_normal((6, trainer.game.z_dim))
+    latents = looks.standard_normal((SHOWN, trainer.game.z_dim)).astype(np.float32)
+    shown, z = Tensor(real[:SHOWN]), Tensor(place.asarray(latents))
 
     glimpses, layers, walks = [], [], []
     at = frame_steps(steps, args.frames)
@@ -67,7 +67,7 @@ def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
             break
         if trainer.step_count % len(loader) == 0:
             batches = iter(loader)
-        trainer.step(Tensor(next(batches)))
+        trainer.step(next(batches))
     viz.save_gif(out / "layers.gif", layers)
     viz.save_png(out / "layers.png", layers[-1])
     viz.save_gif(out / "walks.gif", walks)
@@ -83,7 +83,7 @@ def watch_toy(args: argparse.Namespace, out: Path) -> list[str]:
     place, mixture = backend.get(args.backend), ring_of_gaussians(std=0.05)
     init, noise, points, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
     trainer = toy_trainer(init, noise, place)
-    real, z = mixture.sample(200, looks), looks.standard_normal((200, trainer.z_dim))
+    real, z = mixture.sample(200, looks), looks.standard_normal((200, trainer.game.z_dim))
     beliefs: list[tuple[int, float, float]] = []
     pictures = [watch.draw_plane(trainer, mixture, real, z, beliefs)]
     at = frame_steps(steps, args.frames)
@@ -96,7 +96,7 @@ def watch_toy(args: argparse.Namespace, out: Path) -> list[str]:
     return ["toy.gif", "toy.png"]
 
 
-def toy_trainer(init: np.random.Generator, noise: np.random.Generator, place: backend.ArrayBackend) -> Trainer:
+def toy_trainer(init: np.random.Generator, noise: np.random.Generator, place: backend.ArrayBackend) -> gan.Trainer:
     """The smallest GAN there is to see: z (2) to a point of the plane."""
 
     def mlp(widths: list[int], slope: float) -> nn.Module:
@@ -106,8 +106,9 @@ def toy_trainer(init: np.random.Generator, noise: np.random.Generator, place: ba
         return nn.Sequential(*layers[:-1]).to(place)
 
     generator, discriminator = mlp([2, 64, 64, 2], 0.0), mlp([2, 64, 64, 1], 0.2)
-    adams = [optim.Adam(network.parameters(), lr=1e-3, betas=(0.5, 0.999)) for network in (generator, discriminator)]
-    return Trainer(generator, discriminator, z_dim=2, rng=noise, g_optimizer=adams[0], d_optimizer=adams[1])
+    players = {"d": discriminator, "g": generator}
+    adams = {who: optim.Adam(player.parameters(), lr=1e-3, betas=(0.5, 0.999)) for who, player in players.items()}
+    return gan.Trainer(gan.TwoPlayer(generator, discriminator, z_dim=2, rng=noise), adams)
 
 
 def frame_steps(steps: int, frames: int) -> set[int]:

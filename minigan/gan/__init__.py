@@ -2,6 +2,7 @@
 
 from .augment import DiffAugment, InstanceNoise
 from .ema import EMA
+from .game import TwoPlayer
 from .generate import generate
 from .models import MODELS, build
 from .objectives import (
@@ -18,10 +19,13 @@ from .objectives import (
 from .packing import Packed
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
 from .recipes import RECIPES, Recipe
-from .trainer import Record, Trainer
+from .record import Record
+from .rules import Game, Round, Turn
+from .trainer import Trainer
 
 __all__ = [
     "EMA",
+    "Game",
     "MODELS",
     "OBJECTIVES",
     "PENALTIES",
@@ -43,7 +47,10 @@ __all__ = [
     "Recipe",
     "Record",
     "RelativisticAverage",
+    "Round",
     "Trainer",
+    "Turn",
+    "TwoPlayer",
     "Wasserstein",
     "build",
     "generate",

@@ -9,26 +9,58 @@ may change is what a step is known by here.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, Protocol
 
 from ..backend import Array, ArrayBackend
 from ..backend.host import Tape, taped
 from ..errors import InputError
+from ..optim import Optimizer
 from ..tensor import tracer
-
-if TYPE_CHECKING:
-    from .trainer import Trainer
+from .ema import EMA
+from .record import MEASURE_EVERY, is_measured
+from .rules import Game, Turn
 
 Report = dict[str, list[Array]]  # by name, arrays of one element each
 MODES = ("auto", True, False)
 
 
+class Steps(Protocol):
+    """What is known here of a trainer."""
+
+    game: Game
+    optimizers: dict[str, Optimizer]
+    averages: dict[str, EMA]
+    accumulate: int
+    clip_grad_norm: float | None
+    step_count: int
+
+    def due(self) -> list[Turn]: ...
+    def facts(self) -> dict[str, Any]: ...
+    def rewind(self, facts: dict[str, Any]) -> None: ...
+
+
+class Kind(NamedTuple):
+    """What one step does, numbers aside. Two steps of a kind do the same work."""
+
+    turns: tuple[str, ...]
+    norms: tuple[bool, ...]  # whether these measure their gradients
+    measures: bool
+    game: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, trainer: Steps) -> Kind:
+        """That of the step under way."""
+        turns = tuple(turn.name for turn in trainer.due())
+        norms = tuple(is_measured(trainer.optimizers[name]) for name in turns)
+        return cls(turns, norms, trainer.step_count % MEASURE_EVERY == 1, trainer.game.kind())
+
+
 class Capture:
     """Runs the steps of a trainer, as captured ones where that can be. ``reason`` says why it cannot, or is ""."""
 
-    def __init__(self, trainer: Trainer, mode: bool | str) -> None:
+    def __init__(self, trainer: Steps, mode: bool | str) -> None:
         if mode not in MODES:
             raise InputError(f'capture = {mode!r} must be "auto", True or False')
         self.trainer, self.mode, self.reason = trainer, mode, ""
@@ -36,27 +68,27 @@ class Capture:
         self._is_off = False
         self._graphs: Any = None
         self._known_by: tuple[Any, ...] = ()
+        self._layout = ""  # of the batches
         self._bytes: dict[Any, int] = {}  # of each kind of step that was seen: what the host brings to it
         self._replays: dict[Any, tuple[Any, dict[str, int]]] = {}
 
-    def run(
-        self, work: Callable[..., Report], kind: Any, number: int, real: Array, *given: Array
-    ) -> dict[str, list[float]]:
-        """``work(real, *given)``, or what replays it; its report, in numbers. ``number`` is that of the step."""
-        backend = self.trainer.generator.backend
-        self.reason = self._why_not(backend, real)
+    def run(self, work: Callable[..., Report], *batch: Array) -> dict[str, list[float]]:
+        """``work(*batch)``, a step of the trainer, or what replays it; its report, in numbers."""
+        backend = self.trainer.game.backend
+        self.reason = self._why_not(backend, batch)
         if self.reason:
-            return read(backend, work(real, *given))
+            return read(backend, work(*batch))
+        kind = Kind.of(self.trainer)
         if kind not in self._bytes:
             with taped(Tape()) as tape:
-                found = read(backend, work(real, *given))
+                found = read(backend, work(*batch))
             self._bytes[kind] = tape.bytes
             return found
-        arrays = [backend.asarray(array) for array in (real, *given)]
-        if kind not in self._replays and not self._captured(backend, work, kind, number, arrays):
-            return read(backend, work(real, *given))
+        arrays = [backend.asarray(array) for array in batch]
+        if kind not in self._replays and not self._captured(backend, work, kind, arrays):
+            return read(backend, work(*batch))
         replay, lengths = self._replays[kind]
-        numbers = iter(backend.read(replay(number, arrays)))
+        numbers = iter(backend.read(replay(self.trainer.step_count, arrays)))
         return {name: [next(numbers) for _ in range(length)] for name, length in lengths.items()}
 
     @contextmanager
@@ -69,14 +101,14 @@ class Capture:
 
     # ---- whether ---------------------------------------------------------------------------------
 
-    def _why_not(self, backend: ArrayBackend, real: Array) -> str:
+    def _why_not(self, backend: ArrayBackend, batch: Sequence[Array]) -> str:
         if self._failure:
             return self._failure
         if self._is_off or tracer() is not None:
             return "the step is being watched"
         known_by = self._known(backend)
         if not same(known_by, self._known_by):  # the first step; or something was exchanged since
-            self._known_by = (*known_by, real.shape, real.dtype)
+            self._known_by, self._layout = known_by, layout(batch)
             self._bytes, self._replays = {}, {}
             self._graphs = backend.graphs()
             if self._graphs is None:
@@ -86,42 +118,42 @@ class Capture:
             if self._failure and (self._graphs is not None or self.mode is True):
                 self._tell()
             return self._failure
-        shape, dtype = self._known_by[len(known_by) :]
-        if real.shape != shape or real.dtype != dtype:
-            return f"the batch is {real.dtype}{real.shape}, the captured ones are {dtype}{shape}"
+        if layout(batch) != self._layout:
+            return f"the batch is {layout(batch)}, the captured ones are {self._layout}"
         return ""
 
     def _known(self, backend: ArrayBackend) -> tuple[Any, ...]:
         """What a captured step holds for good: compared by identity, so that nothing is replayed after an exchange."""
-        trainer = self.trainer
-        optimizers = trainer.g_optimizer, trainer.d_optimizer
+        trainer, optimizers = self.trainer, self.trainer.optimizers.values()
         parameters = [p for optimizer in optimizers for p in optimizer.params]
         settings = [value for o in optimizers for name, value in o.settings().items() if name not in ("lr", "step")]
+        modes = [module.training for network in trainer.game.networks.values() for module in network.modules()]
         return (
-            backend.tf32, trainer.objective, trainer.penalties, trainer.augment, trainer.accumulate,
-            trainer.clip_weights, trainer.clip_grad_norm, trainer.ema, *optimizers, *settings,
-            *(p.data for p in parameters), *(p.requires_grad for p in parameters),
+            backend.tf32, trainer.accumulate, trainer.clip_grad_norm, *parts(trainer.game), *trainer.averages.values(),
+            *optimizers, *settings, *modes, *(p.data for p in parameters), *(p.requires_grad for p in parameters),
         )  # fmt: skip
 
     # ---- capturing -------------------------------------------------------------------------------
 
     def _captured(
-        self, backend: ArrayBackend, work: Callable[..., Report], kind: Any, number: int, arrays: Sequence[Array]
+        self, backend: ArrayBackend, work: Callable[..., Report], kind: Kind, arrays: Sequence[Array]
     ) -> bool:
         """Whether the step could be captured; if not, all is as it was before."""
         trainer, lengths = self.trainer, {}
-        before = trainer.facts(), trainer.g_optimizer.step_count, trainer.d_optimizer.step_count
+        before, counts = trainer.facts(), {o: o.step_count for o in trainer.optimizers.values()}
 
-        def packed(real: Array, *given: Array) -> Array:
-            report = work(real, *given)
+        def packed(*batch: Array) -> Array:
+            report = work(*batch)
             lengths.update({name: len(values) for name, values in report.items()})
             return backend.pack([value for values in report.values() for value in values])
 
         try:
-            self._replays[kind] = self._graphs.capture(packed, arrays, self._bytes[kind], number), lengths
+            replay = self._graphs.capture(packed, arrays, self._bytes[kind], trainer.step_count)
+            self._replays[kind] = replay, lengths
         except Exception as error:  # whatever it is: the eager step will raise it again, if it is the step's own
-            facts, trainer.g_optimizer.step_count, trainer.d_optimizer.step_count = before
-            trainer.rewind(facts)
+            trainer.rewind(before)
+            for optimizer, count in counts.items():
+                optimizer.step_count = count
             self._replays, self._graphs = {}, None
             self._failure = self.reason = f"{type(error).__name__}: {error}".splitlines()[0]
             self._tell()
@@ -137,14 +169,22 @@ def read(backend: ArrayBackend, report: Report) -> dict[str, list[float]]:
     return {name: [next(numbers) for _ in values] for name, values in report.items()}
 
 
-def foreign(trainer: Trainer) -> str:
+def parts(game: Game) -> list[Any]:
+    """Everything that a game is made of, its step and its random numbers aside."""
+    held: list[Any] = []
+    for name, value in vars(game).items():
+        if name not in ("step", "rng"):
+            several = value.values() if isinstance(value, Mapping) else value
+            held += several if isinstance(several, Sequence | type({}.values())) else [value]
+    return held
+
+
+def foreign(trainer: Steps) -> str:
     """The first part of the game that is not minigan's own, so that nobody knows whether it can be captured; or ""."""
-    modules = [*trainer.generator.modules(), *trainer.discriminator.modules()]
-    parts = [*modules, trainer.objective, *trainer.penalties, *trainer.augment]
-    parts += [trainer.g_optimizer, trainer.d_optimizer]
-    for part in parts:
+    modules = [module for network in trainer.game.networks.values() for module in network.modules()]
+    for part in (trainer.game, *modules, *parts(trainer.game), *trainer.optimizers.values()):
         kind = part if hasattr(part, "__qualname__") else type(part)
-        if kind.__module__.partition(".")[0] != "minigan":
+        if kind.__module__.partition(".")[0] not in ("minigan", "builtins"):
             return (
                 f"{kind.__qualname__} is not minigan's own; capture=True captures it all the same, and is right "
                 "where nothing in it changes from step to step but arrays (see docs/cuda.md)"
@@ -154,7 +194,11 @@ def foreign(trainer: Trainer) -> str:
     return ""
 
 
-def same(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
-    """Whether ``b`` begins with the very objects of ``a``."""
+def layout(batch: Sequence[Array]) -> str:
+    return ", ".join(f"{array.dtype}{array.shape}" for array in batch)
+
+
+def same(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Whether both hold the very same objects."""
     pairs = zip(a, b, strict=False)
-    return len(a) <= len(b) and all(x is y or (type(x) in (int, float, tuple) and x == y) for x, y in pairs)
+    return len(a) == len(b) and all(x is y or (type(x) in (int, float, tuple) and x == y) for x, y in pairs)

@@ -25,7 +25,7 @@ class NotFiniteError(Exception):
 @contextmanager
 def watch(trainer: Trainer) -> Iterator[None]:
     """In this context the first value in an op that is not finite raises NotFiniteError, which says whose it is."""
-    networks = {"generator": trainer.generator, "discriminator": trainer.discriminator}
+    networks = trainer.game.networks
     modules = {id(module): f"{name} ({type(module).__name__})"
                for prefix, network in networks.items() for name, module in network.named_modules(prefix)}  # fmt: skip
     leaves = {id(held.data): f"the parameter {prefix}.{name}"

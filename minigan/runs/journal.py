@@ -13,7 +13,7 @@ from typing import IO
 from ..errors import InputError
 from ..files import write_atomically
 from ..gan.health import Alarm, Health
-from ..gan.trainer import Record
+from ..gan.record import Record
 
 
 class Journal:

@@ -15,7 +15,8 @@ from ..data import Loader
 from ..errors import InputError
 from ..gan.diagnosis import NotFiniteError, watch
 from ..gan.health import Alarm, DivergenceError
-from ..gan.trainer import Record, Trainer
+from ..gan.record import Record
+from ..gan.trainer import Trainer
 from .best import Best
 from .journal import Journal
 

@@ -20,7 +20,8 @@ from ..errors import InputError
 from ..files import remove_temporaries
 from ..gan import generate
 from ..gan.health import DivergenceError, Health
-from ..gan.trainer import Record, Trainer
+from ..gan.record import Record
+from ..gan.trainer import Trainer
 from ..nn import Module
 from .best import Best
 from .curves import save_curves
@@ -72,11 +73,11 @@ class Run:
         # A conditional model's grid has a column for each class.
         self.columns = architecture.get("classes", 8)
         count = 8 * self.columns
-        self.z = rng.standard_normal((count, trainer.z_dim))
+        self.z = rng.standard_normal((count, trainer.game.z_dim))
         self.labels = np.arange(count) % self.columns if "classes" in architecture else None
         self.stopped = ""  # the signal that ended it early
         self.out = claim_folder(out, resume, rooms=("samples", "frames", "checkpoints"))
-        self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.objective, trainer.n_critic))
+        self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.game.objective, trainer.game.n_critic))
         data = f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"  # wherever they lie
         config = {**(config or {}), "data": data, **({"metric": str(best)} if best else {})}
         self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
@@ -126,7 +127,7 @@ class Run:
     @property
     def generator(self) -> Module:
         """The one to look at: the averaged generator when there is one."""
-        return self.trainer.generator if self.trainer.ema is None else self.trainer.ema.generator
+        return self.trainer.result()
 
     def measure(self, step: int) -> dict[str, float]:
         """The Frechet distance when this step is one to measure; the generator is kept if it is the best so far."""

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 
 from minigan import interop, nn, optim
-from minigan.gan import Trainer
+from minigan.gan import Game, Trainer, Turn
 from minigan.gan.models import acgan, cgan, sngan
 
 Arrays = dict[str, np.ndarray]
@@ -95,32 +95,56 @@ OPTIMIZERS: dict[type[optim.Optimizer], Callable[[Any, list[torch.nn.Parameter]]
 
 
 class TorchSide:
-    """PyTorch's networks and optimizers, and the same stream of z that minigan's trainer draws from."""
+    """PyTorch's networks and optimizers, and the same stream of random numbers that minigan's game draws from."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self.generator, self.discriminator = to_torch(trainer.generator), to_torch(trainer.discriminator)
+        game = trainer.game
+        self.networks = {name: to_torch(network) for name, network in game.networks.items()}
+        self.players = {turn.name: players(game, turn) for turn in game.turns}
         self.optimizers = {
-            "g": _translate_optimizer(trainer.g_optimizer, self.generator),
-            "d": _translate_optimizer(trainer.d_optimizer, self.discriminator),
+            turn: OPTIMIZERS[type(optimizer)](optimizer, [p for _, p in self.named_parameters(turn)])
+            for turn, optimizer in trainer.optimizers.items()
         }
-        self.rng = copy.deepcopy(trainer.rng)
-        self.z_dim = trainer.z_dim
+        self.rng = copy.deepcopy(game.rng)
+        self.z_dim = getattr(game, "z_dim", 0)
         self.gradients: Arrays = {}
 
+    @property
+    def generator(self) -> torch.nn.Module:
+        return self.networks["generator"]
+
+    @property
+    def discriminator(self) -> torch.nn.Module:
+        return self.networks["discriminator"]
+
+    def named_parameters(self, turn: str) -> list[tuple[str, torch.nn.Parameter]]:
+        """Of the networks that learn in a turn: ("d.0.weight", ...)"""
+        held = self.players[turn].items()
+        return [(prefix + name, p) for prefix, key in held for name, p in self.networks[key].named_parameters()]
+
     def tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.array(array)).to(next(self.generator.parameters()).dtype)
+        found = torch.from_numpy(np.array(array))
+        dtype = next(next(iter(self.networks.values())).parameters()).dtype
+        return found.to(dtype) if found.is_floating_point() else found
 
     def sample_z(self, count: int) -> torch.Tensor:
         return self.tensor(self.rng.standard_normal((count, self.z_dim)))
 
-    def update(self, which: str, loss: torch.Tensor) -> None:
-        """Step network ``which`` ("d" or "g") down the gradient of ``loss``; keep the gradients for the comparison."""
-        network = {"d": self.discriminator, "g": self.generator}[which]
-        self.optimizers[which].zero_grad()
-        loss.backward(inputs=list(network.parameters()))
-        for name, parameter in network.named_parameters():
-            self.gradients[f"{which}.{name}"] = parameter.grad.detach().numpy().copy()
-        self.optimizers[which].step()
+    def update(self, turn: str, loss: torch.Tensor) -> None:
+        """Step the networks of a turn down the gradient of ``loss``; keep the gradients for the comparison."""
+        own = self.named_parameters(turn)
+        self.optimizers[turn].zero_grad()
+        loss.backward(inputs=[parameter for _, parameter in own])
+        for name, parameter in own:
+            self.gradients[name] = parameter.grad.detach().numpy().copy()
+        self.optimizers[turn].step()
+
+
+def players(game: Game, turn: Turn) -> dict[str, str]:
+    """The names of the networks that learn in a turn, by the prefix of their parameters: {"d.": "discriminator"}."""
+    names = {id(network): name for name, network in game.networks.items()}
+    own = [names[id(network)] for network in turn.networks]
+    return {f"{turn.name}." if len(own) == 1 else f"{turn.name}.{name}.": name for name in own}
 
 
 Losses = dict[str, torch.Tensor]  # by the names of minigan's Record
@@ -186,10 +210,6 @@ def play(
     return step
 
 
-def _translate_optimizer(ours: optim.Optimizer, network: torch.nn.Module) -> torch.optim.Optimizer:
-    return OPTIMIZERS[type(ours)](ours, list(network.parameters()))
-
-
 # ---- side by side -------------------------------------------------------------------------------------------------
 
 
@@ -205,27 +225,27 @@ class Lockstep:
         self.gradients: Arrays = {}
         self.losses: tuple[Arrays, Arrays] = ({}, {})
         self.count = 0
-        for which, network in (("d", trainer.discriminator), ("g", trainer.generator)):
-            self._watch(which, network, {"d": trainer.d_optimizer, "g": trainer.g_optimizer}[which])
+        for turn in trainer.optimizers:
+            self._watch(turn)
 
-    def _watch(self, which: str, network: nn.Module, optimizer: optim.Optimizer) -> None:
-        """Copy every gradient on its way to ``optimizer``."""
-        names = [name for name, _ in network.named_parameters()]
+    def _watch(self, turn: str) -> None:
+        """Copy every gradient on its way to the turn's optimizer."""
+        optimizer, names = self.trainer.optimizers[turn], [name for name, _ in self.twin.named_parameters(turn)]
         update = optimizer.update
 
         def watched(backend: Any, params: Any, grads: Any) -> None:
             for name, g in zip(names, grads, strict=True):
-                self.gradients[f"{which}.{name}"] = np.array(backend.to_numpy(g))
+                self.gradients[name] = np.array(backend.to_numpy(g))
             update(backend, params, grads)
 
         optimizer.update = watched  # type: ignore[method-assign]
 
-    def step(self, real: np.ndarray, *labels: np.ndarray) -> None:
-        """One step on each side, on the same pictures (N, C, H, W)."""
-        place, dtype = self.trainer.discriminator.backend, self.trainer.discriminator.dtype
-        pictures = place.channels_last(place.asarray(real, dtype))
-        (record,) = self.trainer.steps([(pictures, *labels) if labels else pictures])
-        theirs = self.torch_step(self.twin, self.twin.tensor(real), *map(torch.from_numpy, labels))
+    def step(self, *batch: np.ndarray) -> None:
+        """One step on each side, on the same pictures (N, C, H, W), and labels or whatever the game wants besides."""
+        place, dtype = self.trainer.game.backend, next(iter(self.trainer.game.networks.values())).dtype
+        own = [place.channels_last(place.asarray(a, dtype)) if a.dtype.kind == "f" else a for a in batch]
+        (record,) = self.trainer.steps([tuple(own)])
+        theirs = self.torch_step(self.twin, *map(self.twin.tensor, batch))
         ours = {name: np.array(getattr(record, name)) for name in theirs}
         self.losses = ours, {name: loss.detach().numpy() for name, loss in theirs.items()}
         self.count += 1
@@ -233,38 +253,33 @@ class Lockstep:
     def compare(self, bound: float) -> None:
         """Losses, every gradient, optimizer state, parameters and buffers agree to ``bound``."""
         self.compare_losses(bound)
-        for which in ("d", "g"):
-            self.compare_network(which, bound, moments=bound, parameters=bound)
+        for turn in self.trainer.optimizers:
+            self.compare_network(turn, bound, moments=bound, parameters=bound)
 
     def compare_losses(self, bound: float) -> None:
         # A critic's loss is a mean of scores of both signs, of which little may be left.
         assert_close("loss", *self.losses, bound, self.count, least=0.01)
 
-    def compare_network(self, which: str, bound: float, *, moments: float, parameters: float) -> None:
-        """Of "d" or "g": gradients and buffers agree to ``bound``, moments and parameters to bounds of their own."""
-        network, optimizer, twin = {
-            "d": (self.trainer.discriminator, self.trainer.d_optimizer, self.twin.discriminator),
-            "g": (self.trainer.generator, self.trainer.g_optimizer, self.twin.generator),
-        }[which]
-        ours = {name: g for name, g in self.gradients.items() if name.startswith(which)}
-        theirs = {name: g for name, g in self.twin.gradients.items() if name.startswith(which)}
+    def compare_network(self, turn: str, bound: float, *, moments: float, parameters: float) -> None:
+        """Of a turn, such as "d": gradients and buffers agree to ``bound``, moments and parameters to their own."""
+        names = [name for name, _ in self.twin.named_parameters(turn)]
+        ours, theirs = ({name: found[name] for name in names} for found in (self.gradients, self.twin.gradients))
         assert_close("gradient", ours, theirs, bound, self.count, self.zero)
 
-        names = [f"{which}.{name}" for name, _ in network.named_parameters()]
+        optimizer = self.trainer.optimizers[turn]
         for slot in optimizer.slots:
             found = [array for name, array in optimizer.state_dict().items() if name.startswith(f"{slot}.")]
-            ours, theirs = (
-                dict(zip(names, found, strict=True)),
-                _torch_moments(self.twin.optimizers[which], slot, names),
-            )
+            ours, theirs = dict(zip(names, found, strict=True)), _torch_moments(self.twin.optimizers[turn], slot, names)
             assert_close(f"optimizer's {slot} of", ours, theirs, moments, self.count, self.zero)
 
-        ours = {f"{which}.{name}": array for name, array in network.state_dict().items()}
-        theirs = {f"{which}.{name}": value.numpy() for name, value in twin.state_dict().items()}
-        assert ours.keys() == theirs.keys()
-        for what, those, allowed in (("parameter", True, parameters), ("buffer", False, bound)):
-            part = [name for name in ours if (name in names) == those]
-            assert_close(what, {n: ours[n] for n in part}, {n: theirs[n] for n in part}, allowed, self.count)
+        for prefix, key in self.twin.players[turn].items():
+            network, twin = self.trainer.game.networks[key], self.twin.networks[key]
+            ours = {prefix + name: array for name, array in network.state_dict().items()}
+            theirs = {prefix + name: value.numpy() for name, value in twin.state_dict().items()}
+            assert ours.keys() == theirs.keys()
+            for what, those, allowed in (("parameter", True, parameters), ("buffer", False, bound)):
+                part = [name for name in ours if (name in names) == those]
+                assert_close(what, {n: ours[n] for n in part}, {n: theirs[n] for n in part}, allowed, self.count)
 
 
 def _torch_moments(optimizer: torch.optim.Optimizer, slot: str, names: list[str]) -> Arrays:

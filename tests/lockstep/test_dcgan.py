@@ -18,14 +18,9 @@ def make_game(size, dtype, backend="numpy", optimizer=optim.Adam, **settings):
     networks = gan.build(architecture, np.random.default_rng(0))
     generator, discriminator = (network.to(backend, dtype) for network in networks)
     settings = settings or {"lr": 2e-4, "betas": (0.5, 0.999)}
-    trainer = gan.Trainer(
-        generator,
-        discriminator,
-        z_dim=Z_DIM,
-        rng=np.random.default_rng(1),
-        g_optimizer=optimizer(generator.parameters(), **settings),
-        d_optimizer=optimizer(discriminator.parameters(), **settings),
-    )
+    game = gan.TwoPlayer(generator, discriminator, z_dim=Z_DIM, rng=np.random.default_rng(1))
+    players = {"g": generator, "d": discriminator}
+    trainer = gan.Trainer(game, {who: optimizer(p.parameters(), **settings) for who, p in players.items()})
     return Lockstep(trainer, dcgan_step)
 
 
@@ -92,11 +87,11 @@ def test_float32_twenty_steps():
 
 def _sabotage(name, value, *kinds):
     def tamper(trainer):
-        for network in (trainer.generator, trainer.discriminator):
+        for network in (trainer.game.generator, trainer.game.discriminator):
             for module in network.modules():
                 if isinstance(module, kinds):
                     setattr(module, name, value)
-        for optimizer in (trainer.generator, trainer.g_optimizer, trainer.d_optimizer):
+        for optimizer in (trainer.optimizers["g"], trainer.optimizers["d"]):
             if isinstance(optimizer, kinds):
                 setattr(optimizer, name, value)
 

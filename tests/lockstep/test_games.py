@@ -196,10 +196,11 @@ def make_game(name, dtype, **changes):
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
                 nn.spectral_norm(layer, rng=np.random.default_rng(3))
     settings = {"n_critic": 1, **game.settings, **changes}
-    for which, network in (("g_optimizer", generator), ("d_optimizer", discriminator)):
+    for network in (generator, discriminator):
         network.to("numpy", dtype)
-        if model.optimizer == "adam":
-            settings[which] = optim.Adam(network.parameters(), **game.adam)
+    if model.optimizer == "adam":
+        players = {"g": generator, "d": discriminator}
+        settings["optimizers"] = {who: optim.Adam(p.parameters(), **game.adam) for who, p in players.items()}
     trainer = model.trainer(generator, discriminator, z_dim=Z_DIM, rng=np.random.default_rng(1), **settings)
     torch_settings = {"n_critic": settings["n_critic"], **game.torch_settings}
     return Lockstep(trainer, play(game.d_loss, game.g_loss, **torch_settings), game.zero)
@@ -271,7 +272,7 @@ def assert_noticed(name, noticed, tamper=lambda trainer: None):
 @pytest.mark.parametrize("name", GAMES)
 def test_a_wrong_eps_of_batch_norm_is_noticed(name):
     def tamper(trainer):
-        for module in [*trainer.generator.modules(), *trainer.discriminator.modules()]:
+        for module in [*trainer.game.generator.modules(), *trainer.game.discriminator.modules()]:
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = 1.01e-5
 
@@ -321,7 +322,7 @@ PENALTY_BUGS = {
 @pytest.mark.parametrize("bug", PENALTY_BUGS)
 def test_a_wrong_penalty_is_noticed(bug):
     name, penalty, noticed = PENALTY_BUGS[bug]
-    assert_noticed(name, noticed, lambda trainer: setattr(trainer, "penalties", (penalty,)))
+    assert_noticed(name, noticed, lambda trainer: setattr(trainer.game, "penalties", (penalty,)))
 
 
 @pytest.mark.parametrize("name", ["hinge_spectral_norm", "sngan"])
@@ -380,12 +381,12 @@ OBJECTIVE_BUGS = {
 
 @pytest.mark.parametrize("name", OBJECTIVE_BUGS)
 def test_another_objective_is_noticed(name):
-    assert_noticed(name, "loss", lambda trainer: setattr(trainer, "objective", OBJECTIVE_BUGS[name]))
+    assert_noticed(name, "loss", lambda trainer: setattr(trainer.game, "objective", OBJECTIVE_BUGS[name]))
 
 
 def test_a_classifier_that_is_trained_on_generated_images_too_is_noticed():
-    assert_noticed("acgan", "loss d_loss", lambda t: setattr(t, "objective", gan.AuxiliaryClassifier()))
+    assert_noticed("acgan", "loss d_loss", lambda t: setattr(t.game, "objective", gan.AuxiliaryClassifier()))
 
 
 def test_clipping_is_compared():
-    assert_noticed("wgan", "loss g_loss|parameter d", lambda trainer: setattr(trainer, "clip_weights", 0.0101))
+    assert_noticed("wgan", "loss g_loss|parameter d", lambda trainer: setattr(trainer.game, "clip_weights", 0.0101))

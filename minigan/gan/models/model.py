@@ -10,11 +10,13 @@ import numpy as np
 
 from ... import optim
 from ...nn import Module
+from ..game import TwoPlayer
 from ..objectives import NonSaturating, Objective
 from ..penalties import Penalty
 from ..trainer import Trainer
 
 Networks = tuple[Module, Module]
+GAME_SETTINGS = ("objective", "penalties", "augment", "n_critic", "clip_weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +49,17 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.summary}; {self.paper})"
 
+    def game(
+        self, generator: Module, discriminator: Module, *, z_dim: int, rng: np.random.Generator, **changes: Any
+    ) -> TwoPlayer:
+        """The game with this model's settings. ``changes`` replace them: those of TwoPlayer."""
+        own = {name: getattr(self, name) for name in ("objective", "penalties", "n_critic", "clip_weights")}
+        return TwoPlayer(generator, discriminator, z_dim=z_dim, rng=rng, **(own | changes))
+
     def trainer(
         self, generator: Module, discriminator: Module, *, z_dim: int, rng: np.random.Generator, **changes: Any
     ) -> Trainer:
-        """A trainer with this model's settings. ``changes`` replace them: g_lr, d_lr, betas, or Trainer's own."""
+        """A trainer with this model's settings. ``changes`` replace any: g_lr, d_lr, betas, the game's, a Trainer's."""
         g_lr, d_lr = changes.pop("g_lr", self.g_lr), changes.pop("d_lr", self.d_lr)
         betas = changes.pop("betas", self.betas)
 
@@ -59,13 +68,7 @@ class Model:
                 return optim.RMSprop(network.parameters(), lr=lr)
             return optim.Adam(network.parameters(), lr=lr, betas=betas)
 
-        settings: dict[str, Any] = {
-            "objective": self.objective,
-            "penalties": self.penalties,
-            "n_critic": self.n_critic,
-            "clip_weights": self.clip_weights,
-            "ema": self.ema,
-            "g_optimizer": optimizer(generator, g_lr),
-            "d_optimizer": optimizer(discriminator, d_lr),
-        }
-        return Trainer(generator, discriminator, z_dim=z_dim, rng=rng, **(settings | changes))
+        of_game = {name: changes.pop(name) for name in GAME_SETTINGS if name in changes}
+        game = self.game(generator, discriminator, z_dim=z_dim, rng=rng, **of_game)
+        optimizers = {"d": optimizer(discriminator, d_lr), "g": optimizer(generator, g_lr)}
+        return Trainer(game, **({"optimizers": optimizers, "ema": self.ema} | changes))

@@ -1,0 +1,136 @@
+"""The game of a GAN: a forger and a detective, who learn from each other.
+
+Other games are written the same way, see ``gan/rules.py``; ``gan/trainer.py`` plays any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backend import Array
+from ..backend.host import from_host, on_host
+from ..errors import InputError
+from ..nn import Module
+from ..tensor import Tensor, no_grad
+from .augment import Augmentation
+from .objectives import NonSaturating, Objective
+from .penalties import Penalty
+from .rules import Game, Round, Terms, Turn
+
+
+class TwoPlayer(Game):
+    """The forger G against the detective D (Goodfellow et al. 2014).
+
+    In a conditional game both are told the labels: batches are (images, labels), networks G(z, labels), D(x, labels).
+
+    objective      default: NonSaturating
+    penalties      added to D's loss
+    augment        applied in turn to every image that D sees
+    n_critic       G learns in each n_critic-th step only
+    clip_weights   D's parameters are clipped to +-clip_weights after each update (the original WGAN)
+    """
+
+    results = ("generator",)
+
+    def __init__(
+        self,
+        generator: Module,
+        discriminator: Module,
+        *,
+        z_dim: int,
+        rng: np.random.Generator,
+        objective: Objective | None = None,
+        penalties: Sequence[Penalty] = (),
+        augment: Sequence[Augmentation] = (),
+        n_critic: int = 1,
+        clip_weights: float | None = None,
+    ) -> None:
+        if n_critic < 1 or z_dim < 1:
+            raise InputError(f"n_critic = {n_critic} and z_dim = {z_dim} must each be at least 1")
+        if clip_weights is not None and not clip_weights > 0:
+            raise InputError(f"clip_weights = {clip_weights} must be above 0")
+        self.generator, self.discriminator = generator, discriminator
+        self.networks = {"generator": generator, "discriminator": discriminator}
+        self.z_dim, self.rng, self.objective = z_dim, rng, objective or NonSaturating()
+        self.penalties, self.augment = tuple(penalties), tuple(augment)
+        self.n_critic, self.clip_weights = n_critic, clip_weights
+        for penalty in self.penalties:
+            penalty.check(discriminator)
+
+    @property
+    def turns(self) -> Sequence[Turn]:
+        return (
+            Turn("d", (self.discriminator,), self.d_loss, records_play=False, after=self.clip),
+            Turn("g", (self.generator,), self.g_loss, every=self.n_critic),
+        )
+
+    def play(self, real: Tensor, *labels: Array) -> Round:
+        return Round(real, self.generator(self.sample_z(len(real)), *labels), labels)
+
+    def d_loss(self, round: Round) -> Terms:
+        # D learns to tell them apart. Cutting the fakes off their graph keeps G out of it, and G's graph for later.
+        real, fake = self.show(round.real), self.show(round.fake.detach())
+        real_logits, fake_logits = self.discriminator(real, *round.given), self.discriminator(fake, *round.given)
+        loss = self.objective.d_loss(real_logits, fake_logits, *round.given)
+        self.tell_beliefs(round, real_logits, fake_logits)
+        return {"d_loss": loss, **self.penalise(round, real, fake)}
+
+    def g_loss(self, round: Round) -> Terms:
+        # G learns what would have fooled the D that has just learned. D's weight gradients are never computed.
+        fake_logits = self.discriminator(self.show(round.fake), *round.given)
+        real_logits = self.look_again(round) if self.objective.g_sees_real else None
+        return {"g_loss": self.objective.g_loss(fake_logits, real_logits, *round.given)}
+
+    # ---- what the lines above leave to be said ---------------------------------------------------
+
+    def sample_z(self, count: int) -> Tensor:
+        """z ~ N(0, I), (count, z_dim)"""
+        dtype = self.generator.dtype
+        return Tensor(from_host(self.backend, lambda: self.rng.standard_normal((count, self.z_dim)).astype(dtype)))
+
+    def show(self, images: Tensor) -> Tensor:
+        """What D gets to see of the images."""
+        for augment in self.augment:
+            images = augment(images, self.rng, self.step)
+        return images
+
+    def penalise(self, round: Round, real: Tensor, fake: Tensor) -> Terms:
+        """The penalties that are due in this step; 0 without any."""
+
+        def critic(images: Tensor) -> Tensor:
+            return self.discriminator(images, *round.given)
+
+        due = [penalty for penalty in self.penalties if self.step % penalty.every == 0]
+        nothing = Tensor(self.backend.constant(0.0, real.dtype))
+        return {"penalty": sum((p(critic, real, fake, self.rng) * float(p.every) for p in due), nothing)}
+
+    def look_again(self, round: Round) -> Tensor:
+        """D's logits of the real images, for a G that is judged against them; it gets no gradient from there."""
+        with no_grad():
+            return self.discriminator(self.show(round.real), *round.given)
+
+    def tell_beliefs(self, round: Round, real_logits: Tensor, fake_logits: Tensor) -> None:
+        with no_grad():
+            round.told["d_real"] = self.objective.belief(real_logits).mean()
+            round.told["d_fake"] = self.objective.belief(fake_logits).mean()
+
+    def measure(self, round: Round) -> None:
+        """How much generated images differ from each other, as a share of how much real ones do."""
+        xp = self.backend.xp
+        fake, real = (images.data.std(axis=0).mean() for images in (round.fake, round.real))
+        with np.errstate(invalid="ignore", divide="ignore"):  # one image, or all the same
+            round.told["spread"] = Tensor(xp.where(real > 0, fake / real, np.nan))
+
+    def kind(self) -> tuple[Any, ...]:
+        due = tuple(self.step % penalty.every == 0 for penalty in self.penalties)
+        return due, tuple(a.kind(self.step) for a in self.augment if hasattr(a, "kind"))
+
+    def clip(self) -> None:
+        """Every parameter of D into [-clip_weights, clip_weights], in place: how WGAN bounds its critic's slope."""
+        if self.clip_weights is not None:
+            for parameter in self.discriminator.parameters():
+                parameter.backend.xp.clip(parameter.data, -self.clip_weights, self.clip_weights, out=parameter.data)
+                on_host(parameter.bump)
