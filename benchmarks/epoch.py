@@ -1,4 +1,4 @@
-"""An epoch of examples/mnist_gan.py --recipe dcgan2016 against the same training in PyTorch: loading, logging and pictures included.
+"""An epoch of examples/mnist_gan.py --recipe dcgan2016 beside PyTorch: loading, logging and pictures included.
 
     python -m benchmarks.epoch --json epoch.json --plot epoch.png
 
@@ -47,7 +47,8 @@ def minigan_training(steps: int) -> None:
     example = runpy.run_path(str(ROOT / "examples" / "mnist_gan.py"))
     before = sys.argv
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        sys.argv = ["mnist_gan.py", "--quiet", "--recipe", "dcgan2016", "--out", folder, "--steps", str(steps)]
+        chosen = ["--recipe", "dcgan2016", "--steps", str(steps), "--out", folder]
+        sys.argv = ["mnist_gan.py", "--quiet", *chosen]
         try:
             if example["main"]():
                 raise RuntimeError("the example failed")

@@ -1,6 +1,6 @@
 """Which recipe draws the best digits? One table: settings, the distance after so many steps, and the command of each.
 
-    python -m benchmarks.recipes --work out/recipes --steps 1500 --set width=64 r1=1 lr=1e-3
+python -m benchmarks.recipes --work out/recipes --steps 1500 --set width=64 r1=1 lr=1e-3
 """
 
 from __future__ import annotations
@@ -36,19 +36,24 @@ def norm(kind: str, channels: int) -> list[nn.Module]:
 
 class Cat(nn.Module):
     """the first k of z become one-hot by argmax"""
-    def __init__(self, k): self.k = k
+
+    def __init__(self, k):
+        self.k = k
+
     def forward(self, z):
-        from minigan.ops import concat
         from minigan import Tensor
+        from minigan.ops import concat
+
         k = self.k
         first = z.data[:, :k]
-        hot = (first == first.max(axis=1, keepdims=True)).astype(z.dtype) * np.float32(k ** 0.5)
+        hot = (first == first.max(axis=1, keepdims=True)).astype(z.dtype) * np.float32(k**0.5)
         return concat([Tensor(hot), z[:, k:]], axis=1)
 
 
 class PixelNorm(nn.Module):
     def forward(self, z):
         from minigan.ops import sqrt
+
         return z / sqrt((z * z).mean(1, keepdims=True) + 1e-8)
 
 
@@ -62,10 +67,21 @@ def networks(s: dict[str, Any], rng: np.random.Generator) -> tuple[nn.Module, nn
         hidden.append(Cat(s["z_cat"]))
     z = s["z_dim"]
     for _ in range(max(1, s.get("g_layers", 1)) if s["g_hidden"] else 0):
-        hidden += [nn.Linear(z, s["g_hidden"], bias=False, rng=rng), nn.Reshape(s["g_hidden"], 1, 1), *norm("batch" if s["g_norm"] == "batch" else "none", s["g_hidden"]), nn.ReLU(), nn.Reshape(s["g_hidden"])]
+        hidden += [
+            nn.Linear(z, s["g_hidden"], bias=False, rng=rng),
+            nn.Reshape(s["g_hidden"], 1, 1),
+            *norm("batch" if s["g_norm"] == "batch" else "none", s["g_hidden"]),
+            nn.ReLU(),
+            nn.Reshape(s["g_hidden"]),
+        ]
         z = s["g_hidden"]
     act = (lambda: nn.ReLU()) if s["g_norm"] == "batch" else (lambda: nn.LeakyReLU(0.2))
-    body: list[nn.Module] = [nn.Linear(z, wide * 49, bias=False, rng=rng), nn.Reshape(wide, 7, 7), *norm(s["g_norm"], wide), act()]
+    body: list[nn.Module] = [
+        nn.Linear(z, wide * 49, bias=False, rng=rng),
+        nn.Reshape(wide, 7, 7),
+        *norm(s["g_norm"], wide),
+        act(),
+    ]
     if s["g_conv"]:
         body += [nn.Conv2d(wide, wide, 3, padding=1, bias=False, rng=rng), *norm(s["g_norm"], wide), act()]
     body += [nn.ConvTranspose2d(wide, gw, 4, **half, rng=rng), *norm(s["g_norm"], gw), act()]
@@ -73,16 +89,31 @@ def networks(s: dict[str, Any], rng: np.random.Generator) -> tuple[nn.Module, nn
         body += [nn.ConvTranspose2d(gw, 1, 4, **half, rng=rng)]
     elif s["g_last"] == "t4c3":
         n = max(8, gw // 2)
-        body += [nn.ConvTranspose2d(gw, n, 4, **half, rng=rng), *norm(s["g_norm"], n), act(), nn.Conv2d(n, 1, 3, padding=1, rng=rng)]
+        body += [
+            nn.ConvTranspose2d(gw, n, 4, **half, rng=rng),
+            *norm(s["g_norm"], n),
+            act(),
+            nn.Conv2d(n, 1, 3, padding=1, rng=rng),
+        ]
     elif s["g_last"] == "c3t4":
-        body += [nn.Conv2d(gw, gw, 3, padding=1, bias=False, rng=rng), *norm(s["g_norm"], gw), act(), nn.ConvTranspose2d(gw, 1, 4, **half, rng=rng)]
+        body += [
+            nn.Conv2d(gw, gw, 3, padding=1, bias=False, rng=rng),
+            *norm(s["g_norm"], gw),
+            act(),
+            nn.ConvTranspose2d(gw, 1, 4, **half, rng=rng),
+        ]
     elif s["g_last"] == "t6":
         body += [nn.ConvTranspose2d(gw, 1, 6, stride=2, padding=2, bias=False, rng=rng)]
     elif s["g_last"] == "up5":
         body += [nn.Conv2d(gw, 4, 3, padding=1, rng=rng), nn.PixelShuffle(2)]
     generator = nn.Sequential(*hidden, *body, nn.Tanh())
     dw = int(w * s["mid"])
-    d: list[nn.Module] = [nn.Conv2d(1, w, 4, stride=2, padding=1, rng=rng), nn.LeakyReLU(0.2), nn.Conv2d(w, dw, 4, stride=2, padding=1, rng=rng), nn.LeakyReLU(0.2)]
+    d: list[nn.Module] = [
+        nn.Conv2d(1, w, 4, stride=2, padding=1, rng=rng),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(w, dw, 4, stride=2, padding=1, rng=rng),
+        nn.LeakyReLU(0.2),
+    ]
     side, c = 7, dw
     if s["d_conv"]:
         c2 = s["d_conv"]
@@ -129,7 +160,14 @@ def real_features(work: Path, extractor: str, name: str):
 def judge(generator, extractor, real, gaussian, z, coverage=False):
     images = np.rint(gan.generate(generator, z) * 127.5 + 127.5).astype(np.uint8)
     fake = extractor(images).features
-    out = {"fd": round(metrics.frechet_distance(gaussian, metrics.Gaussian.of(fake, "samples") if hasattr(metrics, "Gaussian") else fake), 3)}
+    out = {
+        "fd": round(
+            metrics.frechet_distance(
+                gaussian, metrics.Gaussian.of(fake, "samples") if hasattr(metrics, "Gaussian") else fake
+            ),
+            3,
+        )
+    }
     if coverage:
         chosen = np.random.default_rng(0).permutation(len(real))[:10000]
         m = metrics.precision_recall(real[chosen], fake)
@@ -168,10 +206,19 @@ def main() -> int:
     betas = (s["beta1"], s["beta2"])
     start = int(s["decay_from"] * a.steps)
     kw = {"schedule": optim.LinearDecay(start=start, end=a.steps + 1)} if s["decay_from"] else {}
-    trainer = gan.Trainer(g, d, z_dim=s["z_dim"], rng=noise, objective=gan.OBJECTIVES[s["objective"]](), penalties=pens,
+    trainer = gan.Trainer(
+        g,
+        d,
+        z_dim=s["z_dim"],
+        rng=noise,
+        objective=gan.OBJECTIVES[s["objective"]](),
+        penalties=pens,
         g_optimizer=optim.Adam(g.parameters(), lr=s["lr"], betas=betas),
-        d_optimizer=optim.Adam(d.parameters(), lr=s["d_lr"] or s["lr"], betas=betas), ema=s["ema"],
-        augment=[gan.DiffAugment(s["diffaug"])] if s["diffaug"] else (), **kw)
+        d_optimizer=optim.Adam(d.parameters(), lr=s["d_lr"] or s["lr"], betas=betas),
+        ema=s["ema"],
+        augment=[gan.DiffAugment(s["diffaug"])] if s["diffaug"] else (),
+        **kw,
+    )
     extractor, real = real_features(a.work, "mnist", "mnist")
     gaussian = metrics.frechet.Gaussian.of(real, "real") if hasattr(metrics, "frechet") else real
     z = looks.standard_normal((a.samples, s["z_dim"]))
@@ -180,6 +227,7 @@ def main() -> int:
     spent = 0.0
     found: dict[int, Any] = {}
     from itertools import islice
+
     last = []
     for r in trainer.steps(islice(loader.forever(), a.steps)):
         last.append((r.d_real, r.d_fake, r.spread))
@@ -193,9 +241,16 @@ def main() -> int:
             two, im2 = judge(trainer.ema.generator, extractor, real, gaussian, z, final)
             mean = [round(float(np.mean(c)), 2) for c in zip(*last[-100:])]
             found[r.step] = {"g": one, "ema": two, "beliefs": mean}
-            print(a.changes, r.step, one, two, mean, f"{1000*spent/r.step:.0f} ms/step", flush=True)
+            print(a.changes, r.step, one, two, mean, f"{1000 * spent / r.step:.0f} ms/step", flush=True)
             t0 = time.process_time()
-    row = {"set": a.changes, "seed": a.seed, "steps": a.steps, "samples": a.samples, "ms": round(1000 * spent / a.steps, 1), "found": found}
+    row = {
+        "set": a.changes,
+        "seed": a.seed,
+        "steps": a.steps,
+        "samples": a.samples,
+        "ms": round(1000 * spent / a.steps, 1),
+        "found": found,
+    }
     with (a.work / "results.jsonl").open("a") as f:
         f.write(json.dumps(row) + "\n")
     np.savez_compressed(a.work / f"last-{'_'.join(a.changes) or 'default'}-{a.seed}-{a.steps}.npz", images=im2[:10000])

@@ -28,7 +28,8 @@ import numpy as np
 import minigan
 from minigan import backend, data, gan, nn, optim, viz
 from minigan.cli import user_errors
-from minigan.commands.arguments import add_backend, natural, positive
+from minigan.commands.arguments import THREADS, add_backend, natural, positive
+from minigan.commands.options import check, dry_run, set_defaults
 from minigan.data import Dataset
 from minigan.errors import InputError
 from minigan.files import write_atomically
@@ -36,7 +37,7 @@ from minigan.gan.models import dcgan
 from minigan.gan.models.cgan import ConditionalDiscriminator
 from minigan.gan.objectives import cross_entropy
 from minigan.ops.translate import translate
-from minigan.runs import claim_folder, free_folder
+from minigan.runs import claim_folder
 from minigan.tensor import Tensor, grad, no_grad
 
 SHIFT = 2  # pixels
@@ -62,12 +63,12 @@ Accuracies = dict[int, dict[str, list[float]]]  # by the number of labels, then 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--labels", nargs="+", type=positive, default=[100, 300, 1000], help="default: 100 300 1000")
-    parser.add_argument("--classifiers", type=positive, default=5, help="from so many seeds (default: 5)")
-    parser.add_argument("--steps", type=positive, default=400, help="of each classifier (default: 400)")
-    parser.add_argument("--gan-steps", type=positive, default=2000, help="of each GAN (default: 2000)")
-    parser.add_argument("--width", type=positive, default=32, help="of the GAN (default: 32)")
-    parser.add_argument("--batch-size", type=positive, default=64, help="of all trainings (default: 64)")
+    parser.add_argument("--labels", nargs="+", type=positive, help="default: 100 300 1000")
+    parser.add_argument("--classifiers", type=positive, help="from so many seeds (default: 5)")
+    parser.add_argument("--steps", type=positive, help="of each classifier (default: 400)")
+    parser.add_argument("--gan-steps", type=positive, help="of each GAN (default: 2000)")
+    parser.add_argument("--width", type=positive, help="of the GAN (default: 32)")
+    parser.add_argument("--batch-size", type=positive, help="of all trainings (default: 64)")
     parser.add_argument("--seed", type=natural, default=0, help="picks the digits, and all else (default: 0)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/augment, -2, -3, ...)")
     add_backend(parser)
@@ -80,22 +81,25 @@ def main() -> int:
 def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    check(args, THREADS)
     if args.threads:
         minigan.set_num_threads(args.threads)
     train, test = data.mnist("train"), data.mnist("test")
     if args.dry_run:
-        args.labels, args.classifiers, args.steps, args.gan_steps, args.width = [40, 50], 2, 2, 2, 4
-        args.batch_size, test = 8, Dataset(test.images[:100], test.labels[:100], test.classes, test.name)
+        dry_run(args, labels=[40, 50], classifiers=2, steps=2, gan_steps=2, width=4, batch_size=8)
+        test = Dataset(test.images[:100], test.labels[:100], test.classes, test.name)
+    set_defaults(args, labels=[100, 300, 1000], classifiers=5, steps=400, gan_steps=2000, width=32, batch_size=64)
     if args.batch_size % PACK:
         raise InputError(f"--batch-size {args.batch_size}: D judges {PACK} digits at a time, give a multiple of {PACK}")
     for count in args.labels:
         if count % len(train.classes) or count < PACK * len(train.classes):
             raise InputError(f"--labels {count}: give a multiple of 10, and at least {PACK} of each class")
     place = backend.get(args.backend)
-    out = claim_folder(args.out or free_folder("out/augment"), rooms=["samples"])
     accuracies: Accuracies = {}
     total = len(args.labels) * (args.gan_steps + len(ARMS) * args.classifiers * args.steps)
-    with tqdm(total=total, unit="step", disable=args.quiet, dynamic_ncols=True) as bar:
+    bar = tqdm(total=total, unit="step", disable=args.quiet, dynamic_ncols=True)
+    with claim_folder(args.out, "out/augment") as out, bar:
+        (out / "samples").mkdir(exist_ok=True)
         for count in args.labels:
             picks, *streams = (np.random.default_rng(s) for s in np.random.SeedSequence((args.seed, count)).spawn(5))
             digits = balanced(train, count, picks)

@@ -21,16 +21,28 @@ import numpy as np
 import minigan
 from minigan import data, gan
 from minigan.cli import user_errors
-from minigan.commands.arguments import add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
+from minigan.commands.arguments import (
+    LENGTH,
+    METRIC,
+    THREADS,
+    add_metric,
+    add_tf32,
+    best_of,
+    fixed_by,
+    natural,
+    place_for,
+    positive,
+)
+from minigan.commands.options import check, dry_run
 from minigan.commands.recipes import add_recipe, recipe_for
-from minigan.runs import Run, free_folder
+from minigan.runs import Run
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
     add_tf32(parser)
-    parser.add_argument("--epochs", type=positive, default=5, help="passes over the data (default: 5)")
+    parser.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     parser.add_argument("--steps", type=positive, help="stop after so many steps instead")
     add_recipe(parser)
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
@@ -47,7 +59,8 @@ def main() -> int:
 
 def train(args: argparse.Namespace) -> None:
     if args.dry_run:
-        args.width, args.steps = 8, 2
+        dry_run(args, width=8, steps=2, epochs=None)
+    check(args, LENGTH, THREADS, METRIC)
     recipe = recipe_for(args)
     if args.threads:
         minigan.set_num_threads(args.threads)
@@ -64,13 +77,13 @@ def train(args: argparse.Namespace) -> None:
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     trainer = recipe.trainer(generator, discriminator, rng=noise)
 
-    out = args.out or ("out/mnist-gan" if args.resume else free_folder("out/mnist-gan"))
     with Run(
-        out,
+        args.out,
         trainer,
         loader,
         architecture,
         rng=looks,
+        base="out/mnist-gan",
         epochs=args.epochs,
         steps=args.steps,
         config=fixed_by(args),

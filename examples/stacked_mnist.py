@@ -28,8 +28,9 @@ import minigan
 from minigan import backend, data, gan, metrics, nn
 from minigan.cli import user_errors
 from minigan.commands.arguments import add_backend, fixed_by, natural, positive
+from minigan.commands.options import dry_run, set_defaults
 from minigan.files import write_atomically
-from minigan.runs import Run, free_folder
+from minigan.runs import Run
 
 SIDES = [28, 14, 7, 4, 2]  # of the maps, from the pixels inwards
 Z_DIM = 100
@@ -40,12 +41,12 @@ def main() -> int:
     parser.add_argument("--pack", type=positive, default=1, help="pictures that D judges together (default: 1)")
     add_backend(parser)
     parser.add_argument("--steps", type=positive, help="default: 100,000, which is 50 passes over all packs")
-    parser.add_argument("--batch-size", type=positive, default=64, help="packs a step (default: 64)")
-    parser.add_argument("--images", type=positive, default=128_000, help="to train on (default: 128,000)")
-    parser.add_argument("--width", type=positive, default=64, help="channels next to the pixels (default: 64)")
-    parser.add_argument("--samples", type=positive, default=26_000, help="to find modes in (default: 26,000)")
+    parser.add_argument("--batch-size", type=positive, help="packs a step (default: 64)")
+    parser.add_argument("--images", type=positive, help="to train on (default: 128,000)")
+    parser.add_argument("--width", type=positive, help="channels next to the pixels (default: 64)")
+    parser.add_argument("--samples", type=positive, help="to find modes in (default: 26,000)")
     parser.add_argument(
-        "--count-every", type=positive, default=5000, metavar="STEPS", help="count the modes so often (default: 5,000)"
+        "--count-every", type=positive, metavar="STEPS", help="count the modes so often (default: 5,000)"
     )
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/stacked-mnist, -2, -3, ...)")
@@ -60,10 +61,11 @@ def main() -> int:
 
 
 def train(args: argparse.Namespace) -> None:
+    if args.dry_run:
+        dry_run(args, width=4, images=64, batch_size=4, samples=50, count_every=1)
+    set_defaults(args, width=64, images=128_000, batch_size=64, samples=26_000, count_every=5000)
     if args.threads:
         minigan.set_num_threads(args.threads)
-    if args.dry_run:
-        args.width, args.images, args.batch_size, args.samples, args.count_every = 4, 64, 4, 50, 1
     total = args.steps or (2 if args.dry_run else 100_000)
     place, judge = backend.get(args.backend), metrics.load_extractor("mnist")
     init, noise, shuffle, looks, picks, latents = (
@@ -79,11 +81,12 @@ def train(args: argparse.Namespace) -> None:
 
     print(f"modes counted by {judge.describe()}")
     with Run(
-        args.out or ("out/stacked-mnist" if args.resume else free_folder("out/stacked-mnist")),
+        args.out,
         trainer,
         loader,
         {"model": "stacked_mnist", "width": args.width, "z_dim": Z_DIM},
         rng=looks,
+        base="out/stacked-mnist",
         steps=total,
         config=fixed_by(args),
         resume=args.resume,

@@ -21,7 +21,7 @@ from minigan.cli import user_errors
 from minigan.commands.arguments import natural, positive
 from minigan.data.mixtures import grid_of_gaussians
 from minigan.files import write_atomically
-from minigan.runs import claim_folder, free_folder
+from minigan.runs import claim_folder
 
 DATA = grid_of_gaussians()
 Z_DIM = 2
@@ -43,9 +43,9 @@ def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     place = backend.get(args.backend)
-    out = claim_folder(args.out or free_folder("out/toy-gan"))
     lines, samples = [], {}
-    with tqdm(total=len(args.models) * len(args.seeds) * args.steps, unit="step", disable=args.quiet) as bar:
+    total = len(args.models) * len(args.seeds) * args.steps
+    with claim_folder(args.out, "out/toy-gan") as out, tqdm(total=total, unit="step", disable=args.quiet) as bar:
         for name in args.models:
             for seed in args.seeds:
                 bar.set_description(f"{name}, seed {seed}")
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> None:
                 samples[name, seed] = made, found
                 lines.append({"model": name, "seed": seed, "steps": args.steps, **asdict(found)})
                 bar.write(f"{name:8} seed {seed}: {found}")
-    write_atomically(out / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
-    draw(out / "modes.png", args.models, args.seeds, samples)
+        write_atomically(out / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
+        draw(out / "modes.png", args.models, args.seeds, samples)
     print(f"a picture of every run in {out / 'modes.png'}")
 
 

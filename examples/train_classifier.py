@@ -14,7 +14,6 @@ the second command makes a classifier like that one, not the very same.
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -93,7 +92,7 @@ def splits(folder: str | None) -> tuple[Dataset, Dataset]:
     learnt = data.mnist("train", root=folder)
     if learnt.labels is None:
         raise InputError(f"--data {folder} has no labels: add train-labels-idx1-ubyte")
-    if folder is None or any(Path(folder).glob("*t10k-images*")) or any(Path(folder).glob("*test-images*")):
+    if folder is None or "test" in data.idx_splits(folder):
         return learnt, data.mnist("test", root=folder)
     rng = np.random.default_rng(0)
     places = [rng.permutation(np.flatnonzero(learnt.labels == k)) for k in range(len(learnt.classes))]

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import backend, nn, ops, optim
+from .backend.cpu.scratch import keep_freed_memory
 from .backend.cpu.threads import get_num_threads, set_num_threads
 from .errors import InputError
 from .gradcheck import check_grad
@@ -33,6 +34,7 @@ __all__ = [
     "gan",
     "get_num_threads",
     "grad",
+    "keep_freed_memory",
     "metrics",
     "nn",
     "no_grad",

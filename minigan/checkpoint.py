@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .files import write_atomically
+from .files import numbered, write_atomically
 from .nn import Module
 
 VERSION = 1
@@ -64,19 +64,27 @@ def save(path: Path_, kind: str, arrays: Mapping[str, np.ndarray], facts: dict[s
 def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and facts of a file that ``save`` wrote. ``kind`` may be several, as in "model or checkpoint".
 
-    Raises InputError when the file is missing, is of another kind, was written by a newer minigan, or is damaged.
+    Raises InputError when the file is missing, cannot be read, is of another kind or was written by a newer minigan,
+    and DamagedError when its content is broken.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialize
 
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; give a {kind} file that a training wrote")
+    try:  # in one go, not mapped: a failing disk is an error here, not the end of the process
+        content = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(f"{path}: there is no such file; give a {kind} file that a training wrote") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error}); the file itself may be whole") from None
     try:
-        with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {}).get("minigan", "{}"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}); give a {kind} a training wrote") from None
+        arrays = deserialize(content)
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__") or {}
+        header = json.loads(metadata.get("minigan", "{}"))
+    except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DamagedError(
+            f"{path}: not a readable safetensors file ({error}); give a {kind} a training wrote"
+        ) from None
     found = header.get("kind") if isinstance(header, dict) else None
     if found not in kind.split(" or "):
         found = f"a {found}" if found else "no file of minigan's"
@@ -88,13 +96,13 @@ def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         )
     text = header.get("facts")
     if not isinstance(text, str) or header.get("digest") != _digest(arrays, text):
-        raise InputError(f"{path}: is damaged, its content does not match its digest: use another copy or checkpoint")
+        raise DamagedError(f"{path}: is damaged, its content does not match its digest: use another copy or checkpoint")
     try:
         facts = json.loads(text)
     except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict):
-        raise InputError(f"{path}: its facts are no JSON object; give a {kind} file that a training wrote")
+        raise DamagedError(f"{path}: its facts are no JSON object; give a {kind} file that a training wrote")
     return arrays, facts
 
 
@@ -106,6 +114,10 @@ def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:
     return digest.hexdigest()
 
 
+class DamagedError(InputError):
+    """The content of a file is not what was written: it will not be otherwise the next time."""
+
+
 class Checkpoints:
     """The checkpoints of a training, in a folder: the newest ``keep`` of them, since a disk may lose one."""
 
@@ -114,7 +126,7 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """From the oldest to the newest."""
-        return sorted(self.folder.glob("step-*.safetensors"))
+        return list(numbered(self.folder, "step-", ".safetensors").values())
 
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: dict[str, Any]) -> Path:
         path = self.folder / f"step-{step:08d}.safetensors"
@@ -124,10 +136,13 @@ class Checkpoints:
         return path
 
     def newest(self) -> tuple[Path | None, dict[str, np.ndarray], dict[str, Any]]:
-        """The newest one that is whole, with a warning for each that is not; no path when there is none."""
+        """The newest one that is whole, with a warning for each that is damaged; no path when there is none.
+
+        Raises InputError for one that cannot be read now and may be tomorrow: it is not passed over for an older state.
+        """
         for path in reversed(self.paths()):
             try:
                 return path, *read(path, "checkpoint")
-            except InputError as error:
+            except DamagedError as error:
                 print(f"warning: {error}; trying the one before", file=sys.stderr)
         return None, {}, {}

@@ -25,9 +25,8 @@ from .backend.numpy_backend import NumpyBackend
 from .errors import InputError
 from .gradcheck import BOUNDS, STEP, worst_mismatches
 from .gradcheck_table import CASES, Case, op_classes
-from .primitives import Op
 from .spelled import Spelled, spell, values
-from .tensor import Tensor, grad
+from .tensor import Op, Tensor, grad
 from .tracing import trace
 
 BACKENDS: tuple[type[ArrayBackend], ...] = (ArrayBackend, NumpyBackend, CupyBackend)

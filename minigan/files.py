@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
+
+from .errors import InputError
+
+
+def check_suffix(path: str | os.PathLike[str], *suffixes: str) -> None:
+    """Raise InputError where a name says that its file is of another format than what is written to it."""
+    found = Path(path).suffix
+    if found and found.lower() not in suffixes:
+        raise InputError(f"{path} would not be a {found} file but a {suffixes[0]} one: name it so")
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -26,6 +36,23 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def remove_temporaries(folder: str | os.PathLike[str]) -> None:
-    """Remove what a killed ``write_atomically`` left below ``folder``."""
+    """Remove what a killed ``write_atomically`` left below ``folder``, and no other file."""
     for path in Path(folder).rglob(".*.tmp"):
-        path.unlink(missing_ok=True)
+        if re.fullmatch(r"\..+\.\d+\.tmp", path.name):
+            path.unlink(missing_ok=True)
+
+
+def numbered(folder: str | os.PathLike[str], prefix: str, suffix: str) -> dict[int, Path]:
+    """The files ``prefix + digits + suffix`` of a folder by their number, in its order. Others are none of ours.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("step-00000010.png", "step-00000009.png", "step-10-copy.png", "mine.png"):
+    ...         Path(folder, name).touch()
+    ...     list(numbered(folder, "step-", ".png"))
+    [9, 10]
+    """
+    pattern = re.compile(re.escape(prefix) + r"(\d+)" + re.escape(suffix), re.ASCII)
+    names = os.listdir(folder) if os.path.isdir(folder) else ()
+    found = {int(match[1]): Path(folder, name) for name in names if (match := pattern.fullmatch(name))}
+    return dict(sorted(found.items()))

@@ -20,7 +20,14 @@ def to_torch(module: nn.Module) -> Any:
     twin = _translate(module, torch.nn)
     state = {name: torch.from_numpy(array) for name, array in module.state_dict().items()}
     twin.to(getattr(torch, module.dtype.name)).load_state_dict(state)
-    return twin.train(module.training)
+    below = dict(twin.named_modules())
+    for name, layer in module.named_modules():
+        below[name].training = layer.training
+    learning = dict(module.named_parameters())
+    for name, parameter in twin.named_parameters():
+        if name in learning:
+            parameter.requires_grad_(learning[name].requires_grad)
+    return twin
 
 
 def _translate(m: nn.Module, torch: Any) -> Any:
@@ -34,11 +41,17 @@ def _translate(m: nn.Module, torch: Any) -> Any:
 
 
 def _layer(m: nn.Module, torch: Any) -> Any:
+    if not type(m).__module__.startswith("minigan."):  # somebody's own class may do something else than its base
+        raise InputError(f"{type(m).__name__} has no PyTorch twin: it is not minigan's own")
     bias = {"bias": getattr(m, "bias", None) is not None}
     affine = {"affine": getattr(m, "weight", None) is not None}
     match m:
         case nn.Sequential():
             return torch.Sequential(*(_translate(child, torch) for child in m.children().values()))
+        case nn.ModuleList():
+            return torch.ModuleList(_translate(child, torch) for child in m)
+        case nn.ModuleDict():
+            return torch.ModuleDict({name: _translate(child, torch) for name, child in m.items()})
         case nn.Linear():
             return torch.Linear(*m.weight.shape[::-1], **bias)
         case nn.Embedding():
@@ -51,8 +64,8 @@ def _layer(m: nn.Module, torch: Any) -> Any:
             where = {"stride": m.stride, "padding": m.padding, "dilation": m.dilation}
             kind = getattr(torch, f"ConvTranspose{len(kernel)}d")
             return kind(inputs, out, kernel, output_padding=m.output_padding, **where, **bias)
-        case nn.BatchNorm2d():
-            return torch.BatchNorm2d(m.weight.shape[0], eps=m.eps, momentum=m.momentum)
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
+            return getattr(torch, type(m).__name__)(m.weight.shape[0], eps=m.eps, momentum=m.momentum)
         case nn.LayerNorm():
             return torch.LayerNorm(m.normalized_shape, m.eps, elementwise_affine=affine["affine"], **bias)
         case nn.GroupNorm():

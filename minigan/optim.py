@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array
+from .backend import Array, backend_of
 from .backend.host import on_host
 from .errors import InputError
 from .nn.module import Parameter
@@ -43,9 +43,25 @@ class Optimizer:
                 raise RuntimeError(f"no gradient for {', '.join(missing[:5])}: call backward() before step()")
             gradients = [p.grad for p in self.params if p.grad is not None]
         if len(gradients) != len(self.params):
-            raise ValueError(f"step got {len(gradients)} gradients for {len(self.params)} parameters")
+            raise InputError(f"step got {len(gradients)} gradients for {len(self.params)} parameters")
+        _check_gradients("step", gradients)
+        for number, (p, g) in enumerate(zip(self.params, gradients, strict=True)):
+            if g.shape != p.shape or g.dtype != p.dtype:
+                raise InputError(
+                    f"step got a gradient of {g.dtype}{g.shape} for {p.name or f'parameter {number}'}, "
+                    f"which is {p.dtype}{p.shape}"
+                )
+        self._follow()
         on_host(self._begin)
         self.update(self.params[0].backend, [p.data for p in self.params], [g.data for g in gradients])
+
+    def _follow(self) -> None:
+        """Take the state to where the parameters are now: they may have been moved by ``model.to``."""
+        for arrays in self.state.values():
+            for number, (p, array) in enumerate(zip(self.params, arrays, strict=True)):
+                if type(array) is not type(p.data) or array.dtype != p.data.dtype:
+                    there = p.backend
+                    arrays[number] = there.channels_last(there.asarray(backend_of(array).to_numpy(array), p.dtype))
 
     def _begin(self) -> None:
         self.step_count += 1
@@ -92,6 +108,8 @@ class SGD(Optimizer):
         self, params: Iterable[Parameter], *, lr: float, momentum: float = 0.0, weight_decay: float = 0.0
     ) -> None:
         super().__init__(params, lr)
+        _check_setting(self, "momentum", momentum)
+        _check_setting(self, "weight_decay", weight_decay)
         self.momentum, self.weight_decay = momentum, weight_decay
 
     def update(self, backend, params, grads):
@@ -110,6 +128,8 @@ class RMSprop(Optimizer):
         self, params: Iterable[Parameter], *, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8
     ) -> None:
         super().__init__(params, lr)
+        _check_setting(self, "alpha", alpha, below=1)
+        _check_setting(self, "eps", eps)
         self.alpha, self.eps = alpha, eps
 
     def update(self, backend, params, grads):
@@ -137,8 +157,12 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(params, lr)
+        if len(betas) != 2:
+            raise InputError(f"{type(self).__name__}: betas = {betas} must be two numbers")
         if not all(0 <= beta < 1 for beta in betas):
             raise InputError(f"{type(self).__name__}: betas = {betas} must each be at least 0 and below 1")
+        _check_setting(self, "eps", eps)
+        _check_setting(self, "weight_decay", weight_decay)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
     def update(self, backend, params, grads):
@@ -161,11 +185,36 @@ class AdamW(Adam):
         return {"decay": self.weight_decay}
 
 
-def clip_grad_norm(gradients: Sequence[Tensor], max_norm: float) -> list[Tensor]:
-    """The gradients, scaled down together when their common Euclidean norm is above ``max_norm``."""
+def clip_grad_norm(gradients: Iterable[Tensor], max_norm: float) -> list[Tensor]:
+    """The gradients, scaled down together when their common Euclidean norm is above ``max_norm``.
+
+    They are new Tensors, or the same ones; nothing changes in place. Raises TypeError for parameters, which PyTorch's
+    function of this name takes, and InputError for a norm that is not above 0.
+    """
+    gradients = list(gradients)
+    _check_gradients("clip_grad_norm", gradients)
+    if not max_norm > 0:
+        raise InputError(f"clip_grad_norm: max_norm = {max_norm} must be above 0")
     norm = sum(float((g.data.astype(np.float64) ** 2).sum()) for g in gradients) ** 0.5
     factor = max_norm / (norm + 1e-6)
-    return list(gradients) if factor >= 1 else [Tensor(g.data * factor) for g in gradients]
+    return gradients if factor >= 1 else [Tensor(g.data * factor) for g in gradients]
+
+
+def _check_gradients(what: str, gradients: Sequence[Any]) -> None:
+    for g in gradients:
+        if not isinstance(g, Tensor):
+            raise TypeError(f"{what} takes gradients, which are Tensors, not {type(g).__name__}")
+        if isinstance(g, Parameter):
+            raise TypeError(
+                f"{what} takes gradients, and {g.name or 'this'} is a parameter: give what grad(...) returns, or "
+                "[p.grad for p in parameters]"
+            )
+
+
+def _check_setting(optimizer: Optimizer, name: str, value: float, below: float = math.inf) -> None:
+    if not 0 <= value < below:
+        limit = "finite" if below == math.inf else f"below {below:g}"
+        raise InputError(f"{type(optimizer).__name__}: {name} = {value} must be at least 0, and {limit}")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
-"""The autograd core: Tensor, Op, apply, grad, and the arithmetic and shape operators.
+"""The autograd core: Op, Tensor, apply, grad.
 
-A Tensor is an array that remembers which Op made it. ``apply`` runs an op forward and, when a gradient may be asked for
-later, records a Node. ``grad`` walks the recorded nodes from last to first and calls each op's ``vjp`` (vector-Jacobian
-product), which turns the gradient of the op's output into those of its inputs. A vjp is itself written in ops, so with
-``create_graph=True`` the gradients are recorded like anything else, and can be differentiated again.
+An Op is a differentiable function of arrays. A Tensor is an array that remembers which Op made it. ``apply`` runs an op
+forward and, when a gradient may be asked for later, records a Node. ``grad`` walks the recorded nodes from last to
+first and calls each op's ``vjp`` (vector-Jacobian product), which turns the gradient of the op's output into those of
+its inputs. A vjp is itself written in ops, so with ``create_graph=True`` the gradients are recorded like anything else,
+and can be differentiated again.
 
 >>> x = Tensor([1.0, 2.0, 3.0], requires_grad=True)
 >>> (x**3).sum().backward()
@@ -15,17 +16,35 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import ContextDecorator, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import primitives as p
-from .backend import Array, ArrayBackend, backend_of
-from .primitives import Op
+from .backend import Array, ArrayBackend, backend_of, is_array, memory_of, overlap
+from .protocols import Protocols
 
 # ---- what is recorded ----------------------------------------------------------------------------
+
+Thunk = Callable[[], "Tensor"] | None  # computes one input's gradient when called; None: the gradient is zero
+
+
+class Op:
+    """A differentiable function. ``forward`` takes and returns arrays; ``vjp`` takes Tensors and returns thunks.
+
+    ``vjp(g, y, *inputs)`` gets the gradient g of the output y and returns one thunk per input. The engine calls only
+    those that lead to a wanted gradient. An op holds its settings as attributes and is applied once.
+    """
+
+    reads_inputs = True  # False when vjp looks only at its inputs' shapes: changing their values later is then harmless
+    makes_view = False  # True when the output may share its input's memory: it then goes stale when the input does
+
+    def forward(self, backend: ArrayBackend, *arrays: Any) -> Array:
+        raise NotImplementedError(f"{type(self).__name__}.forward")
+
+    def vjp(self, g: Tensor, y: Tensor, /, *inputs: Any) -> tuple[Thunk, ...]:
+        raise NotImplementedError(f"{type(self).__name__}.vjp")
 
 
 class Node:
@@ -66,6 +85,9 @@ class _Recording(threading.local):
     on = True
     tracer: Any = None  # who watches every op of this thread: a minigan.tracing.Trace
 
+    def __init__(self) -> None:  # for each thread
+        self.before: list[bool] = []  # what ``on`` was outside the contexts that are open
+
 
 _recording = _Recording()
 
@@ -75,13 +97,18 @@ def is_recording() -> bool:
     return _recording.on
 
 
-@contextmanager
-def _record(on: bool) -> Iterator[None]:
-    before, _recording.on = _recording.on, on
-    try:
-        yield
-    finally:
-        _recording.on = before
+class _Record(ContextDecorator):
+    """Sets whether this thread records; may be entered again, and by several threads, and may decorate a function."""
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def __enter__(self) -> None:
+        _recording.before.append(_recording.on)
+        _recording.on = self.on
+
+    def __exit__(self, *_: object) -> None:
+        _recording.on = _recording.before.pop()
 
 
 def tracer() -> Any:
@@ -95,32 +122,28 @@ def set_tracer(tracer: Any) -> None:
 
 def no_grad() -> Any:
     """A context in which nothing is recorded: ``with no_grad(): ...``."""
-    return _record(False)
+    return _Record(False)
 
 
 def enable_grad() -> Any:
     """A context in which ops are recorded, also inside ``no_grad``."""
-    return _record(True)
+    return _Record(True)
 
 
-class Tensor:
+class Tensor(Protocols):
     """An array of some backend, and the node that made it.
 
-    ``data`` may be an array of any backend in use, which is not copied, or anything NumPy accepts, which goes to the
-    NumPy backend (Python floats as float32).
+    ``data`` may be an array of any backend in use, which is not copied, or numbers in whatever form NumPy accepts,
+    which go to the NumPy backend (Python floats as float32). The operators and methods are ops: ``ops/arithmetic.py``
+    and ``ops/shape.py`` define them and hand them to this class. ``==`` and ``<`` give boolean tensors.
     """
 
     __slots__ = ("data", "requires_grad", "grad", "node", "version", "base", "name", "__weakref__")
-    __array_priority__ = 1000  # numpy_array * tensor comes to Tensor.__rmul__
 
     def __init__(self, data: Any, *, requires_grad: bool = False, name: str = "") -> None:
-        if isinstance(data, Tensor):
-            data = data.data
-        if isinstance(data, np.generic) or not hasattr(data, "shape"):
-            has_dtype = hasattr(data, "dtype")
-            data = np.asarray(data)
-            if data.dtype == np.float64 and not has_dtype:
-                data = data.astype(np.float32)
+        source = data
+        if not (is_array(data) and data.dtype in NUMBERS):
+            data = _numbers(data)
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only floating-point tensors can require gradients, not {data.dtype}")
         self.data: Array = data
@@ -130,6 +153,8 @@ class Tensor:
         self.version = 0
         self.base: Tensor | None = None  # the leaf whose array this one is a view of: that leaf's version counts
         self.name = name
+        if isinstance(source, Tensor):
+            self._view_of(source)
 
     # -- about the array
 
@@ -154,12 +179,11 @@ class Tensor:
         return backend_of(self.data)
 
     def numpy(self) -> np.ndarray:
-        """The values on the host. On the NumPy backend this is the array itself, not a copy."""
-        return self.backend.to_numpy(self.data)
+        """The values on the host. On the NumPy backend this is the array itself, not a copy.
 
-    def item(self) -> float:
-        """The one value of a one-element tensor, as a Python number."""
-        return self.numpy().item()
+        Nothing sees what is written into that array: say so with ``bump``, or a backward may use the new values.
+        """
+        return self.backend.to_numpy(self.data)
 
     def detach(self) -> Tensor:
         """The same array, cut off from the graph: no gradient flows further back."""
@@ -178,14 +202,6 @@ class Tensor:
         """Updating a leaf changes its views as well. (What an op made is never updated, and is not kept alive here.)"""
         self.base = other.owner if other.owner.node is None else None
         return self
-
-    def __bool__(self) -> bool:
-        if self.size != 1:
-            raise ValueError(f"a tensor of shape {self.shape} is neither true nor false: compare one element, or a sum")
-        return bool(self.item())
-
-    def __len__(self) -> int:
-        return len(self.data)
 
     def __repr__(self) -> str:
         body = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=60, edgeitems=2)
@@ -209,74 +225,55 @@ class Tensor:
             if isinstance(leaf, Tensor):
                 leaf.grad = g if leaf.grad is None else leaf.grad + g
 
-    # -- operators
+    # -- copies, by pickle and copy.deepcopy: leaves. The graph behind a result stays where it is, as with ``detach``
 
-    def __add__(self, other: Any) -> Tensor:
-        return apply(p.Add(), *_broadcast_together(self, other))
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.data, self.requires_grad and self.node is None, self.grad, self.name
 
-    def __sub__(self, other: Any) -> Tensor:
-        return apply(p.Sub(), *_broadcast_together(self, other))
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        data, self.requires_grad, self.grad, self.name = state
+        self.data = backend_of(data).channels_last(data)  # pickle forgets how an array lay in memory
+        self.node, self.version, self.base = None, 0, None
 
-    def __rsub__(self, other: Any) -> Tensor:
-        return apply(p.Sub(), *reversed(_broadcast_together(self, other)))
+    # -- operators and methods
 
-    def __mul__(self, other: Any) -> Tensor:
-        return apply(p.Mul(), *_broadcast_together(self, other))
+    if TYPE_CHECKING:  # bound by ops/arithmetic.py and ops/shape.py
 
-    def __truediv__(self, other: Any) -> Tensor:
-        return apply(p.Div(), *_broadcast_together(self, other))
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, exponent: Any) -> Tensor: ...
+        def __rpow__(self, base: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
 
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return apply(p.Div(), *reversed(_broadcast_together(self, other)))
+        __hash__ = object.__hash__  # by identity
 
-    def __neg__(self) -> Tensor:
-        return apply(p.Neg(), self)
+        def __getitem__(self, index: Any) -> Tensor: ...
 
-    def __pow__(self, exponent: float) -> Tensor:
-        return apply(p.Pow(exponent), self)
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def broadcast_to(self, shape: Sequence[int]) -> Tensor: ...
+        def sum_to(self, shape: tuple[int, ...]) -> Tensor: ...
+        def put_item(self, index: Any, shape: tuple[int, ...]) -> Tensor: ...
+        def reshape(self, *shape: Any) -> Tensor: ...
+        def transpose(self, *axes: Any) -> Tensor: ...
 
-    def __matmul__(self, other: Tensor) -> Tensor:
-        check_dtypes("matmul", self, other)
-        return apply(p.MatMul(), self, other)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return apply(p.GetItem(index), self)
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-    def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        return apply(p.Sum(_axes(axis, self.ndim), keepdims), self)
-
-    def mean(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        axes = _axes(axis, self.ndim)
-        count = int(np.prod([self.shape[a] for a in axes]))
-        return self.sum(axes, keepdims) * (1 / count)
-
-    def broadcast_to(self, shape: Sequence[int]) -> Tensor:
-        return self if self.shape == tuple(shape) else apply(p.BroadcastTo(tuple(shape)), self)
-
-    def sum_to(self, shape: tuple[int, ...]) -> Tensor:
-        """The adjoint of ``broadcast_to``: summed down to ``shape``."""
-        new = self.ndim - len(shape)
-        total = self.sum(range(new)) if new else self
-        axes = [axis for axis, size in enumerate(shape) if size == 1 != total.shape[axis]]
-        return total.sum(axes, keepdims=True) if axes else total
-
-    def put_item(self, index: Any, shape: tuple[int, ...]) -> Tensor:
-        """The adjoint of ``x[index]``: zeros of ``shape`` with this tensor added at ``index``."""
-        return apply(p.PutItem(index, shape), self)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        return apply(p.Reshape(_flat(shape)), self)
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """Permute the axes; without arguments, reverse them."""
-        return apply(p.Transpose(_axes(_flat(axes) or range(self.ndim)[::-1], self.ndim)), self)
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802 (the field's name)
-        return self.transpose()
+        @property
+        def T(self) -> Tensor: ...  # noqa: N802 (the field's name)
 
 
 def apply(op: Op, *inputs: Tensor) -> Tensor:
@@ -284,6 +281,9 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
     if _recording.tracer is not None:
         return _recording.tracer.apply(op, inputs)
     arrays = [t.data for t in inputs]
+    for array in arrays:
+        if type(array) is memoryview:
+            raise TypeError(f"{type(op).__name__}: its input is a NumPy array, not a Tensor: make it a Tensor first")
     backend = backend_of(arrays[0])
     for array in arrays:
         if type(array) is not type(arrays[0]):
@@ -372,7 +372,7 @@ def _backpropagate(
         gradients[source] = gradients[source] + g if source in gradients else g
 
     tracer = _recording.tracer
-    with _record(create_graph), nullcontext() if tracer is None else tracer.backward():
+    with _Record(create_graph), nullcontext() if tracer is None else tracer.backward():
         for t, g in zip(outputs, grad_outputs, strict=True):
             if _source(t) in useful:
                 collect(_source(t), _seed(t, g))
@@ -404,6 +404,17 @@ def _backpropagate(
         for source in targets - gradients.keys():
             array = arrays[source]
             gradients[source] = Tensor(backend_of(array).xp.zeros_like(array))
+
+        # Each belongs to its source alone: what another one, the caller or a tensor holds as well is copied.
+        held: dict[int, list[Array]] = {}  # by memory
+        for array in itertools.chain(arrays.values(), (t.data for t in (*outputs, *grad_outputs) if t is not None)):
+            held.setdefault(id(memory_of(array)), []).append(array)
+        for source in targets:
+            array = gradients[source].data
+            others = held.setdefault(id(memory_of(array)), [])
+            if 0 in array.strides or any(overlap(array, other) for other in others):  # a stride of 0 repeats one number
+                gradients[source] = gradients[source] * 1
+            others.append(array)
     return {source: gradients[source] for source in targets}
 
 
@@ -434,39 +445,32 @@ def _seed(t: Tensor, g: Tensor | None) -> Tensor:
 # ---- arguments -----------------------------------------------------------------------------------
 
 
-def _broadcast_together(a: Tensor, b: Any) -> tuple[Tensor, Tensor]:
-    """Both operands as Tensors of one shape and dtype. A plain number takes the tensor's dtype: it never changes it."""
-    if not isinstance(b, Tensor):
-        like = None if hasattr(b, "shape") and not isinstance(b, np.generic) else a.dtype
-        if like is not None and like.kind in "biu" and np.asarray(b).dtype.kind == "f":
-            raise TypeError(f"{b} is not a whole number and the tensor is {like}: convert the tensor first")
-        b = Tensor(a.backend.asarray(b) if like is None else a.backend.constant(b, like))
-    check_dtypes("operands", a, b)
-    if a.shape == b.shape:
-        return a, b
-    try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
-    except ValueError:
-        raise ValueError(f"shapes {a.shape} and {b.shape} do not broadcast together") from None
-    return a.broadcast_to(shape), b.broadcast_to(shape)
+NUMBERS = frozenset(np.dtype(code) for code in "?bhilqBHILQefdg")  # real, in the machine's own order of bytes
+
+
+def _numbers(data: Any) -> Array:
+    """The array that ``data`` is, or can be made into, of numbers and nothing else."""
+    if isinstance(data, Tensor):
+        return data.data
+    if isinstance(data, (list, tuple)) and _has_tensors(data):
+        raise TypeError("a list of Tensors would lose their gradients: put them together with ops.concat")
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError("a masked array has elements that do not count: fill them first, as in data.filled(0)")
+    array = data if is_array(data) else np.asarray(data)
+    if array.dtype == np.float64 and not hasattr(data, "dtype"):
+        array = array.astype(np.float32)
+    native = array.dtype.newbyteorder("=")
+    if native not in NUMBERS and backend_of(array).name != "reference":  # which also runs on formulas, see spelled.py
+        raise TypeError(f"a Tensor holds real numbers, not {array.dtype} (made of a {type(data).__name__})")
+    return array if native == array.dtype else array.astype(native)
+
+
+def _has_tensors(data: Sequence[Any]) -> bool:
+    return any(isinstance(d, Tensor) or (isinstance(d, (list, tuple)) and _has_tensors(d)) for d in data)
 
 
 def check_dtypes(what: str, first: Tensor, *others: Tensor) -> None:
     for t in others:
-        if t.data.dtype != first.data.dtype:
+        if t.dtype != first.dtype:
             found = " and ".join(str(t.dtype) for t in (first, *others))
             raise TypeError(f"{what} have dtypes {found}: convert one, nothing is converted silently")
-
-
-def _axes(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
-    """``axis`` as a tuple of numbers in 0 .. ndim-1."""
-    axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else axis
-    for a in axes:
-        if not -ndim <= a < ndim:
-            raise ValueError(f"axis {a} does not exist in a tensor of {ndim} axes")
-    return tuple(a % ndim for a in axes)
-
-
-def _flat(numbers: tuple[Any, ...]) -> tuple[int, ...]:
-    """Both f(2, 3) and f((2, 3)) mean (2, 3)."""
-    return tuple(numbers[0]) if len(numbers) == 1 and not isinstance(numbers[0], int) else tuple(numbers)

@@ -6,11 +6,12 @@ import io
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .errors import InputError
-from .files import write_atomically
+from .files import check_suffix, write_atomically
 from .gan import generate
 from .nn import Module
 from .tensor import Tensor, no_grad
@@ -25,16 +26,30 @@ class Picture(np.ndarray):
 
 
 def grid(images: np.ndarray, columns: int | None = None, padding: int = 2) -> Picture:
-    """Images (N, C, H, W) in [-1, 1], side by side: a uint8 picture, (height, width) or (height, width, 3).
+    """Images (N, C, H, W), side by side: a uint8 picture, (height, width) or (height, width, 3).
 
-    ``columns`` defaults to the square root of N. C is 1 or 3.
+    They are floating-point in [-1, 1], where what lies outside becomes black or white and NaN black, or uint8 as a
+    dataset has them. ``columns`` defaults to the square root of N. C is 1 or 3.
+
+    Raises InputError for another shape or dtype.
     """
+    images = np.asarray(images)
+    if images.ndim != 4 or not images.size:
+        raise InputError(f"grid: images {images.shape} must be (N, C, H, W), at least one")
     n, channels, h, w = images.shape
     if channels not in (1, 3):
         raise InputError(f"grid: images {images.shape} have {channels} channels; a picture has 1 or 3")
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise InputError(f"grid: images are {images.dtype}, expected floating-point in [-1, 1], or uint8 in 0..255")
+    if columns is not None and columns < 1:
+        raise InputError(f"grid: columns = {columns} must be at least 1")
+    if padding < 0:
+        raise InputError(f"grid: padding = {padding} must be at least 0")
     columns = columns or math.isqrt(n - 1) + 1
     rows = -(-n // columns)
-    pixels = np.rint(np.clip(np.nan_to_num(images, nan=-1.0), -1, 1) * 127.5 + 127.5).astype(np.uint8)
+    pixels = images
+    if images.dtype != np.uint8:
+        pixels = np.rint(np.clip(np.nan_to_num(images, nan=-1.0), -1, 1) * 127.5 + 127.5).astype(np.uint8)
     canvas = np.zeros((rows * (h + padding) + padding, columns * (w + padding) + padding, channels), np.uint8)
     for number, image in enumerate(pixels):
         row, column = divmod(number, columns)
@@ -44,7 +59,8 @@ def grid(images: np.ndarray, columns: int | None = None, padding: int = 2) -> Pi
 
 
 def save_png(path: str | os.PathLike[str], picture: np.ndarray) -> None:
-    """Write a uint8 picture as PNG."""
+    """Write a uint8 picture as PNG. Raises InputError for a name that promises another format."""
+    check_suffix(path, ".png")
     write_atomically(path, png(picture))
 
 
@@ -52,8 +68,11 @@ def png(picture: np.ndarray) -> bytes:
     """A uint8 picture in the PNG format."""
     from PIL import Image
 
+    picture = np.asarray(picture)
+    if picture.dtype != np.uint8 or not picture.size:
+        raise InputError(f"a picture is {picture.dtype}{picture.shape}, expected uint8 in 0..255: grid makes one")
     buffer = io.BytesIO()
-    Image.fromarray(np.asarray(picture)).save(buffer, "png")
+    Image.fromarray(picture).save(buffer, "png")
     return buffer.getvalue()
 
 
@@ -63,6 +82,9 @@ def save_gif(
     """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one."""
     from PIL import Image
 
+    check_suffix(path, ".gif")
+    if not pictures:
+        raise InputError(f"{path}: an animation needs at least one picture")
     frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
     each = max(40, round(1000 * seconds / len(frames)))  # milliseconds
     buffer = io.BytesIO()
@@ -77,11 +99,15 @@ def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray 
     ``labels`` are the classes of the rows of a conditional generator. One with a ``mapping`` is walked through behind
     it: from a cluster's vector to another's there is no jump.
     """
-    drawn = generator
+    if len(z) < 2 or len(z) % 2:
+        raise InputError(f"walks: {len(z)} latents, expected pairs: a start and an end for each row")
+    if steps < 1:
+        raise InputError(f"walks: steps = {steps} must be at least 1")
+    drawn: Any = generator
     if labels is None and hasattr(generator, "mapping"):
         with no_grad():
-            mapped = generator.mapping(Tensor(generator.backend.asarray(z.astype(generator.dtype))))
-        z, drawn = np.asarray(mapped.numpy()), generator.network
+            mapped = drawn.mapping(Tensor(generator.backend.asarray(z.astype(generator.dtype))))
+        z, drawn = np.asarray(mapped.numpy()), drawn.network
     rows = [interpolate(start, end, steps) for start, end in zip(z[::2], z[1::2], strict=True)]
     repeated = None if labels is None else np.repeat(labels, steps)
     return grid(generate(drawn, np.concatenate(rows), repeated), columns=steps)

@@ -18,6 +18,7 @@ import numpy as np
 from . import viz
 from .data.mixtures import Mixture
 from .gan import generate
+from .gan.game import TwoPlayer
 from .gan.trainer import Trainer
 from .nn import Module
 from .runs.curves import smooth
@@ -71,10 +72,10 @@ class _Listener(Trace):
         return output
 
 
-def probe(trainer: Trainer, real: Tensor, z: Tensor, *given: Any) -> Glimpse:
+def probe(trainer: Trainer[TwoPlayer], real: Tensor, z: Tensor, *given: Any) -> Glimpse:
     """What every layer of G does on ``z``, and every layer of D on the fakes, at this moment of the training."""
     generator, discriminator = copy.deepcopy((trainer.game.generator, trainer.game.discriminator))
-    modules = {"G": generator.train(), "D": discriminator.train()}
+    modules = {"G": generator, "D": discriminator}
     objective = trainer.game.objective
     listener = _Listener(modules)
     with listener:
@@ -169,7 +170,7 @@ def draw_norms(glimpses: Sequence[Glimpse]) -> np.ndarray:
     return _pixels(figure)
 
 
-def draw_walks(trainer: Trainer, z: np.ndarray, steps: int = 12) -> np.ndarray:
+def draw_walks(trainer: Trainer[TwoPlayer], z: np.ndarray, steps: int = 12) -> np.ndarray:
     """A row for each pair of latents: the walk between them, and what D believes of every image on the way."""
     rows = len(z) // 2
     figure = _figure(9, 1.75 * rows + 0.5)
@@ -200,7 +201,11 @@ def draw_walks(trainer: Trainer, z: np.ndarray, steps: int = 12) -> np.ndarray:
 
 
 def draw_plane(
-    trainer: Trainer, mixture: Mixture, real: np.ndarray, z: np.ndarray, beliefs: Sequence[tuple[int, float, float]]
+    trainer: Trainer[TwoPlayer],
+    mixture: Mixture,
+    real: np.ndarray,
+    z: np.ndarray,
+    beliefs: Sequence[tuple[int, float, float]],
 ) -> np.ndarray:
     """D's belief as a landscape, real and generated points on it, and where D's slope pushes the latter."""
     reach = float(np.abs(mixture.centres).max()) * 1.7

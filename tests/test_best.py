@@ -69,6 +69,12 @@ def assert_same(one, other):
     assert [name for name in one if one[name] != other[name]] == []
 
 
+def test_a_measure_that_is_never_taken_is_refused(tmp_path):
+    with pytest.raises(InputError, match="the Frechet distance every 5 steps would never be measured in 4"):
+        make_run(tmp_path / "out", every=5, steps=4)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("name", "ema"), [("gan", None), ("cgan", 0.5), ("dcgan", None)])
 def test_measuring_changes_nothing_of_the_training(tmp_path, name, ema):
     watched = go(make_run(tmp_path / "watched", name, ema=ema, steps=9))

@@ -92,8 +92,8 @@ def test_the_head_takes_spectral_norm(rng):
 @pytest.mark.parametrize(
     "f, message",
     [
-        (lambda: nn.ConditionalBatchNorm2d(3, num_classes=0), "num_features 3 and num_classes 0"),
-        (lambda: nn.ProjectionHead(0, num_classes=2), "ProjectionHead: features 0 and num_classes 2"),
+        (lambda: nn.ConditionalBatchNorm2d(3, num_classes=0), "num_classes = 0 must be"),
+        (lambda: nn.ProjectionHead(0, num_classes=2), "ProjectionHead: features = 0 must be"),
         (
             lambda: nn.ConditionalBatchNorm2d(3, num_classes=2)(Tensor(np.ones((4, 3, 2, 2), np.float32)), LABELS),
             r"index 0..2 is outside the table of 2 rows",

@@ -124,8 +124,8 @@ def test_memory_layout_does_not_change_the_values(tensor, rng):
         (conv_transpose2d, (2, 3, 4, 4), (4, 3, 3, 3), {}, r"does not have the 4 channels of weight .* \(in, out"),
         (conv2d, (2, 3, 4, 4), (4, 3, 5, 5), {}, r"a 5x5 kernel window .* does not fit an input of \(4, 4\)"),
         (conv2d, (2, 3, 4, 4), (4, 3, 3, 3), {"dilation": 2}, r"a 5x5 kernel window .*dilation \(2, 2\)"),
-        (conv2d, (2, 3, 4, 4), (4, 3, 3, 3), {"stride": 0}, r"stride is \(0, 0\); each must be at least 1"),
-        (conv2d, (2, 3, 4, 4), (4, 3, 3, 3), {"padding": -1}, r"padding is \(-1, -1\); each must be at least 0"),
+        (conv2d, (2, 3, 4, 4), (4, 3, 3, 3), {"stride": 0}, "conv2d: stride = 0 must be .*, at least 1"),
+        (conv2d, (2, 3, 4, 4), (4, 3, 3, 3), {"padding": -1}, "conv2d: padding = -1 must be .*, at least 0"),
         (conv_transpose2d, (2, 3, 1, 1), (3, 2, 2, 2), {"padding": 1}, "leave an output of .*: use less padding"),
         (
             conv_transpose2d,

@@ -101,7 +101,7 @@ def test_without_parameters():
         (lambda x: ops.layer_norm(x, ()), r"does not end in the normalized_shape \(\)"),
         (lambda x: ops.layer_norm(x, 4, x[0, 0, 0, :3]), r"layer_norm: weight \(3,\) must be \(4,\)"),
         (lambda x: ops.group_norm(x, 2), "group_norm: 3 channels cannot be divided into 2 groups"),
-        (lambda x: ops.group_norm(x, 0), "3 channels cannot be divided into 0 groups"),
+        (lambda x: ops.group_norm(x, 0), "group_norm: num_groups = 0 must be"),
         (lambda x: ops.group_norm(x[:, :, 0, 0], 3), "it has no variance"),
         (lambda x: ops.group_norm(x[0, 0, 0], 1), r"group_norm: input \(4,\) must be \(N, C, ...\)"),
         (lambda x: ops.instance_norm(x, None, x[0, 0, 0]), r"instance_norm: bias \(4,\) must be \(3,\)"),
@@ -111,7 +111,7 @@ def test_without_parameters():
         (lambda x: nn.GroupNorm(2, 4)(x), r"GroupNorm: input \(2, 3, 4, 4\) does not have the layer's 4 channels"),
         (lambda x: nn.InstanceNorm2d(4)(x), "InstanceNorm2d: .* does not have the layer's 4 channels"),
         (lambda x: nn.InstanceNorm2d(0), "num_features = 0"),
-        (lambda x: nn.LayerNorm(0), r"LayerNorm: normalized_shape \(0,\)"),
+        (lambda x: nn.LayerNorm(0), "LayerNorm: normalized_shape = 0 must be"),
     ],
 )
 def test_bad_input_says_what_is_wrong(f, message, tensor):

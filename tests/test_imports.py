@@ -13,8 +13,9 @@ PACKAGE = Path(__file__).parent.parent / "minigan"
 FLOORS = {
     "errors": 0,
     "files": 0,
+    "sizes": 0,
+    "protocols": 1,
     "backend": 0,
-    "primitives": 1,
     "tensor": 1,
     "ops": 2,
     "gradcheck": 2,

@@ -69,6 +69,13 @@ def test_other_digits_and_a_number_of_steps(tmp_path):
     assert sorted(path.name for path in (tmp_path / "here" / "samples").iterdir())[-1] == "epoch-002.png"
 
 
+@pytest.mark.parametrize("shape", [(20, 20), (28, 32)])
+def test_images_of_another_size_or_not_square(tmp_path, shape):
+    write_digits(tmp_path / "digits", count=48, height=shape[0], width=shape[1])
+    run_example(tmp_path, *SMALL, "--steps", "2", "--out", "here")
+    assert_complete(tmp_path / "here")
+
+
 def test_the_plain_dcgan_is_one_flag_away(tmp_path):
     write_digits(tmp_path / "digits", count=48)
     run_example(tmp_path, *SMALL, "--recipe", "dcgan2016", "--steps", "2", "--out", "here")
@@ -96,9 +103,10 @@ def test_a_resumed_run_keeps_its_recipe(tmp_path):
     run_example(tmp_path, *settings, "whole", "--steps", "5")
     run_example(tmp_path, *settings, "halves", "--steps", "3")
     run_example(tmp_path, *settings, "halves", "--steps", "5", "--resume")
-    assert read_model(tmp_path / "whole" / "model.safetensors")[0]["clusters"] == read_model(
-        tmp_path / "halves" / "model.safetensors"
-    )[0]["clusters"]
+    assert (
+        read_model(tmp_path / "whole" / "model.safetensors")[0]["clusters"]
+        == read_model(tmp_path / "halves" / "model.safetensors")[0]["clusters"]
+    )
     for file in ("metrics.jsonl", "model.safetensors"):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "halves" / file).read_bytes()
 

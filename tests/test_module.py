@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigan import InputError, backend, nn, optim
+from minigan import InputError, backend, nn, ops, optim
 from minigan.tensor import Tensor, grad
 
 
@@ -73,6 +73,170 @@ def test_repr_shows_the_tree(model):
     text = repr(model)
     assert "(0): Residual(" in text
     assert "    (body): Sequential(\n      (0): Linear(3, 4, bias=True)\n      (1): LeakyReLU(0.2)" in text
+
+
+# ---- nothing is dropped ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (ops.relu, r"number 1 is the function relu, no Module: use the layer for it, such as nn\.ReLU\(\)"),
+        (nn.ReLU, r"number 1 is the class ReLU, no Module: make one of it, ReLU\(\.\.\.\)"),
+        ([nn.ReLU()], r"number 1 is a list, no Module: hand over its modules one by one"),
+        ((nn.ReLU(),), r"number 1 is a tuple, no Module"),
+        (None, "number 1 is None, no Module"),
+        ("relu", "number 1 is 'relu', no Module"),
+        (nn.Parameter(np.ones(3, np.float32)), "number 1 is .*, no Module"),
+    ],
+)
+@pytest.mark.parametrize("holder", [nn.Sequential, lambda *modules: nn.ModuleList(modules)])
+def test_what_is_no_module_is_refused(holder, wrong, message):
+    with pytest.raises(TypeError, match=message):
+        holder(nn.Linear(3, 3), wrong)
+    network = holder(nn.Linear(3, 3), nn.ReLU())
+    with pytest.raises(TypeError, match=message):
+        setattr(network, "1", wrong)
+    assert isinstance(network[1], nn.ReLU)
+
+
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        ([nn.ReLU()], r"Module\.blocks is a plain list with a ReLU in it, .*: use nn\.ModuleList"),
+        ((nn.ReLU(), nn.Tanh()), "is a plain tuple with a ReLU in it"),
+        ([[3, nn.Tanh()]], "is a plain list with a Tanh in it"),
+        ({"a": nn.Tanh()}, r"is a plain dict with a Tanh in it, .*: use nn\.ModuleDict"),
+        ([nn.Parameter(np.ones(3, np.float32))], "a plain list with a Parameter in it, .*: use an attribute for each"),
+    ],
+)
+def test_a_plain_container_of_modules_is_refused(value, fix):
+    network = nn.Module()
+    with pytest.raises(TypeError, match=fix):
+        network.blocks = value
+    network.blocks = type(value)()
+    if isinstance(value, list):
+        network.blocks.extend(value)  # filled later
+        for look in (network.parameters, network.state_dict, network.train, network.to):
+            with pytest.raises(TypeError, match=fix):
+                look()
+    network.sizes, network.names = [1, 2], {"a": (3, "b")}
+    assert network.sizes == [1, 2]
+
+
+def test_a_list_of_modules_is_part_of_the_model(rng):
+    class Blocks(nn.Module):
+        def __init__(self):
+            self.blocks = nn.ModuleList(nn.Linear(3, 3, rng=rng) for _ in range(2))
+
+        def forward(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    network = Blocks()
+    network.blocks.append(nn.Linear(3, 1, bias=False, rng=rng)).extend([nn.Tanh()])
+    names = ["blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "blocks.1.bias", "blocks.2.weight"]
+    assert [name for name, _ in network.named_parameters()] == names and len(network.blocks) == 4
+    y = network(Tensor(np.ones((2, 3), np.float32)))
+    assert all(np.abs(g.numpy()).max() > 0 for g in grad(y.sum(), network.parameters()))
+    network.blocks[-1] = nn.ReLU()
+    assert isinstance(network.blocks[3], nn.ReLU) and len(network.blocks) == 4
+    with pytest.raises(IndexError):
+        network.blocks[4] = nn.ReLU()
+    with pytest.raises(NotImplementedError, match=r"ModuleList\.forward"):
+        network.blocks(1)
+
+
+def test_a_dict_of_modules_is_part_of_the_model(rng):
+    heads = nn.ModuleDict({"real": nn.Linear(2, 1, rng=rng), "label": nn.Linear(2, 4, rng=rng)})
+    assert [name for name, _ in heads.named_parameters()] == ["real.weight", "real.bias", "label.weight", "label.bias"]
+    assert heads.keys() == ["real", "label"] and "real" in heads and len(heads) == 2
+    del heads["real"]
+    assert [name for name, _ in heads.items()] == ["label"] and heads.values() == [heads["label"]]
+    for name in ("forward", "training", "a.b", "", "items", 3):
+        with pytest.raises(InputError, match="cannot be a module's name"):
+            heads[name] = nn.Tanh()
+    with pytest.raises(TypeError, match="number head is the function relu, no Module"):
+        heads["head"] = ops.relu
+    with pytest.raises(KeyError):
+        heads["none"]
+
+
+class Slope(nn.Module):
+    """A module of somebody's own that happens to have a negative_slope."""
+
+    negative_slope = 0.1
+
+    def forward(self, x):
+        return x + 2
+
+
+class Shifted(nn.LeakyReLU):
+    def forward(self, x):
+        return super().forward(x) + 2
+
+
+class Doubled(nn.BatchNorm2d):
+    def forward(self, x):
+        return super().forward(x) * 2
+
+
+@pytest.mark.parametrize("second", [Slope(), Shifted(0.2), nn.LeakyReLU(1.5), nn.LeakyReLU(-0.5), nn.ReLU(), nn.Tanh()])
+@pytest.mark.parametrize("first", [nn.BatchNorm2d(3), nn.BatchNorm1d(3), Doubled(3), nn.InstanceNorm2d(3)])
+def test_a_sequence_is_its_modules_one_by_one(first, second, rng):
+    shape = (4, 3, 5) if isinstance(first, nn.BatchNorm1d) else (4, 3, 5, 2)
+    x = Tensor(rng.standard_normal(shape).astype(np.float32))
+    np.testing.assert_allclose(nn.Sequential(first, second)(x).numpy(), second(first(x)).numpy(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 3, 5)])
+def test_batch_norm_of_sequences_is_pytorchs(shape, rng):
+    torch = pytest.importorskip("torch")
+    own = nn.BatchNorm1d(3)
+    theirs = torch.nn.BatchNorm1d(3)
+    x = rng.standard_normal(shape).astype(np.float32)
+    for training in (True, True, False):
+        own.train(training), theirs.train(training)
+        leaf, twin = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        y, z = own(leaf), theirs(twin)
+        (y * y * y).sum().backward(), (z * z * z).sum().backward()
+        np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=0, atol=2e-6)
+        np.testing.assert_allclose(leaf.grad.numpy(), twin.grad.numpy(), rtol=0, atol=3e-5)
+    for name, array in theirs.state_dict().items():
+        np.testing.assert_allclose(own.state_dict()[name], array.numpy(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (nn.BatchNorm2d(3), (4, 3, 5), r"input \(4, 3, 5\) must be .*; sequences \(N, C, L\) take BatchNorm1d"),
+        (nn.BatchNorm1d(3), (4, 3, 5, 5), r"must be .*; pictures \(N, C, H, W\) take BatchNorm2d"),
+        (nn.BatchNorm2d(3), (4, 5), r"input \(4, 5\) has 5 channels, this layer has 3"),
+        (nn.BatchNorm1d(3), (4, 5), r"input \(4, 5\) has 5 channels, this layer has 3"),
+        (nn.BatchNorm1d(3), (4,), r"input \(4,\) must be \(N, C, L\) or \(N, C\)"),
+    ],
+)
+def test_batch_norm_says_what_its_input_must_be(layer, shape, message):
+    with pytest.raises(InputError, match=message):
+        layer(Tensor(np.ones(shape, np.float32)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.BatchNorm2d(0), lambda: nn.BatchNorm1d(-1), lambda: nn.BatchNorm2d(3, eps=-1.0),
+        lambda: nn.BatchNorm2d(3, momentum=-3.0), lambda: nn.BatchNorm2d(3, momentum=float("nan")),
+        lambda: nn.Dropout(1.5), lambda: nn.Dropout(-0.1), lambda: nn.Dropout(float("nan")),
+        lambda: nn.Embedding(0, 3), lambda: nn.Embedding(3, 0), lambda: nn.LeakyReLU(float("nan")),
+        lambda: nn.ELU(float("inf")), lambda: nn.GroupNorm(1, 2, eps=-1.0), lambda: nn.LayerNorm(3, eps=float("nan")),
+        lambda: nn.InstanceNorm2d(0), lambda: nn.ConditionalBatchNorm2d(3, num_classes=2, momentum=2.0),
+        lambda: nn.Linear(3, 3).to(dtype=np.int32), lambda: nn.spectral_norm(nn.Linear(2, 2), eps=-1.0),
+    ],
+)  # fmt: skip
+def test_settings_are_checked_at_construction(make):
+    with pytest.raises(InputError):
+        make()
 
 
 # ---- modes and places --------------------------------------------------------------------------------------------

@@ -114,7 +114,8 @@ def test_a_constant_channel_gives_its_bias(tensor):
     "x, channels, options, message",
     [
         ((4, 3), 2, {}, r"weight \(2,\) and bias \(2,\) do not fit input \(4, 3, 1, 1\)"),
-        ((4, 3, 2), 3, {}, r"do not fit input \(4, 3, 2\)"),
+        ((4, 3, 2), 2, {}, r"weight \(2,\) and bias \(2,\) do not fit input \(4, 3, 2, 1\)"),
+        ((4,), 4, {}, r"input \(4,\) must be \(N, C\), \(N, C, L\) or \(N, C, H, W\)"),
         ((1, 3), 3, {}, "one value per channel, so no variance: use a larger batch"),
         ((4, 3), 3, {"training": False}, "training=False needs running_mean and running_var"),
         ((4, 3), 3, {"negative_slope": -0.1}, "negative_slope -0.1 must be between 0"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import InputError, nn, optim
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, grad
 
 SHAPES = [(4, 3), (5,), (3, 2, 4, 4), ()]
 
@@ -173,6 +173,63 @@ def test_a_wrong_learning_rate_is_refused(kind, lr):
 def test_wrong_betas_are_refused(betas):
     with pytest.raises(InputError, match="must each be at least 0 and below 1"):
         optim.Adam(make_parameters(), betas=betas)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: optim.SGD(p, lr=0.1, weight_decay=-1), "SGD: weight_decay = -1 must be at least 0"),
+        (lambda p: optim.SGD(p, lr=0.1, momentum=-3), "SGD: momentum = -3 must be at least 0"),
+        (lambda p: optim.SGD(p, lr=0.1, momentum=float("nan")), "SGD: momentum = nan must be at least 0, and finite"),
+        (lambda p: optim.RMSprop(p, alpha=1.0), "RMSprop: alpha = 1.0 must be at least 0, and below 1"),
+        (lambda p: optim.RMSprop(p, eps=-1e-8), "RMSprop: eps = -1e-08 must be at least 0"),
+        (lambda p: optim.Adam(p, eps=float("inf")), "Adam: eps = inf must be at least 0, and finite"),
+        (lambda p: optim.Adam(p, weight_decay=-0.1), "Adam: weight_decay = -0.1 must be at least 0"),
+        (lambda p: optim.AdamW(p, weight_decay=-0.1), "AdamW: weight_decay = -0.1 must be at least 0"),
+        (lambda p: optim.Adam(p, betas=(0.5,)), r"Adam: betas = \(0.5,\) must be two numbers"),
+    ],
+)
+def test_settings_are_checked_at_construction(make, message):
+    with pytest.raises(InputError, match=message):
+        make(make_parameters())
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW])
+def test_the_state_goes_where_the_parameters_go(kind, backend):
+    """model.to(float64) in the middle is a run in float64 from there on, with the moments so far."""
+    layer = nn.Linear(3, 2, rng=np.random.default_rng(0)).to(backend)
+    optimizer = kind(layer.parameters(), lr=0.1)
+
+    def step():
+        x = Tensor(backend.asarray(np.ones((4, 3))).astype(layer.dtype))
+        optimizer.step(grad((layer(x) ** 2).sum(), optimizer.params))
+
+    step()
+    before = optimizer.state_dict()
+    layer.to(dtype=np.float64)
+    step()
+    for slot, arrays in optimizer.state.items():
+        assert all(array.dtype == np.float64 for array in arrays)
+        twin = kind(layer.parameters(), lr=0.1)
+        twin.load_state_dict(before)
+        assert twin.state[slot][0].dtype == np.float64
+
+
+def test_clip_grad_norm_takes_gradients_only():
+    layer = nn.Linear(3, 2, rng=np.random.default_rng(0))
+    with pytest.raises(TypeError, match=r"clip_grad_norm takes gradients, and weight is a parameter: give what grad"):
+        optim.clip_grad_norm(layer.parameters(), 1.0)
+    with pytest.raises(TypeError, match="clip_grad_norm takes gradients, which are Tensors, not NoneType"):
+        optim.clip_grad_norm([None], 1.0)
+    with pytest.raises(TypeError, match="step takes gradients, and weight is a parameter"):
+        optim.SGD(layer.parameters(), lr=0.1).step(layer.parameters())
+    for limit in (0.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match=f"clip_grad_norm: max_norm = {limit} must be above 0"):
+            optim.clip_grad_norm([], limit)
+    gradients = [Tensor(np.array([3.0, 4.0]))]
+    (clipped,) = optim.clip_grad_norm((g for g in gradients), 1.0)  # whatever can be walked once
+    np.testing.assert_allclose(clipped.numpy(), [0.6, 0.8], rtol=1e-6)
+    assert optim.clip_grad_norm(iter(gradients), 6.0) == gradients
 
 
 def test_no_parameters_are_refused():

@@ -290,7 +290,7 @@ def test_several_penalties_add_up():
 @pytest.mark.parametrize("kind", PENALTIES.values())
 @pytest.mark.parametrize("every", [0, -1])
 def test_never_is_refused(kind, every):
-    with pytest.raises(InputError, match=f"{kind.__name__}: every = {every} must be at least 1"):
+    with pytest.raises(InputError, match=f"{kind.__name__}: every = {every} must be a whole number of at least 1"):
         kind(every=every)
 
 

@@ -44,7 +44,11 @@ def test_pooling_undoes_upsampling(tensor, rng):
         (lambda x: avg_pool2d(x, 2), (3, 4), r"avg_pool2d: input \(3, 4\) must be \(N, C, H, W\)"),
         (lambda x: avg_pool2d(x, 5), (1, 1, 4, 4), r"does not fit an input of \(4, 4\)"),
         (lambda x: upsample(x, 2), (3, 4), r"upsample: input \(3, 4\) must be"),
-        (lambda x: upsample(x, 0), (1, 1, 4, 4), "scale_factor 0 must be a whole number of at least 1"),
+        (
+            lambda x: upsample(x, 0),
+            (1, 1, 4, 4),
+            "upsample: scale_factor = 0 must be one whole number, or 2 of them, at least 1",
+        ),
     ],
 )
 def test_bad_input_says_what_is_wrong(f, shape, message, tensor):

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from commands import contents, write_digits
 from minigan import InputError, cli, data, gan, optim
 from minigan import backend as backends
 from minigan.runs import Run
+from minigan.runs.report import write_report
 
 CLASSES = 3
 
@@ -108,15 +110,68 @@ def test_what_a_kill_left_behind_is_cleared_away(tmp_path):
     assert_same(tmp_path / "whole", out)
 
 
-def test_killed_before_the_first_checkpoint_it_starts_anew(tmp_path):
-    go(make_run(tmp_path / "whole", "gan", steps=3))
-    go(make_run(tmp_path / "killed", "gan", steps=3))
-    for path in (tmp_path / "killed" / "checkpoints").iterdir():
-        path.unlink()
-    go(make_run(tmp_path / "killed", "gan", steps=3, resume=True))
-    checkpoints = ["checkpoints/step-00000000.safetensors", "checkpoints/step-00000003.safetensors"]
-    assert_same(tmp_path / "whole", tmp_path / "killed")
-    assert [name for name in files(tmp_path / "killed") if name.startswith("checkpoints/")] == checkpoints
+def spoil(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, spoil])
+@pytest.mark.parametrize("name", ["gan", "dcgan"])
+def test_without_a_whole_checkpoint_nothing_is_touched(tmp_path, lose, name):
+    go(make_run(tmp_path, "gan", steps=3))
+    for path in (tmp_path / "checkpoints").iterdir():
+        lose(path)
+    before = files(tmp_path)
+    with pytest.raises(InputError, match=r"no whole checkpoint to go on from: put one back into .*, or start a new"):
+        make_run(tmp_path, name, steps=2, resume=True)
+    assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), PermissionError(13, "Permission denied")])
+def test_what_cannot_be_read_now_is_not_passed_over_for_an_older_state(tmp_path, monkeypatch, error):
+    go(make_run(tmp_path, "gan", steps=12))
+    newest, before = sorted((tmp_path / "checkpoints").iterdir())[-1], files(tmp_path)
+    read_bytes = Path.read_bytes
+
+    def fail(path):
+        if path == newest:
+            raise error
+        return read_bytes(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", fail)
+        with pytest.raises(InputError, match=rf"{newest.name}: cannot be read \({error.strerror}\); the file itself"):
+            make_run(tmp_path, "gan", steps=12, resume=True)
+    assert files(tmp_path) == before
+    go(make_run(tmp_path, "gan", steps=12, resume=True))
+
+
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path):
+    go(make_run(tmp_path, "gan", steps=12))
+    newest = sorted((tmp_path / "checkpoints").iterdir())[-1]
+    newest.rename(tmp_path / "elsewhere")
+    newest.symlink_to(newest)
+    with pytest.raises(InputError, match=f"{newest.name}: "):
+        make_run(tmp_path, "gan", steps=12, resume=True)
+
+
+def test_fewer_steps_than_there_are_is_refused(tmp_path):
+    go(make_run(tmp_path, "gan", steps=3))
+    before = files(tmp_path)
+    with pytest.raises(InputError, match=r"has come to step 3 already, and is to end at 2: ask for more --steps"):
+        make_run(tmp_path, "gan", steps=2, resume=True)
+    assert files(tmp_path) == before
+
+
+def test_files_of_somebody_elses_are_left_alone(tmp_path):
+    run = make_run(tmp_path, "gan", steps=8, checkpoint_every=1)
+    foreign = ["frames/step-last.png", "frames/step-00000001-copy.png", "frames/notes.txt", "frames/.mine.tmp",
+               "checkpoints/step-00000001-kept.safetensors", "checkpoints/step-best.safetensors"]  # fmt: skip
+    for name in foreign:
+        (tmp_path / name).write_bytes(b"mine")
+    go(run)
+    go(make_run(tmp_path, "gan", steps=70, resume=True))
+    write_report(tmp_path, tmp_path / "report.html")
+    assert all((tmp_path / name).read_bytes() == b"mine" for name in foreign)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])

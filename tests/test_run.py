@@ -11,7 +11,7 @@ from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn
 from minigan.checkpoint import read_model
-from minigan.runs import Run, claim_folder, free_folder
+from minigan.runs import Run
 from minigan.runs import run as runs
 
 Z_DIM = 3
@@ -184,26 +184,52 @@ def test_a_folder_with_a_training_is_not_taken_again(tmp_path):
     assert contents(tmp_path) == before
 
 
-def test_claiming_a_folder_leaves_what_is_in_it(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    assert claim_folder(str(tmp_path), rooms=["frames"]) == tmp_path
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["frames", "notes.txt"]
+def test_a_folder_that_is_worked_in_is_refused(tmp_path):
+    with make_run(tmp_path / "out") as run:
+        for record in run.steps():
+            if record.step == 3:
+                before = contents(tmp_path)
+                for settings in ({}, {"resume": True}):
+                    with pytest.raises(InputError, match=r"already holds a training|in use by another training"):
+                        make_run(tmp_path / "out", **settings)
+                assert contents(tmp_path) == before
+    go(make_run(tmp_path / "out", resume=True))
 
 
-@pytest.mark.parametrize("where", ["file", "file/below"])
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path, where):
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(InputError, match=r"cannot write to the output folder .*file.* \(.+\): choose another --out"):
-        claim_folder(tmp_path / where)
-    assert contents(tmp_path) == {tmp_path / "file": b"mine"}
-
-
-def test_the_next_free_folder_is_counted_up(tmp_path):
+def test_a_run_without_a_name_takes_the_next_free_one(tmp_path):
     base = str(tmp_path / "gan")
-    assert free_folder(base) == base
-    for taken, following in ((base, f"{base}-2"), (f"{base}-2", f"{base}-3")):
-        (claim_folder(taken) / "metrics.jsonl").touch()
-        assert free_folder(base) == following
+    runs = [make_run(None, base=base) for _ in range(3)]
+    assert [run.out.name for run in runs] == ["gan", "gan-2", "gan-3"]
+    go(runs[1])
+    for run in runs:
+        run.claim.release()
+    assert make_run(None, base=base).out.name == "gan"
+    assert make_run(base + "-2", resume=True).out.name == "gan-2"
+
+
+def test_a_run_that_is_refused_lets_go_of_its_folder(tmp_path):
+    go(make_run(tmp_path, config={"lr": 1}))
+    with pytest.raises(InputError, match="trained otherwise") as kept:
+        make_run(tmp_path, resume=True)
+    go(make_run(tmp_path, resume=True, config={"lr": 1}))
+    assert kept is not None  # the first one's frames were alive until now
+
+
+@pytest.mark.parametrize("out", ["pets", "pets/cats", "pets/new/one", "link/cats"])
+def test_a_folder_of_pictures_is_not_written_into(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cats", "dogs"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("L", (4, 4), 60 * number).save(tmp_path / "pets" / name / f"{number}.png")
+    (tmp_path / "link").symlink_to("pets")
+    pets = data.ImageFolder("pets", 4, 1, cache=False)
+    before = contents(tmp_path)
+    for images in (pets, pets.of_class("dogs")):
+        loader = data.Loader(images, 2, backend=backend.get("numpy"), rng=np.random.default_rng(1))
+        with pytest.raises(InputError, match=f"--out {out} lies in the folder of pictures pets, which would be other"):
+            make_run(out, loader=loader)
+    assert contents(tmp_path) == before
 
 
 # ---- going on -------------------------------------------------------------------------------------------------------

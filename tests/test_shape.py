@@ -56,7 +56,15 @@ def test_pad_is_numpys(padding, tensor, rng):
     np.testing.assert_array_equal(g.numpy(), weights[top : top + 2, left : left + 3])
 
 
-@pytest.mark.parametrize("padding", [[(1, 1)], [(1, 1), (0, -1)]])
-def test_pad_refuses_what_does_not_fit(padding, tensor):
-    with pytest.raises(InputError, match=r"pad: .* must be pairs \(before, after\) of at least 0"):
+@pytest.mark.parametrize(
+    "padding, said",
+    [
+        ([(1, 1)], r"pad: .* must be pairs \(before, after\), one for each axis"),
+        ([(1, 1), (0, -1)], r"pad: \(before, after\) = \(0, -1\) must be .*, at least 0"),
+        ([(1, 1), 2], r"pad: .* must be pairs"),
+        ([(1, 1), (0.5, 1)], "must be one whole number"),
+    ],
+)
+def test_pad_refuses_what_does_not_fit(padding, said, tensor):
+    with pytest.raises(InputError, match=said):
         pad(tensor(np.ones((2, 3))), padding)

@@ -89,7 +89,7 @@ def test_a_short_run_on_large_pictures_and_on_oblong_ones(name, size):
 @pytest.mark.parametrize("size", [7, 0, -28, 5000, (28,), (28, 28, 28), (4, 64), 28.0, True, "28", None])
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
 def test_sizes_that_cannot_be_are_refused(name, size):
-    with pytest.raises(InputError, match="image_size .* must be a number of pixels, or .height, width., from 8 to 4096"):
+    with pytest.raises(InputError, match=r"image_size .* must be a number of pixels, or \(height"):
         build(name, image_size=size)
 
 

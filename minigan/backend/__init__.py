@@ -5,11 +5,26 @@ There is no current backend: an array's own type tells, so several can be alive 
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from ..errors import InputError
 from .base import Array, ArrayBackend, ReferenceArray
 from .geometry import ConvGeometry
 
-__all__ = ["Array", "ArrayBackend", "ConvGeometry", "ReferenceArray", "available", "backend_of", "get"]
+__all__ = [
+    "Array",
+    "ArrayBackend",
+    "ConvGeometry",
+    "ReferenceArray",
+    "available",
+    "backend_of",
+    "get",
+    "is_array",
+    "memory_of",
+    "overlap",
+]
 
 NAMES = ("reference", "numpy", "cupy")
 _by_name: dict[str, ArrayBackend] = {}
@@ -54,6 +69,34 @@ def backend_of(array: Array) -> ArrayBackend:
             f"({', '.join(b.name for b in _by_type.values())}): make arrays with minigan.backend.get(name).asarray"
         )
     return backend
+
+
+def is_array(value: Any) -> bool:
+    """Whether ``value`` is an array of a backend in use."""
+    return type(value) in _by_type
+
+
+def memory_of(array: Array) -> Any:
+    """What owns the memory that this array looks at: the same for a view as for the whole."""
+    if not isinstance(array, np.ndarray):
+        return array.data.mem  # CuPy's
+    while getattr(array, "base", None) is not None:
+        array = array.base
+    return array
+
+
+def overlap(a: Array, b: Array) -> bool:
+    """Whether writing to one array may change the other: the same memory, and not parts side by side."""
+    if memory_of(a) is not memory_of(b):
+        return False
+    (a_start, a_stop), (b_start, b_stop) = _bounds(a), _bounds(b)
+    return a_start < b_stop and b_start < a_stop
+
+
+def _bounds(array: Array) -> tuple[int, int]:
+    start = array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
+    reach = [(n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True)]
+    return start + sum(min(r, 0) for r in reach), start + sum(max(r, 0) for r in reach) + array.dtype.itemsize
 
 
 def available() -> dict[str, str]:

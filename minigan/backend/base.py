@@ -116,8 +116,16 @@ class ArrayBackend:
         x = self.empty(shape, g.dtype)
         x[...] = 0
         parts = index if isinstance(index, tuple) else (index,)
-        if all(part is None or part is ... or isinstance(part, (slice, int, np.integer)) for part in parts):
-            x[index] = g  # these never repeat
+        places = x[index].shape
+        if places != g.shape:
+            raise InputError(f"put_item: {g.shape} does not fit the places of the index, {places}, in {shape}")
+        arrays = [n for n, part in enumerate(parts) if not _never_repeats(part)]
+        before = (slice(None),) * (arrays[0] if arrays else 0)
+        if not arrays:
+            x[index] = g
+        elif parts[:-1] == before and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
+            for number, place in enumerate(parts[-1]):  # whole slices along one axis: quicker than add.at
+                x[before + (place,)] += g[before + (number,)]
         else:
             self.xp.add.at(x, index, g)
         return x
@@ -237,12 +245,19 @@ class ArrayBackend:
         return f(*arrays)
 
     def leaky_relu(self, x: Array, negative_slope: float) -> Array:
-        """x where x > 0, else negative_slope * x"""
-        return self.xp.where(x > 0, x, x * negative_slope)
+        """x where x > 0, else negative_slope * x; with slope 0, max(x, 0), which is 0 at -inf as well"""
+        return self.xp.where(x > 0, x, x * negative_slope) if negative_slope else self.xp.where(x <= 0, 0, x)
 
     def leaky_relu_gate(self, g: Array, x: Array, negative_slope: float) -> Array:
-        """g where x > 0, else negative_slope * g: the leaky ReLU's derivative at x, applied to g."""
-        return self.xp.where(x > 0, g, g * negative_slope)
+        """g where x > 0, else negative_slope * g: the leaky ReLU's derivative at x, applied to g.
+
+        With slope 0 it is a choice, not a product: 0 where x <= 0, also of an infinite g.
+        """
+        return self.xp.where(x > 0, g, g * negative_slope) if negative_slope else self.xp.where(x <= 0, 0, g)
+
+    def keep(self, x: Array, mask: Array) -> Array:
+        """x where the mask is true, else 0: a choice and not a product, for 0 * inf is NaN."""
+        return self.xp.where(mask, x, 0)
 
     def tanh(self, x: Array) -> Array:
         return self.xp.tanh(x)
@@ -326,6 +341,13 @@ class ArrayBackend:
             v *= alpha
             v += (1 - alpha) * g * g
             p -= lr * g / (self.xp.sqrt(v) + eps)
+
+
+def _never_repeats(part: Any) -> bool:
+    """Slices, integers and masks meet each place once."""
+    if part is None or part is ... or isinstance(part, (slice, int, np.integer)):
+        return True
+    return getattr(part, "dtype", np.dtype(object)).kind == "b"
 
 
 def overlap(offset: int, size: int) -> tuple[slice, slice]:

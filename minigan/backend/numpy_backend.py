@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .base import Array, ArrayBackend, Shared
-from .cpu import elementwise, filtering, im2col, norm, optim, scratch, threads
+from .cpu import elementwise, filtering, im2col, norm, optim, threads
 from .geometry import ConvGeometry
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
@@ -24,9 +24,6 @@ SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
 class NumpyBackend(ArrayBackend):
     name = "numpy"
     array_type = np.ndarray
-
-    def __init__(self) -> None:
-        scratch.keep_freed_memory()
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         if type(array) is np.ndarray and dtype is None:
@@ -101,6 +98,13 @@ class NumpyBackend(ArrayBackend):
 
     def leaky_relu_gate(self, g: Array, x: Array, negative_slope: float) -> Array:
         return self._elementwise(super().leaky_relu_gate, elementwise.leaky_relu_gate, (g, x), negative_slope)
+
+    def keep(self, x: Array, mask: Array) -> Array:
+        if x.size < SMALL or not _has_kernels(x.dtype):
+            return super().keep(x, mask)
+        out = self.empty(x.shape, x.dtype)
+        elementwise.over_chunks(elementwise.keep, self._flat(x), self._flat(mask), self._flat(out))
+        return out
 
     def tanh(self, x: Array) -> Array:
         return self._elementwise(super().tanh, np.tanh, (x,))

@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.random import Generator
 
-from .. import backend, gan, metrics
-from ..checkpoint import read_generator
+from .. import backend, data, gan, metrics
+from ..checkpoint import Checkpoints, read_generator
 from ..data import Dataset
 from ..errors import InputError
+from ..files import check_suffix
 from ..metrics.extractor import SHIPPED
 from ..nn import Module
 from ..runs.best import Best
+from .options import Needs
 
 if TYPE_CHECKING:
     from ..metrics import Extractor
+
+TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a training, the first that is there
 
 
 def natural(text: str) -> int:
@@ -35,6 +39,57 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return number
+
+
+LENGTH = (Needs("--epochs", lambda args: args.steps is None, "beside --steps: leave out one of them", default=5),)
+THREADS = (
+    Needs(
+        "--threads",
+        lambda args: args.backend == "numpy" or getattr(args, "metric_every", None) is not None,
+        "on this backend: add --backend numpy",
+    ),
+)
+PICTURES = (
+    Needs("--size", lambda args: has_pictures(args), "with images that have a size: give a folder of pictures"),
+    Needs(
+        "--channels",
+        lambda args: has_pictures(args),
+        "with images that have their channels: give a folder of pictures",
+        default=3,
+    ),
+)
+METRIC = tuple(
+    Needs(option, lambda args: args.metric_every is not None, "without --metric-every: add that")
+    for option in ("--metric-samples", "--extractor")
+)
+
+
+def has_pictures(args: argparse.Namespace) -> bool:
+    """Whether some of the data are pictures, which are brought to a size: the others are taken as they are."""
+    sources = [args.data, getattr(args, "test", None)]
+    return any(source not in (None, "mnist") and not data.is_idx_folder(source) for source in sources)
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", type=positive, help="pixels a side that pictures are cut to (default: 64)")
+    parser.add_argument("--channels", type=int, choices=(1, 3), help="of pictures (default: 3)")
+
+
+def open_images(source: str, size: int | None, channels: int, split: str = "train") -> Dataset:
+    """MNIST by name, a folder that holds IDX files, or a folder of pictures, which has no splits."""
+    if source == "mnist":
+        return data.mnist(split)
+    if data.is_idx_folder(source):
+        return data.mnist(split, root=source)
+    return data.ImageFolder(source, size or 64, channels)
+
+
+def of_class(dataset: Dataset, wanted: str | None) -> Dataset:
+    """The images of one class, given by its name or else by its index; all of them where none is wanted."""
+    if wanted is None:
+        return dataset
+    is_index = wanted not in dataset.classes and wanted.isdecimal()
+    return dataset.of_class(int(wanted) if is_index else wanted)
 
 
 def add_tf32(parser: argparse._ActionsContainer) -> None:
@@ -89,10 +144,6 @@ def add_metric(parser: argparse._ActionsContainer) -> None:
 def best_of(args: argparse.Namespace, dataset: Dataset, z_dim: int, conditional: bool, rng: Generator) -> Best | None:
     """What ``add_metric``'s arguments ask for."""
     if not args.metric_every:
-        unused = {"--metric-samples": args.metric_samples, "--extractor": args.extractor}
-        for option, value in unused.items():
-            if value is not None:
-                raise InputError(f"{option} {value} does nothing without --metric-every: add that, or leave it out")
         return None
     return Best(
         dataset,
@@ -106,19 +157,41 @@ def best_of(args: argparse.Namespace, dataset: Dataset, z_dim: int, conditional:
 
 
 def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a model.safetensors or a checkpoint that a training wrote")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a model.safetensors, a checkpoint, or the folder that a training wrote"
+    )
     parser.add_argument("--out", default=out, metavar="FILE", help=f"the picture to write (default: {out})")
     parser.add_argument("--seed", type=natural, default=0, help="of the random latents (default: 0)")
     parser.add_argument("--class", dest="label", type=natural, metavar="N", help="of a conditional model: only class N")
     add_backend(parser)
 
 
+def model_of(source: Path) -> Path:
+    """A model's file, or the one in the folder of a training."""
+    found = model_in(source) if source.is_dir() else source
+    if found is None:
+        raise InputError(f"{source}: there is no such file, and no model in this folder; give the folder of a training")
+    return found
+
+
+def model_in(folder: Path) -> Path | None:
+    """The model of a training's folder, or the newest checkpoint of one under way; None in any other folder."""
+    for name in TAKEN:
+        if (folder / name).is_file():
+            return folder / name
+    paths = [*Checkpoints(folder / "checkpoints").paths(), *Checkpoints(folder).paths()]
+    return paths[-1] if paths else None
+
+
 class LoadedGenerator:
     """A generator from a file, ready to be asked for images."""
 
-    def __init__(self, path: str | Path, backend_name: str, out: str | None = None) -> None:
-        if out is not None and Path(out).resolve() == Path(path).resolve():
-            raise InputError(f"--out {out} would overwrite the model: choose another name")
+    def __init__(self, source: str | Path, backend_name: str, out: str | None = None) -> None:
+        self.path = path = model_of(Path(source))
+        if out is not None:
+            if Path(out).resolve() == path.resolve():
+                raise InputError(f"--out {out} would overwrite the model: choose another name")
+            check_suffix(out, ".png")
         place = backend.get(backend_name)
         architecture, state = read_generator(path)
         try:

@@ -11,12 +11,23 @@ import numpy as np
 import minigan
 
 from .. import data, viz
-from ..files import write_atomically
+from ..errors import InputError
+from ..files import check_suffix, write_atomically
 from ..metrics.evaluation import Evaluator
 from ..metrics.pixels import as_bytes
-from .arguments import add_backend, add_extractor, extractor_for, natural, positive
-from .sources import open_samples
-from .train import is_idx_folder, open_images
+from ..runs.folder import refuse_inside
+from .arguments import PICTURES, add_extractor, add_pictures, extractor_for, natural, of_class, open_images, positive
+from .options import Needs, check
+from .sources import is_generator, open_samples
+
+DRAWN = (
+    Needs(
+        "--backend",
+        lambda args: is_generator(args.source),
+        "with samples that are there already: give a model as SOURCE",
+        default="numpy",
+    ),
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -34,16 +45,15 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--data", default="mnist", metavar="DATA", help="mnist (default), a folder of IDX files, or one of pictures"
     )
     parser.add_argument("--test", metavar="DATA", help="held-out images (default: the test split of --data, if any)")
-    parser.add_argument("--size", type=positive, help="pixels a side that pictures are cut to (default: 64)")
-    parser.add_argument("--channels", type=int, choices=(1, 3), default=3, help="of pictures (default: 3)")
-    parser.add_argument("--class", dest="only", metavar="NAME", help="against the images of this class alone")
+    add_pictures(parser)
+    parser.add_argument("--class", dest="only", metavar="CLASS", help="against this class alone, by name or index")
     parser.add_argument("-n", type=positive, default=10_000, metavar="N", help="how many samples (default: 10000)")
     add_extractor(parser)
     parser.add_argument("--no-baselines", action="store_true", help="the samples alone, which is faster")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there too")
     parser.add_argument("--neighbours", metavar="FILE", help="draw the samples nearest to training images beside them")
     parser.add_argument("--seed", type=natural, default=0, help="of latents, subsets and baselines (default: 0)")
-    add_backend(parser)
+    parser.add_argument("--backend", help="where a model draws: numpy (default), cupy or reference")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=run)
@@ -52,10 +62,15 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    check(args, PICTURES, DRAWN)
     if args.threads:
         minigan.set_num_threads(args.threads)
     drawn, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
+    check_targets(args)
     train, test = open_data(args)
+    for option, target in targets(args).items():
+        for dataset in (train, test):
+            refuse_inside(target, None if dataset is None else dataset.root, option)
     extractor = extractor_for(train, args.extractor)
     extractor(train.images[:1])  # a misfit is told of before any work
     with tqdm(bar_format="{desc} [{elapsed}]", disable=args.quiet or None, leave=False) as bar:
@@ -75,6 +90,26 @@ def run(args: argparse.Namespace) -> None:
         print(f"\n{args.neighbours}: samples, each with the training images nearest to it; the likest first")
 
 
+def targets(args: argparse.Namespace) -> dict[str, str]:
+    """What is to be written, by option."""
+    asked = {"--json": args.json, "--neighbours": args.neighbours}
+    return {option: name for option, name in asked.items() if name is not None}
+
+
+def check_targets(args: argparse.Namespace) -> None:
+    """That no file is written over the source, or over another one, or as something that its name is not."""
+    taken = {Path(args.source).resolve(): "the SOURCE"}
+    for option, name in targets(args).items():
+        path = Path(name).resolve()
+        if path in taken:
+            raise InputError(f"{option} {name} would overwrite {taken[path]}: choose another name")
+        taken[path] = f"{option}'s file"
+    if args.json is not None:
+        check_suffix(args.json, ".json")
+    if args.neighbours is not None:
+        check_suffix(args.neighbours, ".png")
+
+
 def open_data(args: argparse.Namespace) -> tuple[data.Dataset, data.Dataset | None]:
     """The training images, and held-out ones where there are any."""
     train = open_images(args.data, args.size, args.channels)
@@ -83,14 +118,11 @@ def open_data(args: argparse.Namespace) -> tuple[data.Dataset, data.Dataset | No
     if held_out is not None:
         split = "test" if has_test_split(held_out) else "train"
         test = open_images(held_out, args.size, args.channels, split)
-    if args.only is not None:
-        train = train.of_class(args.only)
-        test = test if test is None else test.of_class(args.only)
-    return train, test
+    return of_class(train, args.only), None if test is None else of_class(test, args.only)
 
 
 def has_test_split(source: str) -> bool:
-    return source == "mnist" or (is_idx_folder(source) and any(Path(source).glob("*t[1e]*-images*")))
+    return source == "mnist" or "test" in data.idx_splits(source)
 
 
 def draw_neighbours(evaluator: Evaluator, images: np.ndarray) -> viz.Picture:

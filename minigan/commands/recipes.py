@@ -9,7 +9,7 @@ from .. import gan
 from ..checkpoint import Checkpoints
 from ..errors import InputError
 from ..gan.recipes import Recipe
-from .arguments import natural, positive
+from .arguments import positive
 
 DEFAULT, OLD = "self_conditioned", "dcgan2016"  # OLD: of runs from before there was a choice
 SETTINGS = ("batch_size", "lr", "z_dim", "width", "clusters", "gamma", "r1_every", "noise", "ema")

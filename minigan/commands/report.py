@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..files import check_suffix
 from ..runs.report import write_report
 
 
@@ -18,5 +19,6 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     out = Path(args.out)
     target = Path(args.html or out / "report.html")
+    check_suffix(target, ".html", ".htm")
     write_report(out, target)
     print(f"open {target} in a browser")

@@ -9,11 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import data, gan
-from ..checkpoint import Checkpoints
 from ..errors import InputError
-from .arguments import LoadedGenerator
-
-TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a training, the first that is there
+from .arguments import LoadedGenerator, model_in
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,10 @@ def open_samples(
     return from_generator(path, count, dataset, rng, backend_name)
 
 
-def model_in(folder: Path) -> Path | None:
-    """The model of a training's folder, or the newest checkpoint of one under way; None in any other folder."""
-    for name in TAKEN:
-        if (folder / name).is_file():
-            return folder / name
-    paths = [*Checkpoints(folder / "checkpoints").paths(), *Checkpoints(folder).paths()]
-    return paths[-1] if paths else None
+def is_generator(source: str) -> bool:
+    """Whether SOURCE draws its samples, and is not a place where they lie."""
+    path = Path(source)
+    return model_in(path) is not None if path.is_dir() else path.suffix != ".npz"
 
 
 def from_generator(

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"the tape in {out / f'{name}-graph.svg'}, where time and memory went in {out / f'{name}-flame.svg'}")
 
 
-def trace_step(trainer: Trainer, step: str, *batch: Array) -> Trace:
+def trace_step(trainer: Trainer[gan.TwoPlayer], step: str, *batch: Array) -> Trace:
     """The D update (on fakes made before) or the G update (with the making of its fakes) of a trainer, traced."""
     trainer.step(*batch)  # the first one wakes the threads and fills the caches
     game = trainer.game
@@ -58,7 +58,7 @@ def trace_step(trainer: Trainer, step: str, *batch: Array) -> Trace:
 
 def digits_trainer(
     name: str, batch_size: int, width: int | None, seed: int, backend_name: str
-) -> tuple[Trainer, tuple]:
+) -> tuple[Trainer[gan.TwoPlayer], tuple]:
     """A model of the zoo that is to learn MNIST's digits, as ``minigan train`` makes it; and a first batch."""
     if name not in gan.MODELS:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(gan.MODELS)}")

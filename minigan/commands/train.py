@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,34 @@ import minigan
 from .. import data, gan
 from ..errors import InputError
 from ..optim import LinearDecay
-from ..runs import Run, free_folder
-from .arguments import add_backend, add_metric, add_tf32, best_of, fixed_by, natural, place_for, positive
+from ..runs import Run
+from .arguments import (
+    LENGTH,
+    METRIC,
+    PICTURES,
+    THREADS,
+    add_backend,
+    add_metric,
+    add_pictures,
+    add_tf32,
+    best_of,
+    fixed_by,
+    natural,
+    of_class,
+    open_images,
+    place_for,
+    positive,
+)
+from .options import Needs, check
+
+GAME = (
+    Needs("--penalty-every", lambda args: bool(args.penalty), "without --penalty: add that", default=1),
+    Needs(
+        "--betas",
+        lambda args: gan.MODELS[args.model].optimizer == "adam",
+        "with a model that is not trained by Adam: choose another --model",
+    ),
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -28,9 +53,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
-    parser.add_argument("--size", type=positive, help="pixels a side that pictures are cut to (default: 64)")
-    parser.add_argument("--channels", type=int, choices=(1, 3), default=3, help="of pictures (default: 3)")
-    parser.add_argument("--class", dest="only", metavar="NAME", help="train on the images of this class alone")
+    add_pictures(parser)
+    parser.add_argument("--class", dest="only", metavar="CLASS", help="train on this class alone, by name or index")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/MODEL, -2, -3, ...)")
     add_backend(parser)
     add_tf32(parser)
@@ -41,7 +65,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
     length = parser.add_argument_group("how long")
-    length.add_argument("--epochs", type=positive, default=5, help="passes over the data (default: 5)")
+    length.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     length.add_argument("--steps", type=positive, help="stop after so many steps instead")
     length.add_argument("--batch-size", type=int, default=128, help="images a step (default: 128)")
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
@@ -53,7 +77,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     game.add_argument(
         "--penalty", choices=gan.PENALTIES, action="append", help="instead of the model's own; repeatable"
     )
-    game.add_argument("--penalty-every", type=positive, default=1, metavar="K", help="apply --penalty each K-th step")
+    game.add_argument("--penalty-every", type=positive, metavar="K", help="apply --penalty each K-th step (default: 1)")
     game.add_argument("--n-critic", type=positive, help="update G in every n-th step only")
     game.add_argument("--clip-weights", type=float, help="clip D's parameters to this size after each update")
     game.add_argument("--label-smoothing", type=float, help="of non_saturating and minimax, one-sided")
@@ -73,18 +97,25 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    if args.batch_size < 2:
-        raise InputError(f"--batch-size {args.batch_size}: batch norm needs at least 2 images")
     if args.model not in gan.MODELS:
         raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(gan.MODELS)}")
+    model = gan.MODELS[args.model]
+    check(args, LENGTH, THREADS, PICTURES, METRIC, GAME)
+    size, rest = divmod(args.batch_size, args.accumulate)
+    if rest:
+        raise InputError(f"--batch-size {args.batch_size} cannot be worked on in --accumulate {args.accumulate} parts")
+    if size < 2:
+        parts = f" in --accumulate {args.accumulate} parts" if args.accumulate > 1 else ""
+        raise InputError(f"--batch-size {args.batch_size}{parts}: batch norm needs at least 2 images")
+    if args.only is not None and model.conditional:
+        raise InputError(f"--class {args.only}: {args.model} learns to tell classes apart, and would see but one")
     if args.threads:
         minigan.set_num_threads(args.threads)
-    place, model = place_for(args), gan.MODELS[args.model]
+    place = place_for(args)
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     images = open_images(args.data, args.size, args.channels)
-    if args.only is not None:
-        images = images.of_class(args.only)
+    images = of_class(images, args.only)
     if model.conditional and images.labels is None:
         raise InputError(
             f"{args.model} needs labels, and {args.data} has none: put the pictures in a folder for each class"
@@ -102,14 +133,17 @@ def run(args: argparse.Namespace) -> None:
         architecture["classes"] = len(images.classes)
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     steps = args.steps or args.epochs * len(loader)
+    if args.decay_from is not None and args.decay_from >= steps:
+        raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
 
     with Run(
-        args.out or (f"out/{args.model}" if args.resume else free_folder(f"out/{args.model}")),
+        args.out,
         trainer,
         loader,
         architecture,
         rng=looks,
+        base=f"out/{args.model}",
         epochs=args.epochs,
         steps=args.steps,
         config=fixed_by(args) | ({"steps": steps} if fades(args) else {}),
@@ -123,19 +157,6 @@ def run(args: argparse.Namespace) -> None:
     print(folder.summary())
 
 
-def open_images(source: str, size: int | None, channels: int, split: str = "train") -> data.Dataset:
-    """MNIST by name, a folder that holds IDX files, or a folder of pictures, which has no splits."""
-    if source == "mnist":
-        return data.mnist(split)
-    if is_idx_folder(source):
-        return data.mnist(split, root=source)
-    return data.ImageFolder(source, size or 64, channels)
-
-
-def is_idx_folder(source: str) -> bool:
-    return any("idx3" in path.name for path in Path(source).glob("*"))
-
-
 def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     """What the command line asks for other than the model's own settings."""
     names = ("n_critic", "clip_weights", "g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate")
@@ -145,6 +166,8 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     if args.objective or args.label_smoothing is not None:
         asked["objective"] = objective(args, gan.MODELS[args.model].objective)
     if args.penalty:
+        if len(set(args.penalty)) < len(args.penalty):
+            raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
         asked["penalties"] = tuple(gan.PENALTIES[name](every=args.penalty_every) for name in args.penalty)
     augment: list[Any] = []
     if args.instance_noise is not None:

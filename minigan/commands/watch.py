@@ -13,10 +13,12 @@ from ..data.mixtures import ring_of_gaussians
 from ..errors import InputError
 from ..tensor import Tensor
 from .arguments import add_backend, natural, positive
+from .options import Needs, check
 from .trace import digits_trainer, make_folder
 
 TOY = "toy"
 SHOWN = 8  # images that a probe looks at
+MODELS_ONLY = (Needs("--width", lambda args: args.model != TOY, f"with {TOY}: choose another --model", default=32),)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -33,6 +35,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    check(args, MODELS_ONLY)
     if args.batch_size == 1:
         raise InputError("--batch-size 1: batch norm needs at least 2 images")
     if args.model != TOY and args.model not in gan.MODELS:
@@ -48,7 +51,7 @@ def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
     from .. import watch
 
     steps, batch_size = args.steps or 200, args.batch_size or 64
-    trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width or 32, args.seed, args.backend)
+    trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width, args.seed, args.backend)
     place = backend.get(args.backend)
     shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence([args.seed, 1]).spawn(2))
     loader = data.Loader(data.mnist("train"), batch_size, backend=place, rng=shuffle)
@@ -96,7 +99,9 @@ def watch_toy(args: argparse.Namespace, out: Path) -> list[str]:
     return ["toy.gif", "toy.png"]
 
 
-def toy_trainer(init: np.random.Generator, noise: np.random.Generator, place: backend.ArrayBackend) -> gan.Trainer:
+def toy_trainer(
+    init: np.random.Generator, noise: np.random.Generator, place: backend.ArrayBackend
+) -> gan.Trainer[gan.TwoPlayer]:
     """The smallest GAN there is to see: z (2) to a point of the plane."""
 
     def mlp(widths: list[int], slope: float) -> nn.Module:

@@ -10,8 +10,8 @@
 
 from .clusters import clustered
 from .dataset import Dataset
-from .idx import mnist, read_idx
+from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
 
-__all__ = ["Dataset", "ImageFolder", "Loader", "clustered", "mnist", "read_idx"]
+__all__ = ["Dataset", "ImageFolder", "Loader", "clustered", "idx_splits", "is_idx_folder", "mnist", "read_idx"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,8 @@ class Dataset:
     """Pictures of one size, with or without labels.
 
     ``images`` is uint8 (N, C, H, W); ``labels`` is int64 (N,), each an index into ``classes``, or None;
-    ``skipped`` holds a (name, reason) for each file that was left out.
+    ``skipped`` holds a (name, reason) for each file that was left out. ``root`` is the folder that it was made of,
+    where every file counts as data, so that nothing else is to be written there.
 
     Raises InputError when these do not fit together.
 
@@ -31,6 +32,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     name: str = "images"
     skipped: tuple[tuple[str, str], ...] = ()
+    root: str | None = None
 
     def __post_init__(self) -> None:
         images, labels = self.images, self.labels
@@ -75,7 +77,7 @@ class Dataset:
             raise InputError(f"{self.name} has no labels, so no pictures of class {wanted[0]!r} can be picked")
         chosen = np.isin(self.labels, [self._index(which) for which in wanted])
         name = f"{self.name}[{', '.join(map(str, wanted))}]"
-        return Dataset(self.images[chosen], self.labels[chosen], self.classes, name)
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen], name=name)
 
     def _index(self, which: str | int) -> int:
         if isinstance(which, str) and which in self.classes:

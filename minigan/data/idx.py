@@ -153,18 +153,35 @@ def mnist(split: str = "train", root: str | PathLike[str] | None = None) -> Data
     return Dataset(images[:, None], labels, classes, f"{prefix or folder.resolve().name}-{split}")
 
 
+def idx_splits(folder: str | PathLike[str]) -> set[str]:
+    """Of "train" and "test" those that ``mnist`` finds in a folder; the empty set where it holds no images in IDX."""
+    return {split for _, split, kind in _named(Path(folder)) if kind == "images"}
+
+
+def is_idx_folder(folder: str | PathLike[str]) -> bool:
+    """Whether a folder holds IDX files, by their names. Pictures and folders may be called as they like."""
+    return bool(_named(Path(folder)))
+
+
+def _named(folder: Path) -> dict[tuple[str, str, str], Path]:
+    """The IDX files of a folder by prefix, split (train or test) and kind (images or labels)."""
+    found: dict[tuple[str, str, str], Path] = {}
+    if not folder.is_dir():
+        return found
+    # From the longest name to the shortest: where a file lies there packed and unpacked, the unpacked one is read.
+    for path in sorted(folder.iterdir(), key=lambda path: (-len(path.name), path.name)):
+        if (match := FILE_NAME.fullmatch(path.name)) and not path.is_dir():
+            own_split = "train" if match["split"] == "train" else "test"
+            found[match["prefix"] or "", own_split, match["kind"]] = path
+    return found
+
+
 def _find_files(folder: Path, split: str) -> tuple[str, Path, Path | None]:
     """The set's prefix, mostly "", its images file, and its labels file if there is one."""
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{folder} {what}, expected a folder of IDX files: check the path")
-    found: dict[tuple[str, str, str], Path] = {}
-    # From the longest name to the shortest: where a file lies there packed and unpacked, the unpacked one is read.
-    for path in sorted(folder.iterdir(), key=lambda path: (-len(path.name), path.name)):
-        if match := FILE_NAME.fullmatch(path.name):
-            own_split = "train" if match["split"] == "train" else "test"
-            found[match["prefix"] or "", own_split, match["kind"]] = path
-
+    found = _named(folder)
     prefixes = sorted(prefix for prefix, own_split, kind in found if (own_split, kind) == (split, "images"))
     if not prefixes:
         names = " or ".join(f"{name}-images-idx3-ubyte[.gz]" for name in SPLITS[split])

@@ -67,7 +67,7 @@ def ImageFolder(  # noqa: N802 - named for the thing it makes, as the field know
     unreadable = {name for name, _ in skipped}
     labels, classes = _labels([name for name in names if name not in unreadable])
     # The pixels stay channels-last in memory, the way the loader wants them.
-    return Dataset(pixels.transpose(0, 3, 1, 2), labels, classes, folder.resolve().name, tuple(skipped))
+    return Dataset(pixels.transpose(0, 3, 1, 2), labels, classes, folder.resolve().name, tuple(skipped), str(folder))
 
 
 def _files_under(folder: Path) -> list[str]:

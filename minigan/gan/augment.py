@@ -60,7 +60,10 @@ class DiffAugment:
     policy: str = "color,translation,cutout"
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.policy.split(",") if name not in POLICIES]
+        names = self.policy.split(",")
+        if len(set(names)) < len(names):
+            raise InputError(f"DiffAugment: {self.policy!r} names one twice")
+        unknown = [name for name in names if name not in POLICIES]
         if unknown:
             raise InputError(f"DiffAugment: unknown {', '.join(map(repr, unknown))}; choose of {', '.join(POLICIES)}")
 

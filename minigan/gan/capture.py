@@ -29,13 +29,14 @@ MODES = ("auto", True, False)
 class Steps(Protocol):
     """What is known here of a trainer."""
 
-    game: Game
     optimizers: dict[str, Optimizer]
     averages: dict[str, EMA]
     accumulate: int
     clip_grad_norm: float | None
     step_count: int
 
+    @property
+    def game(self) -> Game: ...
     def due(self) -> list[Turn]: ...
     def facts(self) -> dict[str, Any]: ...
     def rewind(self, facts: dict[str, Any]) -> None: ...

@@ -6,15 +6,16 @@ can be run again from a state before it and does the very same.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..nn import Module
-from ..primitives import Op
+from ..tensor import Node, Op, Tensor
+from ..tracing.observer import Observer
 from .trainer import Trainer
 
 
@@ -24,59 +25,59 @@ class NotFiniteError(Exception):
 
 @contextmanager
 def watch(trainer: Trainer) -> Iterator[None]:
-    """In this context the first value in an op that is not finite raises NotFiniteError, which says whose it is."""
-    networks = trainer.game.networks
-    modules = {id(module): f"{name} ({type(module).__name__})"
-               for prefix, network in networks.items() for name, module in network.named_modules(prefix)}  # fmt: skip
-    leaves = {id(held.data): f"the parameter {prefix}.{name}"
-              for prefix, network in networks.items() for name, held in network.named_parameters()}  # fmt: skip
-    leaves |= {id(array): f"the buffer {prefix}.{name}"
-               for prefix, network in networks.items() for name, array in network.named_buffers()}  # fmt: skip
-    inside: list[str] = []  # the modules whose forward is under way, outermost first
+    """In this context the first value in an op that is not finite raises NotFiniteError, which says whose it is.
 
-    def call(module: Module, *inputs: Any, original: Any = Module.__call__, **settings: Any) -> Any:
-        inside.append(modules.get(id(module), type(module).__name__))
-        result = original(module, *inputs, **settings)
-        inside.pop()  # not after an exception: it tells where that came from
-        return result
+    Only what this thread does is looked at.
+    """
+    with trainer.eagerly(), np.errstate(all="ignore"), Watch(trainer.game.networks):
+        yield
 
-    def forward(op: Op, backend: Any, *arrays: Any, original: Any) -> Any:
-        where = f"in {inside[-1]}" if inside else "outside the networks' forward"
-        for array in arrays:
-            if not finite(array):
-                unknown = "an image of the batch" if array.ndim > 1 else "a constant"
-                raise NotFiniteError(f"{leaves.get(id(array), unknown)} holds {count(array)} values")
-        output = original(op, backend, *arrays)
-        if not finite(output):
-            raise NotFiniteError(f"{type(op).__name__} {where} made {count(output)} values, of finite inputs")
+
+class Watch(Observer):
+    def __init__(self, networks: dict[str, Module]) -> None:
+        self.modules = {id(module): f"{name} ({type(module).__name__})"
+                        for prefix, network in networks.items()
+                        for name, module in network.named_modules(prefix)}  # fmt: skip
+        self.leaves = {id(held.data): f"the parameter {prefix}.{name}"
+                       for prefix, network in networks.items()
+                       for name, held in network.named_parameters()}  # fmt: skip
+        self.leaves |= {id(array): f"the buffer {prefix}.{name}"
+                        for prefix, network in networks.items()
+                        for name, array in network.named_buffers()}  # fmt: skip
+        self.inside: list[str] = []  # the modules whose forward is under way, outermost first
+
+    def call(self, module: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        self.inside.append(self.modules.get(id(module), type(module).__name__))
+        try:
+            return super().call(module, inputs, settings)
+        finally:
+            self.inside.pop()
+
+    def apply(self, op: Op, inputs: tuple[Tensor, ...]) -> Tensor:
+        where = f"in {self.inside[-1]}" if self.inside else "outside the networks' forward"
+        for t in inputs:
+            if not finite(t.data):
+                unknown = "an image of the batch" if t.ndim > 1 else "a constant"
+                raise NotFiniteError(f"{self.leaves.get(id(t.data), unknown)} holds {count(t.data)} values")
+        output = super().apply(op, inputs)
+        if not finite(output.data):
+            raise NotFiniteError(f"{type(op).__name__} {where} made {count(output.data)} values, of finite inputs")
         return output
 
-    with ExitStack() as patched, np.errstate(all="ignore"):
-        patched.enter_context(trainer.eagerly())
-        patched.enter_context(replaced(Module, "__call__", call))
-        for kind in all_kinds(Op):
-            if "forward" in vars(kind):
-                patched.enter_context(replaced(kind, "forward", bound(forward, original=kind.forward)))
-        yield
+    def vjp(self, node: Node) -> Callable[..., tuple[Any, ...]]:
+        """A gradient that no op made, but a kernel at once, is looked at here."""
+        op = node.op
 
+        def watched(*args: Tensor) -> tuple[Any, ...]:
+            return tuple(thunk and partial(gradient, thunk) for thunk in op.vjp(*args))
 
-def bound(function: Any, **settings: Any) -> Any:
-    """``function`` with these settings, as a method can be."""
-    return lambda *args: function(*args, **settings)
+        def gradient(thunk: Callable[[], Tensor]) -> Tensor:
+            found = thunk()
+            if not finite(found.data):
+                raise NotFiniteError(f"the backward of {type(op).__name__} made {count(found.data)} values")
+            return found
 
-
-@contextmanager
-def replaced(owner: type, name: str, value: Any) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
-
-
-def all_kinds(kind: Any) -> list[Any]:
-    return [kind, *itertools.chain.from_iterable(map(all_kinds, kind.__subclasses__()))]
+        return watched
 
 
 def finite(array: Any) -> bool:

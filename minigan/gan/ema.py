@@ -38,7 +38,10 @@ class EMA:
 
     def update(self) -> None:
         on_host(self._begin)
-        backend, dtype = self.generator.backend, self.generator.dtype
+        here, there = ((network.backend, network.dtype) for network in (self.generator, self.source))
+        if here != there:  # the generator has been moved by ``to``
+            self.generator.to(*there)
+        backend, dtype = there
         share = from_host(backend, lambda: np.array(1 - self.decay_at(self._updates()), dtype))
         for average, parameter in zip(self.generator.parameters(), self.source.parameters(), strict=True):
             average.data += share * (parameter.data - average.data)

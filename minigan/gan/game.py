@@ -111,8 +111,9 @@ class TwoPlayer(Game):
 
         def critic(images: Tensor) -> Tensor:
             logits = seen.get(images)
-            known = logits is not None and logits.requires_grad
-            return logits if known else self.discriminator(images, *round.given)
+            if logits is not None and logits.requires_grad:
+                return logits
+            return self.discriminator(images, *round.given)
 
         real, fake = seen
         nothing = Tensor(self.backend.constant(0.0, real.dtype))

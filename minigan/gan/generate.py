@@ -5,29 +5,32 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..nn import Module
+from ..nn import Module, mode
 from ..tensor import Tensor, no_grad
 
 
 def generate(generator: Module, z: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 64) -> np.ndarray:
     """Images (N, C, H, W) in [-1, 1] on the host for z (N, z_dim) and, if it is conditional, labels (N,).
 
-    Runs in evaluation mode: batch norm uses its running statistics, so an image does not depend on its neighbours.
+    Runs in evaluation mode, where batch norm uses its running statistics, so that an image does not depend on its
+    neighbours; afterwards every module is in its own mode again.
     """
+    z = np.asarray(z)
     if z.ndim != 2 or not len(z):
         raise InputError(f"generate: z is {z.shape}, it must be (N, z_dim) with N at least 1")
-    mode = generator.training
-    generator.eval()
-    try:
-        with no_grad():
-            images = []
-            for start in range(0, len(z), batch_size):
-                part = slice(start, start + batch_size)
-                given = () if labels is None else (labels[part],)
-                images.append(np.asarray(generator(_latent(generator, z[part]), *given).numpy()))
-            return np.concatenate(images)
-    finally:
-        generator.train(mode)
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != (len(z),):
+            raise InputError(f"generate: labels are {labels.shape}, there must be one for each of {len(z)} latents")
+    if batch_size < 1:
+        raise InputError(f"generate: batch_size = {batch_size} must be at least 1")
+    with mode(generator, training=False), no_grad():
+        images = []
+        for start in range(0, len(z), batch_size):
+            part = slice(start, start + batch_size)
+            given = () if labels is None else (labels[part],)
+            images.append(np.asarray(generator(_latent(generator, z[part]), *given).numpy()))
+        return np.concatenate(images)
 
 
 def _latent(generator: Module, z: np.ndarray) -> Tensor:

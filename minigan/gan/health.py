@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .objectives import AuxiliaryClassifier, Hinge, Minimax, Objective, RelativisticAverage, Wasserstein
+from .objectives import Objective
 
 WINDOW = 100  # steps
 COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', when it has been three times as much before
@@ -54,7 +54,7 @@ class Health:
 
     def __init__(self, objective: Objective, n_critic: int = 1) -> None:
         self.n_critic = n_critic  # G's loss and gradient are unknown before its first update
-        self.objective = objective.base if isinstance(objective, AuxiliaryClassifier) else objective
+        self.objective = objective
         self._active: dict[str, str] = {}
         # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread
         self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(6)]
@@ -81,20 +81,9 @@ class Health:
         self._active = {kind: text for kind, text in found.items() if text}
         return raised
 
-    def lead(self, record: Mapping[str, float]) -> float:
-        """How far D is ahead: 1 when it makes no mistake, 0 when it guesses, below 0 when fooled; NaN: unknown."""
-        if isinstance(self.objective, Wasserstein):
-            return math.nan  # scores without a scale
-        if isinstance(self.objective, Hinge):  # these two judge differences or margins: D's loss tells, not its beliefs
-            return 1 - record["d_loss"] / 2
-        if isinstance(self.objective, RelativisticAverage):
-            return 1 - record["d_loss"] / (2 * math.log(2))
-        most = 1 - self.objective.label_smoothing if isinstance(self.objective, Minimax) else 1
-        return (record["d_real"] - record["d_fake"]) / most
-
     def _judge(self, step: int, record: Mapping[str, float]) -> dict[str, str]:
         """What is to be said of each kind: "" for nothing."""
-        lead = self.lead(record)
+        lead = self.objective.lead(record)
         self._follow_swings(step, lead)
         values = (lead, abs(lead), record["d_real"], record["d_fake"], record["g_grad"], record["spread"])
         for last, value in zip(self._last, values, strict=True):

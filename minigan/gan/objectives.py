@@ -9,6 +9,9 @@ In the formulas r and f are the logits of real and generated images, E a mean ov
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,22 +21,27 @@ from ..ops import log_softmax, relu, sigmoid, softplus
 from ..tensor import Tensor
 
 
-class Objective:
-    """A pair of losses to be minimised. Logits are (N, 1); each loss is a scalar.
+class Objective(ABC):
+    """A pair of losses to be minimised, and who is ahead. Logits are (N, 1); each loss is a scalar.
 
     ``labels`` (N,) are the classes of a conditional model's batch, for the objectives that use them. ``g_loss`` gets
     ``real_logits`` when ``g_sees_real`` says so: D is then run on the real images once more in the G step.
     """
 
-    g_sees_real = False
+    g_sees_real: bool = False
 
-    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: np.ndarray | None = None) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__}.d_loss")
+    @abstractmethod
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: np.ndarray | None = None) -> Tensor: ...
 
+    @abstractmethod
     def g_loss(
         self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: np.ndarray | None = None
-    ) -> Tensor:
-        raise NotImplementedError(f"{type(self).__name__}.g_loss")
+    ) -> Tensor: ...
+
+    @abstractmethod
+    def lead(self, record: Mapping[str, float]) -> float:
+        """How far D is ahead, from what a step's record says (d_loss, d_real, d_fake): 1 when it makes no mistake, 0
+        when it guesses, below 0 when it is fooled. NaN where that cannot be told; see gan/health.py."""
 
     def belief(self, logits: Tensor) -> Tensor:
         """What to report of D's output: a probability here, the plain score for critics."""
@@ -63,6 +71,9 @@ class Minimax(Objective):
 
     def g_loss(self, fake_logits, real_logits=None, labels=None):
         return -softplus(fake_logits).mean()
+
+    def lead(self, record):
+        return (record["d_real"] - record["d_fake"]) / (1 - self.label_smoothing)
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,9 @@ class LeastSquares(_Critic):
     def g_loss(self, fake_logits, real_logits=None, labels=None):
         return ((fake_logits - 1) ** 2).mean() * 0.5
 
+    def lead(self, record):
+        return record["d_real"] - record["d_fake"]  # its scores are to be 1 and 0
+
 
 @dataclass(frozen=True)
 class Wasserstein(_Critic):
@@ -110,6 +124,9 @@ class Wasserstein(_Critic):
     def g_loss(self, fake_logits, real_logits=None, labels=None):
         return -fake_logits.mean()
 
+    def lead(self, record):
+        return math.nan  # scores without a scale
+
 
 @dataclass(frozen=True)
 class Hinge(_Critic):
@@ -123,6 +140,9 @@ class Hinge(_Critic):
 
     def g_loss(self, fake_logits, real_logits=None, labels=None):
         return -fake_logits.mean()
+
+    def lead(self, record):
+        return 1 - record["d_loss"] / 2  # 2 is the loss of a D that scores everything 0
 
 
 @dataclass(frozen=True)
@@ -142,6 +162,9 @@ class RelativisticAverage(Objective):
             raise InputError("RelativisticAverage.g_loss needs the real images' logits too")
         return self.d_loss(fake_logits, real_logits)
 
+    def lead(self, record):
+        return 1 - record["d_loss"] / (2 * math.log(2))  # only differences count: a belief alone says nothing
+
 
 @dataclass(frozen=True)
 class AuxiliaryClassifier(Objective):
@@ -158,14 +181,27 @@ class AuxiliaryClassifier(Objective):
     weight: float = 1.0
     fakes: bool = True
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight < math.inf:
+            raise InputError(f"AuxiliaryClassifier: weight = {self.weight} must be at least 0, and finite")
+
     def d_loss(self, real_logits, fake_logits, labels=None):
         named = cross_entropy(real_logits[:, 1:], labels)
         if self.fakes:
             named = named + cross_entropy(fake_logits[:, 1:], labels)
         return self.base.d_loss(real_logits[:, :1], fake_logits[:, :1]) + named * self.weight
 
+    @property
+    def g_sees_real(self):  # type: ignore[override]
+        return self.base.g_sees_real
+
     def g_loss(self, fake_logits, real_logits=None, labels=None):
-        return self.base.g_loss(fake_logits[:, :1]) + cross_entropy(fake_logits[:, 1:], labels) * self.weight
+        real = None if real_logits is None else real_logits[:, :1]
+        return self.base.g_loss(fake_logits[:, :1], real) + cross_entropy(fake_logits[:, 1:], labels) * self.weight
+
+    def lead(self, record):
+        """The base's, where it tells that from the beliefs: the classifier's part of d_loss is not known here."""
+        return self.base.lead({**record, "d_loss": math.nan})
 
     def belief(self, logits):
         return self.base.belief(logits[:, :1])
@@ -175,6 +211,12 @@ def cross_entropy(logits: Tensor, labels: np.ndarray | None) -> Tensor:
     """-E log softmax(logits)[n, labels[n]];  logits (N, classes), labels (N,) whole numbers -> scalar"""
     if labels is None:
         raise InputError("cross_entropy needs labels: load the data with labels=True")
+    if isinstance(labels, list | tuple):
+        labels = np.asarray(labels)
+    if not len(labels):
+        raise InputError("cross_entropy: there are no labels, so there is nothing to average")
+    if len(labels) != len(logits):
+        raise InputError(f"cross_entropy: {len(labels)} labels for {len(logits)} rows of logits")
     return -log_softmax(logits)[logits.backend.xp.arange(len(labels)), labels].mean()
 
 

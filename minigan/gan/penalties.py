@@ -6,6 +6,7 @@ of an image's pixels, and its own gradient with respect to D's weights goes thro
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from typing import ClassVar
 import numpy as np
 
 from ..errors import InputError
-from ..nn import BatchNorm2d, Module
+from ..nn import ConditionalBatchNorm2d, Module
+from ..nn.layers import BatchNorm
 from ..ops import sqrt
 from ..ops.drawn import drawn
 from ..tensor import Tensor, enable_grad, grad
@@ -35,8 +37,12 @@ class Penalty:
     at: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise InputError(f"{type(self).__name__}: every = {self.every} must be at least 1")
+        if isinstance(self.every, bool) or not isinstance(self.every, int | np.integer) or self.every < 1:
+            raise InputError(f"{type(self).__name__}: every = {self.every} must be a whole number of at least 1")
+        for name in ("weight", "gamma"):
+            value = getattr(self, name, 0)
+            if not 0 <= value < math.inf:
+                raise InputError(f"{type(self).__name__}: {name} = {value} must be at least 0, and finite")
 
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__}.__call__")
@@ -58,7 +64,7 @@ class GradientPenalty(Penalty):
         return _towards_one(critic, fake + (real - fake) * a) * self.weight
 
     def check(self, discriminator):
-        if any(isinstance(module, BatchNorm2d) for module in discriminator.modules()):
+        if any(isinstance(module, BatchNorm | ConditionalBatchNorm2d) for module in discriminator.modules()):
             warnings.warn(
                 "the gradient penalty wants a gradient for each image alone, but batch norm in the discriminator mixes "
                 "the images of a batch: use layer norm, instance norm or none there",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Dataset
+from ..errors import InputError
 from ..nn import Module
 from .augment import InstanceNoise
 from .models import MODELS
@@ -46,7 +47,7 @@ class Recipe:
     def architecture(self, dataset: Dataset) -> dict[str, Any]:
         """What ``gan.build`` makes the networks of, for pictures such as these."""
         channels, height, width = dataset.image_shape
-        found = {
+        found: dict[str, Any] = {
             "model": self.model,
             "image_size": height if height == width else [height, width],
             "channels": channels,
@@ -54,6 +55,8 @@ class Recipe:
             "width": self.width,
         }
         if self.clusters:
+            if dataset.labels is None:
+                raise InputError(f"{self.model} is told clusters, and {dataset.name} has none: see data.clustered")
             found["clusters"] = np.bincount(dataset.labels).tolist()
         return found
 
@@ -80,7 +83,7 @@ RECIPES: dict[str, Recipe] = {
         summary="told clusters of alike pictures, R1, an average to sample from: the best that was found",
         model="self_conditioned",
         batch_size=64,
-        width=48,
+        width=32,
         lr=1e-3,
         betas=(0.0, 0.99),
         clusters=50,

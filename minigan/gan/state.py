@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from ..optim import Optimizer
 from .ema import EMA
 from .rules import Game
 
+GameT = TypeVar("GameT", bound=Game)
 
-class Resumable:
+
+class Resumable(Generic[GameT]):
     """The part of a Trainer that takes its state and goes back to one, bit for bit."""
 
-    game: Game
+    game: GameT
     optimizers: dict[str, Optimizer]
     averages: dict[str, EMA]
     step_count: int

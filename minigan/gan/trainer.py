@@ -19,10 +19,10 @@ from .capture import Capture, Report
 from .ema import EMA
 from .record import MEASURE_EVERY, Record, is_measured, means
 from .rules import Game, Turn
-from .state import Resumable
+from .state import GameT, Resumable
 
 
-class Trainer(Resumable):
+class Trainer(Resumable[GameT]):
     """Trains the players of a game.
 
     >>> from minigan import gan
@@ -45,7 +45,7 @@ class Trainer(Resumable):
 
     def __init__(
         self,
-        game: Game,
+        game: GameT,
         optimizers: Mapping[str, Optimizer] | None = None,
         *,
         clip_grad_norm: float | None = None,
@@ -65,7 +65,9 @@ class Trainer(Resumable):
         self.game, self.optimizers = game, optimizers_for(game.turns, optimizers or {})
         self.clip_grad_norm, self.accumulate, self.schedule = clip_grad_norm, accumulate, schedule
         self.base_lrs = {name: optimizer.lr for name, optimizer in self.optimizers.items()}
-        self.averages = {} if ema is None else {name: self.average_of(game.networks[name], ema) for name in game.results}
+        self.averages = (
+            {} if ema is None else {name: self.average_of(game.networks[name], ema) for name in game.results}
+        )
         self.capture = Capture(self, capture)
         self.step_count = 0
         self.last = {f"{name}_{what}": math.nan for what in ("loss", "grad") for name in self.optimizers}

@@ -6,14 +6,15 @@ from .attention import SelfAttention2d
 from .conditional import ConditionalBatchNorm2d, ProjectionHead
 from .conv1d import Conv1d, ConvTranspose1d
 from .group_norm import GroupNorm, InstanceNorm2d, LayerNorm
-from .layers import BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten, Linear, Reshape
+from .layers import BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten, Linear, Reshape
 from .minibatch_std import MinibatchStd
-from .module import Module, Parameter, Sequential
+from .module import Module, ModuleDict, ModuleList, Parameter, Sequential, mode
 from .resample import PixelShuffle, PixelUnshuffle, ReflectionPad2d, Resize, Upsample
 from .spectral_norm import spectral_norm
 from .summary import summary
 
 __all__ = [
+    "BatchNorm1d",
     "BatchNorm2d",
     "ConditionalBatchNorm2d",
     "Conv1d",
@@ -33,6 +34,8 @@ __all__ = [
     "Maxout",
     "MinibatchStd",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "PReLU",
     "Parameter",
     "PixelShuffle",
@@ -49,6 +52,7 @@ __all__ = [
     "Tanh",
     "Upsample",
     "init",
+    "mode",
     "spectral_norm",
     "summary",
 ]

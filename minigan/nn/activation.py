@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from .. import ops
 from ..errors import InputError
+from ..sizes import size
 from ..tensor import Tensor
 from .layers import new_parameter
 from .module import Module
@@ -12,7 +15,11 @@ from .module import Module
 class LeakyReLU(Module):
     """x where x > 0, else negative_slope * x"""
 
+    is_fusable = True  # into a batch norm before it, see Sequential
+
     def __init__(self, negative_slope: float = 0.01) -> None:
+        if not math.isfinite(negative_slope):
+            raise InputError(f"LeakyReLU: negative_slope = {negative_slope} must be finite")
         self.negative_slope = negative_slope
 
     def forward(self, x: Tensor) -> Tensor:
@@ -25,6 +32,7 @@ class LeakyReLU(Module):
 class ReLU(Module):
     """max(x, 0)"""
 
+    is_fusable = True
     negative_slope = 0.0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,9 +57,7 @@ class PReLU(Module):
     """A leaky ReLU that learns its slope: one, or with ``num_parameters`` one per channel;  weight (num_parameters,)"""
 
     def __init__(self, num_parameters: int = 1, *, init: float = 0.25) -> None:
-        if num_parameters < 1:
-            raise InputError(f"PReLU: num_parameters = {num_parameters} must be 1 or the number of channels")
-        self.weight = new_parameter((num_parameters,), init)
+        self.weight = new_parameter((size("PReLU: num_parameters", num_parameters),), init)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.prelu(x, self.weight)
@@ -64,6 +70,8 @@ class ELU(Module):
     """x where x > 0, else alpha (e^x - 1)"""
 
     def __init__(self, alpha: float = 1.0) -> None:
+        if not math.isfinite(alpha):
+            raise InputError(f"ELU: alpha = {alpha} must be finite")
         self.alpha = alpha
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,9 +107,7 @@ class Maxout(Module):
     """The largest of each ``pieces`` neighbouring channels: (N, C, ...) -> (N, C / pieces, ...)"""
 
     def __init__(self, pieces: int) -> None:
-        if pieces < 1:
-            raise InputError(f"Maxout: pieces = {pieces} must be at least 1")
-        self.pieces = pieces
+        self.pieces = size("Maxout: pieces", pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.maxout(x, self.pieces)

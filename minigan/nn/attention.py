@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import InputError
 from ..ops import softmax
+from ..sizes import size
 from ..tensor import Tensor
 from .layers import Conv2d, Rng, new_parameter
 from .module import Module
@@ -22,7 +23,8 @@ class SelfAttention2d(Module):
     """
 
     def __init__(self, in_channels: int, *, reduction: int = 8, rng: Rng = None) -> None:
-        if reduction < 1 or in_channels < 1 or in_channels % reduction:
+        size("SelfAttention2d: in_channels", in_channels), size("SelfAttention2d: reduction", reduction)
+        if in_channels % reduction:
             raise InputError(f"SelfAttention2d: {in_channels} channels cannot be divided by reduction = {reduction}")
         inner = in_channels // reduction
         self.f, self.g, self.h = (Conv2d(in_channels, inner, 1, bias=False, rng=rng) for _ in range(3))

@@ -8,9 +8,10 @@ import numpy as np
 
 from .. import ops
 from ..errors import InputError
+from ..sizes import size
 from ..tensor import Tensor
 from . import init
-from .layers import Embedding, Linear, Rng
+from .layers import Embedding, Linear, Rng, check_norm
 from .module import Module
 
 
@@ -26,10 +27,9 @@ class ConditionalBatchNorm2d(Module):
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
 
     def __init__(self, num_features: int, *, num_classes: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        if num_features < 1 or num_classes < 1:
-            raise InputError(
-                f"ConditionalBatchNorm2d: num_features {num_features} and num_classes {num_classes} must be at least 1"
-            )
+        num_features = size("ConditionalBatchNorm2d: num_features", num_features)
+        num_classes = size("ConditionalBatchNorm2d: num_classes", num_classes)
+        check_norm(self, eps, momentum)
         self.eps, self.momentum = eps, momentum
         self.gain, self.bias = Embedding(num_classes, num_features), Embedding(num_classes, num_features)
         init.constant_(self.gain.weight, 1)
@@ -38,6 +38,7 @@ class ConditionalBatchNorm2d(Module):
         self.num_batches_tracked = np.zeros((), np.int64)
 
     def forward(self, x: Tensor, labels: Any) -> Tensor:
+        _check_labels(self, x, labels)
         if self.training:
             self.num_batches_tracked[...] += 1
         xp = x.backend.xp
@@ -60,13 +61,19 @@ class ProjectionHead(Module):
     """
 
     def __init__(self, features: int, *, num_classes: int, rng: Rng = None) -> None:
-        if features < 1 or num_classes < 1:
-            raise InputError(f"ProjectionHead: features {features} and num_classes {num_classes} must be at least 1")
+        features = size("ProjectionHead: features", features)
+        num_classes = size("ProjectionHead: num_classes", num_classes)
         self.psi = Linear(features, 1, rng=rng)
         self.embed = Embedding(num_classes, features, rng=rng)
 
     def forward(self, h: Tensor, labels: Any) -> Tensor:
+        _check_labels(self, h, labels)
         return self.psi(h) + (self.embed(labels) * h).sum(1, keepdims=True)
 
     def extra_repr(self) -> str:
         return "{1}, num_classes={0}".format(*self.embed.weight.shape)
+
+
+def _check_labels(layer: Module, x: Tensor, labels: Any) -> None:
+    if np.shape(labels) != x.shape[:1]:
+        raise InputError(f"{type(layer).__name__}: labels {np.shape(labels)} must be one for each sample of {x.shape}")

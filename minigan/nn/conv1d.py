@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from .. import ops
-from ..tensor import Tensor
-from .layers import Affine, Rng
+from .layers import Convolution, Rng
 
 
-class Conv1d(Affine):
+class Conv1d(Convolution):
     """Convolution, see ``ops.conv1d``;  weight (out, in, k)"""
+
+    op = staticmethod(ops.conv1d)
+    dims = 1
 
     def __init__(
         self,
@@ -22,20 +24,17 @@ class Conv1d(Affine):
         bias: bool = True,
         rng: Rng = None,
     ) -> None:
-        super().__init__((out_channels, in_channels, kernel_size), out_channels, in_channels * kernel_size, bias, rng)
-        self.stride, self.padding, self.dilation = stride, padding, dilation
-
-    def forward(self, x: Tensor) -> Tensor:
-        settings = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
-        return ops.conv1d(x, self.weight, self.bias, **settings)
-
-    def extra_repr(self) -> str:
-        outputs, inputs, kernel = self.weight.shape
-        return f"{inputs}, {outputs}, kernel_size={kernel}, stride={self.stride}, padding={self.padding}"
+        settings = {"stride": stride, "padding": padding, "dilation": dilation}
+        super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)
 
 
-class ConvTranspose1d(Affine):
+class ConvTranspose1d(Convolution):
     """Transposed convolution, see ``ops.conv_transpose1d``;  weight (in, out, k)"""
+
+    op = staticmethod(ops.conv_transpose1d)
+    dims = 1
+    transposed = True
+    settings = ("stride", "padding", "output_padding", "dilation")
 
     def __init__(
         self,
@@ -50,14 +49,5 @@ class ConvTranspose1d(Affine):
         bias: bool = True,
         rng: Rng = None,
     ) -> None:
-        # PyTorch takes fan_in from the weight's second axis, for a transposed convolution too.
-        super().__init__((in_channels, out_channels, kernel_size), out_channels, out_channels * kernel_size, bias, rng)
-        self.stride, self.padding, self.output_padding, self.dilation = stride, padding, output_padding, dilation
-
-    def forward(self, x: Tensor) -> Tensor:
-        settings = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
-        return ops.conv_transpose1d(x, self.weight, self.bias, output_padding=self.output_padding, **settings)
-
-    def extra_repr(self) -> str:
-        inputs, outputs, kernel = self.weight.shape
-        return f"{inputs}, {outputs}, kernel_size={kernel}, stride={self.stride}, padding={self.padding}"
+        settings = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
+        super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)

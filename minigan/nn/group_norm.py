@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from .. import ops
 from ..errors import InputError
+from ..sizes import size, sizes
 from ..tensor import Tensor
-from .layers import new_parameter
+from .layers import check_norm, new_parameter
 from .module import Module
 
 
@@ -22,9 +23,10 @@ class LayerNorm(Module):
         elementwise_affine: bool = True,
         bias: bool = True,
     ) -> None:
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        if not shape or min(shape) < 1:
-            raise InputError(f"LayerNorm: normalized_shape {shape} must have one size or more, each at least 1")
+        shape = sizes("LayerNorm: normalized_shape", normalized_shape)
+        if not shape:
+            raise InputError("LayerNorm: normalized_shape () must have one size or more")
+        check_norm(self, eps)
         self.normalized_shape, self.eps = shape, eps
         self.weight = new_parameter(shape, 1) if elementwise_affine else None
         self.bias = new_parameter(shape, 0) if elementwise_affine and bias else None
@@ -40,8 +42,13 @@ class GroupNorm(Module):
     """Normalisation over groups of channels, see ``ops.group_norm``;  weight and bias (C,)"""
 
     def __init__(self, num_groups: int, num_channels: int, *, eps: float = 1e-5, affine: bool = True) -> None:
-        if num_groups < 1 or num_channels < 1 or num_channels % num_groups:
+        num_groups, num_channels = (
+            size("GroupNorm: num_groups", num_groups),
+            size("GroupNorm: num_channels", num_channels),
+        )
+        if num_channels % num_groups:
             raise InputError(f"GroupNorm: {num_channels} channels cannot be divided into {num_groups} groups")
+        check_norm(self, eps)
         self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
         self.weight = new_parameter((num_channels,), 1) if affine else None
         self.bias = new_parameter((num_channels,), 0) if affine else None
@@ -58,8 +65,8 @@ class InstanceNorm2d(Module):
     """Normalisation of each channel of each sample, see ``ops.instance_norm``;  weight and bias (C,) if ``affine``"""
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = False) -> None:
-        if num_features < 1:
-            raise InputError(f"InstanceNorm2d: num_features = {num_features} must be at least 1")
+        num_features = size("InstanceNorm2d: num_features", num_features)
+        check_norm(self, eps)
         self.num_features, self.eps = num_features, eps
         self.weight = new_parameter((num_features,), 1) if affine else None
         self.bias = new_parameter((num_features,), 0) if affine else None

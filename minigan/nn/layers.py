@@ -8,13 +8,15 @@ moves as a whole with ``model.to(backend, dtype)``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from .. import ops
 from ..backend import get
 from ..errors import InputError
-from ..ops.conv import Size, pair
+from ..sizes import Size, size, sizes
 from ..tensor import Tensor
 from . import init
 from .module import Module, Parameter
@@ -26,10 +28,6 @@ class Affine(Module):
     """A weight and a bias, both drawn from U(-b, b), b = 1 / sqrt(fan_in)."""
 
     def __init__(self, shape: tuple[int, ...], outputs: int, fan_in: int, bias: bool, rng: Rng) -> None:
-        if min(shape) < 1:
-            raise InputError(
-                f"{type(self).__name__}: a weight of shape {shape} has no elements: every size must be >= 1"
-            )
         rng = rng or np.random.default_rng()
         self.weight = new_parameter(shape)
         bound = 1 / math.sqrt(fan_in)
@@ -43,6 +41,7 @@ class Linear(Affine):
     """y = x W^T + b;  weight (out, in), x (..., in) -> y (..., out)"""
 
     def __init__(self, in_features: int, out_features: int, *, bias: bool = True, rng: Rng = None) -> None:
+        in_features, out_features = size("Linear: in_features", in_features), size("Linear: out_features", out_features)
         super().__init__((out_features, in_features), out_features, in_features, bias, rng)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,8 +52,46 @@ class Linear(Affine):
         return f"{in_features}, {out_features}, bias={self.bias is not None}"
 
 
-class Conv2d(Affine):
+class Convolution(Affine):
+    """Base of the convolutions: their settings are one number, or one for each of the ``dims`` axes of a picture."""
+
+    op: Callable[..., Tensor]  # what the layer applies
+    dims = 2
+    transposed = False
+    settings: tuple[str, ...] = ("stride", "padding", "dilation")
+    stride: Any
+    padding: Any
+    dilation: Any
+    output_padding: Any = 0
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Size, bias: bool, rng: Rng, **settings: Size
+    ) -> None:
+        name = type(self).__name__
+        inputs, outputs = size(f"{name}: in_channels", in_channels), size(f"{name}: out_channels", out_channels)
+        kernel = sizes(f"{name}: kernel_size", kernel_size, self.dims)
+        # PyTorch takes fan_in from the weight's second axis, for a transposed convolution too.
+        shape = (inputs, outputs, *kernel) if self.transposed else (outputs, inputs, *kernel)
+        super().__init__(shape, outputs, math.prod(shape[1:]), bias, rng)
+        for setting, value in settings.items():
+            read = sizes(f"{name}: {setting}", value, self.dims, least=0 if "padding" in setting else 1)
+            setattr(self, setting, read if self.dims > 1 else read[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.op(x, self.weight, self.bias, **{setting: getattr(self, setting) for setting in self.settings})
+
+    def extra_repr(self) -> str:
+        first, second, *kernel = self.weight.shape
+        inputs, outputs = (first, second) if self.transposed else (second, first)
+        shown = {"kernel_size": tuple(kernel) if self.dims > 1 else kernel[0]}
+        shown |= {setting: getattr(self, setting) for setting in ("stride", "padding")}
+        return f"{inputs}, {outputs}, " + ", ".join(f"{name}={value}" for name, value in shown.items())
+
+
+class Conv2d(Convolution):
     """Convolution, see ``ops.conv2d``;  weight (out, in, kh, kw)"""
+
+    op = staticmethod(ops.conv2d)
 
     def __init__(
         self,
@@ -68,23 +105,16 @@ class Conv2d(Affine):
         bias: bool = True,
         rng: Rng = None,
     ) -> None:
-        kernel = pair(kernel_size)
-        super().__init__(
-            (out_channels, in_channels, *kernel), out_channels, in_channels * kernel[0] * kernel[1], bias, rng
-        )
-        self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
-
-    def forward(self, x: Tensor) -> Tensor:
-        settings = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
-        return ops.conv2d(x, self.weight, self.bias, **settings)
-
-    def extra_repr(self) -> str:
-        outputs, inputs, *kernel = self.weight.shape
-        return f"{inputs}, {outputs}, kernel_size={tuple(kernel)}, stride={self.stride}, padding={self.padding}"
+        settings = {"stride": stride, "padding": padding, "dilation": dilation}
+        super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)
 
 
-class ConvTranspose2d(Affine):
+class ConvTranspose2d(Convolution):
     """Transposed convolution, see ``ops.conv_transpose2d``;  weight (in, out, kh, kw)"""
+
+    op = staticmethod(ops.conv_transpose2d)
+    transposed = True
+    settings = ("stride", "padding", "output_padding", "dilation")
 
     def __init__(
         self,
@@ -99,36 +129,31 @@ class ConvTranspose2d(Affine):
         bias: bool = True,
         rng: Rng = None,
     ) -> None:
-        kernel = pair(kernel_size)
-        # PyTorch takes fan_in from the weight's second axis, for a transposed convolution too.
-        super().__init__(
-            (in_channels, out_channels, *kernel), out_channels, out_channels * kernel[0] * kernel[1], bias, rng
-        )
-        self.stride, self.padding, self.dilation = pair(stride), pair(padding), pair(dilation)
-        self.output_padding = pair(output_padding)
-
-    def forward(self, x: Tensor) -> Tensor:
-        settings = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
-        return ops.conv_transpose2d(x, self.weight, self.bias, output_padding=self.output_padding, **settings)
-
-    def extra_repr(self) -> str:
-        inputs, outputs, *kernel = self.weight.shape
-        return f"{inputs}, {outputs}, kernel_size={tuple(kernel)}, stride={self.stride}, padding={self.padding}"
+        settings = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
+        super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)
 
 
-class BatchNorm2d(Module):
-    """Batch normalisation over (N, H, W), see ``ops.batch_norm``;  x (N, C, H, W) or (N, C)"""
+class BatchNorm(Module):
+    """What BatchNorm1d and BatchNorm2d share: all but the shapes that they take."""
 
-    fuses_activation = True
+    axes = ""  # what x may be, by its number of axes, for a message
+    ndims: tuple[int, ...] = ()
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        num_features = size(f"{type(self).__name__}: num_features", num_features)
+        check_norm(self, eps, momentum)
         self.eps, self.momentum = eps, momentum
         self.weight, self.bias = new_parameter((num_features,), 1), new_parameter((num_features,), 0)
         self.running_mean, self.running_var = np.zeros(num_features, np.float32), np.ones(num_features, np.float32)
         self.num_batches_tracked = np.zeros((), np.int64)  # unused here; PyTorch's files carry it
 
     def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
+        name, features = type(self).__name__, self.weight.shape[0]
+        if x.ndim not in self.ndims:
+            raise InputError(f"{name}: input {x.shape} must be {self.axes}")
+        if x.shape[1] != features:
+            raise InputError(f"{name}: input {x.shape} has {x.shape[1]} channels, this layer has {features}")
         if self.training:
             self.num_batches_tracked[...] += 1
         return ops.batch_norm(
@@ -147,6 +172,29 @@ class BatchNorm2d(Module):
         return f"{self.weight.shape[0]}, eps={self.eps}, momentum={self.momentum}"
 
 
+class BatchNorm1d(BatchNorm):
+    """Batch normalisation over (N, L), see ``ops.batch_norm``;  x (N, C, L) or (N, C)"""
+
+    fuses_activation = True  # that of a (leaky) ReLU behind it, see Sequential
+    axes, ndims = "(N, C, L) or (N, C); pictures (N, C, H, W) take BatchNorm2d", (2, 3)
+
+
+class BatchNorm2d(BatchNorm):
+    """Batch normalisation over (N, H, W), see ``ops.batch_norm``;  x (N, C, H, W) or (N, C)"""
+
+    fuses_activation = True
+    axes, ndims = "(N, C, H, W) or (N, C); sequences (N, C, L) take BatchNorm1d", (2, 4)
+
+
+def check_norm(layer: Module, eps: float, momentum: float = 0.0) -> None:
+    """That the settings of a normalisation make sense."""
+    name = type(layer).__name__
+    if not 0 <= eps < math.inf:
+        raise InputError(f"{name}: eps = {eps} must be at least 0, and finite")
+    if not 0 <= momentum <= 1:
+        raise InputError(f"{name}: momentum = {momentum} must be from 0 to 1: it is the new batch's share")
+
+
 class Flatten(Module):
     """(N, C, H, W) -> (N, C*H*W)"""
 
@@ -158,7 +206,7 @@ class Reshape(Module):
     """(N, ...) -> (N, *shape)"""
 
     def __init__(self, *shape: int) -> None:
-        self.shape = shape
+        self.shape = sizes("Reshape: shape", shape, least=-1)
 
     def forward(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], *self.shape)
@@ -171,6 +219,8 @@ class Dropout(Module):
     """Zeroes each element with probability ``p`` while training; draws from its own ``rng``."""
 
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
+        if not 0 <= p < 1:
+            raise InputError(f"Dropout: p = {p} must be at least 0 and below 1")
         self.p, self.rng = p, rng or np.random.default_rng()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -184,7 +234,11 @@ class Embedding(Module):
     """A table of vectors looked up by number;  index (...) -> (..., dim). Entries start as N(0, 1)."""
 
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None) -> None:
-        self.weight = new_parameter((num_embeddings, embedding_dim))
+        rows, dim = (
+            size("Embedding: num_embeddings", num_embeddings),
+            size("Embedding: embedding_dim", embedding_dim),
+        )
+        self.weight = new_parameter((rows, dim))
         init.normal_(self.weight, rng or np.random.default_rng())
 
     def forward(self, index: np.ndarray) -> Tensor:

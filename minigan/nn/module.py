@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,21 +25,24 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad=True)
 
     def assign(self, array: Any) -> None:
-        """Copy ``array`` (host or backend) into the parameter, in place."""
-        self.data[...] = self.backend.asarray(array, self.dtype)
+        """Copy ``array`` (host or backend), of the parameter's shape, into the parameter, in place."""
+        array = self.backend.asarray(array.data if isinstance(array, Tensor) else array, self.dtype)
+        if array.shape != self.shape:
+            raise InputError(f"{self.name or 'a parameter'} is {self.shape}, and an array of {array.shape} is not")
+        self.data[...] = array
         self.bump()
 
 
 class Module:
     """Base of all layers and networks. Subclasses assign parameters and modules in ``__init__`` and define ``forward``.
 
-    Whatever attribute holds a Parameter or a Module is part of the model. ``state_dict`` names everything by its path,
+    Whatever attribute holds a Parameter or a Module is part of the model; several at once are held by a ModuleList or a
+    ModuleDict, and a plain list or dict of them is a TypeError. ``state_dict`` names everything by its path,
     "net.0.weight", as PyTorch does, so weights travel both ways.
     """
 
     training = True
     buffer_names: tuple[str, ...] = ()  # attributes that hold arrays of the state which are not trained
-    fuses_activation = False  # whether forward takes the negative_slope of a (leaky) ReLU to apply as well
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.forward")
@@ -48,6 +52,7 @@ class Module:
         return self.forward(*inputs, **settings) if watcher is None else watcher.call(self, inputs, settings)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        _refuse_plain(self, name, value)
         object.__setattr__(self, name, value)
         if isinstance(value, Parameter):
             value.name = name
@@ -63,6 +68,9 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module under the name ``prefix`` and all below it, parents first; a shared one at each of its places."""
+        for name, value in vars(self).items():
+            if isinstance(value, CONTAINERS):  # it may have been filled since it was assigned
+                _refuse_plain(self, name, value)
         yield prefix, self
         for name, module in self.children().items():
             yield from module.named_modules(_join(prefix, name))
@@ -109,6 +117,10 @@ class Module:
 
     def to(self: Self, backend: str | ArrayBackend | None = None, dtype: Any = None) -> Self:
         """Move parameters and buffers to a backend, and floating-point ones to ``dtype``, in place."""
+        if dtype is not None and np.dtype(dtype).kind != "f":
+            raise InputError(
+                f"{type(self).__name__}.to: dtype {np.dtype(dtype)} is none that can be trained: give float32"
+            )
         for parameter in self.parameters():
             parameter.data = _moved(parameter.data, backend, dtype)
             parameter.grad = None
@@ -176,22 +188,54 @@ class Module:
         return Table(("layer", "kind", "parameters"), rows, total)._repr_html_()
 
 
+@contextmanager
+def mode(module: Module, training: bool) -> Iterator[None]:
+    """Within this context ``module`` and all below are in training mode, or in evaluation mode with ``training=False``;
+    afterwards each of them is again in its own, also those that were put into another one by one.
+
+    >>> from minigan import nn
+    >>> frozen = nn.Sequential(nn.BatchNorm2d(3).eval(), nn.BatchNorm2d(3))
+    >>> with mode(frozen, training=False):
+    ...     print([layer.training for layer in frozen.modules()])
+    [False, False, False]
+    >>> [layer.training for layer in frozen.modules()]
+    [True, False, True]
+    """
+    before = [(below, below.training) for below in module.modules()]
+    module.train(training)
+    try:
+        yield
+    finally:
+        for below, training in before:
+            below.training = training
+
+
+# ---- modules that hold others --------------------------------------------------------------------
+
+
 class Sequential(Module):
     """Modules applied one after the other, named by their number.
 
-    A BatchNorm2d directly followed by a ReLU or LeakyReLU runs as one kernel: the same numbers in fewer passes over
-    memory.
+    A BatchNorm directly followed by a ReLU, or by a LeakyReLU of a slope from 0 to 1, runs as one kernel: the same
+    numbers in fewer passes over memory.
+
+    Raises TypeError for anything that is no Module: it would have no place here.
     """
 
     def __init__(self, *modules: Module) -> None:
         for number, module in enumerate(modules):
             setattr(self, str(number), module)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.isdecimal():
+            _check_module(self, name, value)
+        super().__setattr__(name, value)
+
     def forward(self, x: Tensor) -> Tensor:
         modules = list(self.children().values())
         while modules:
             module = modules.pop(0)
-            slope = getattr(modules[0], "negative_slope", None) if modules and module.fuses_activation else None
+            slope = _fused_slope(module, modules[0]) if modules else None
             if slope is None:
                 x = module(x)
             else:
@@ -202,8 +246,154 @@ class Sequential(Module):
     def __len__(self) -> int:
         return len(self.children())
 
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.children().values())
+
     def __getitem__(self, number: int) -> Module:
         return list(self.children().values())[number]
+
+
+class ModuleList(Module):
+    """Modules in a row, part of the model under their number; what is done with them is up to ``forward`` of whoever
+    holds them.
+
+    >>> from minigan import nn
+    >>> layers = ModuleList([nn.Linear(2, 3), nn.ReLU()])
+    >>> layers.append(nn.Linear(3, 1))
+    ModuleList(
+      (0): Linear(2, 3, bias=True)
+      (1): ReLU()
+      (2): Linear(3, 1, bias=True)
+    )
+    >>> [name for name, _ in layers.named_parameters()]
+    ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self.extend(modules)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.isdecimal():
+            _check_module(self, name, value)
+        super().__setattr__(name, value)
+
+    def append(self: Self, module: Module) -> Self:
+        setattr(self, str(len(self)), module)  # type: ignore[arg-type]
+        return self
+
+    def extend(self: Self, modules: Iterable[Module]) -> Self:
+        for module in modules:
+            self.append(module)  # type: ignore[attr-defined]
+        return self
+
+    def __len__(self) -> int:
+        return len(self.children())
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self.children().values())
+
+    def __getitem__(self, number: int) -> Module:
+        return list(self)[number]
+
+    def __setitem__(self, number: int, module: Module) -> None:
+        setattr(self, str(range(len(self))[number]), module)
+
+
+class ModuleDict(Module):
+    """Modules by name, part of the model under it.
+
+    >>> from minigan import nn
+    >>> heads = ModuleDict({"real": nn.Linear(2, 1)})
+    >>> heads["label"] = nn.Linear(2, 10)
+    >>> list(heads), len(heads.parameters())
+    (['real', 'label'], 4)
+    """
+
+    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+        for name, module in (modules or {}).items():
+            self[name] = module
+
+    def __setitem__(self, name: str, module: Module) -> None:
+        if not isinstance(name, str) or not name or "." in name or hasattr(type(self), name):
+            raise InputError(
+                f"ModuleDict: {name!r} cannot be a module's name: it must be a word that is none of its own"
+            )
+        _check_module(self, name, module)
+        setattr(self, name, module)
+
+    def __getitem__(self, name: str) -> Module:
+        return self.children()[name]
+
+    def __delitem__(self, name: str) -> None:
+        del self.children()[name]  # a KeyError where there is none
+        delattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.children()
+
+    def __len__(self) -> int:
+        return len(self.children())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.children())
+
+    def keys(self) -> list[str]:
+        return list(self.children())
+
+    def values(self) -> list[Module]:
+        return list(self.children().values())
+
+    def items(self) -> list[tuple[str, Module]]:
+        return list(self.children().items())
+
+
+CONTAINERS = (list, tuple, set, frozenset, dict)
+
+
+def _refuse_plain(owner: Module, name: str, value: Any) -> None:
+    """Raise TypeError where ``value`` is a plain container of modules or parameters: none of them would be found."""
+    for found in _inside(value):
+        if isinstance(found, Module | Parameter):
+            better = "nn.ModuleDict" if isinstance(value, dict) else "nn.ModuleList"
+            if isinstance(found, Parameter):
+                better = "an attribute for each"
+            raise TypeError(
+                f"{type(owner).__name__}.{name} is a plain {type(value).__name__} with a {type(found).__name__} in it, "
+                f"which would not be part of the model: use {better}"
+            )
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """What a container holds, at any depth; nothing where it is none."""
+    if isinstance(value, CONTAINERS):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield item
+            yield from _inside(item)
+
+
+def _check_module(owner: Module, name: str, value: Any) -> None:
+    if isinstance(value, Module):
+        return
+    if isinstance(value, type) and issubclass(value, Module):
+        found, fix = f"the class {value.__name__}", f"make one of it, {value.__name__}(...)"
+    elif isinstance(value, CONTAINERS):
+        found, fix = f"a {type(value).__name__}", "hand over its modules one by one, as in Sequential(*modules)"
+    elif callable(value):
+        found, fix = f"the function {getattr(value, '__name__', value)}", "use the layer for it, such as nn.ReLU()"
+    else:
+        found, fix = repr(value), "hand over modules only"
+    raise TypeError(f"{type(owner).__name__}: number {name} is {found}, no Module: {fix}")
+
+
+def _fused_slope(norm: Module, activation: Module) -> float | None:
+    """The slope of an ``activation`` that the batch norm before it can apply as well; None where it cannot.
+
+    Both must be the very classes that say so: a class derived from them may do something else.
+    """
+    if not (vars(type(norm)).get("fuses_activation") and vars(type(activation)).get("is_fusable")):
+        return None
+    slope = activation.negative_slope  # type: ignore[attr-defined]
+    return slope if 0 <= slope <= 1 else None
 
 
 def _moved(array: Array, backend: str | ArrayBackend | None, dtype: Any) -> Array:

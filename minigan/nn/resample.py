@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from .. import ops
 from ..errors import InputError
-from ..ops.conv import Size, pair
-from ..ops.resample import WEIGHTS
+from ..ops.resample import MODES
+from ..sizes import Size, pair, size, sizes
 from ..tensor import Tensor
 from .module import Module
 
@@ -17,7 +17,7 @@ class Upsample(Module):
 
     def __init__(self, scale_factor: Size = 2, *, mode: str = "nearest") -> None:
         _check_mode("Upsample", mode)
-        self.scale_factor, self.mode = pair(scale_factor), mode
+        self.scale_factor, self.mode = pair("Upsample: scale_factor", scale_factor), mode
 
     def forward(self, x: Tensor) -> Tensor:
         if self.mode == "nearest":
@@ -34,9 +34,7 @@ class Resize(Module):
 
     def __init__(self, size: Size, *, mode: str = "nearest") -> None:
         _check_mode("Resize", mode)
-        self.size, self.mode = pair(size), mode
-        if min(self.size) < 1:
-            raise InputError(f"Resize: size {self.size} must be at least 1 in both directions")
+        self.size, self.mode = pair("Resize: size", size), mode
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.resize(x, self.size, mode=self.mode)
@@ -49,9 +47,7 @@ class PixelShuffle(Module):
     """(N, C * r * r, H, W) -> (N, C, H * r, W * r), r = ``upscale_factor``"""
 
     def __init__(self, upscale_factor: int) -> None:
-        if upscale_factor < 1:
-            raise InputError(f"PixelShuffle: upscale_factor = {upscale_factor} must be at least 1")
-        self.upscale_factor = upscale_factor
+        self.upscale_factor = size("PixelShuffle: upscale_factor", upscale_factor)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.pixel_shuffle(x, self.upscale_factor)
@@ -64,9 +60,7 @@ class PixelUnshuffle(Module):
     """(N, C, H * r, W * r) -> (N, C * r * r, H, W), r = ``downscale_factor``"""
 
     def __init__(self, downscale_factor: int) -> None:
-        if downscale_factor < 1:
-            raise InputError(f"PixelUnshuffle: downscale_factor = {downscale_factor} must be at least 1")
-        self.downscale_factor = downscale_factor
+        self.downscale_factor = size("PixelUnshuffle: downscale_factor", downscale_factor)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.pixel_unshuffle(x, self.downscale_factor)
@@ -79,11 +73,11 @@ class ReflectionPad2d(Module):
     """The picture mirrored at its borders; ``padding`` for all sides, or (left, right, top, bottom) as in PyTorch."""
 
     def __init__(self, padding: int | Sequence[int]) -> None:
-        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
-        if len(self.padding) != 4 or min(self.padding) < 0:
-            raise InputError(f"ReflectionPad2d: padding {padding} must be one number or four, each at least 0")
+        self.padding = sizes("ReflectionPad2d: padding", padding, 4, least=0)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.ndim < 2:
+            raise InputError(f"ReflectionPad2d: input {x.shape} must end in (H, W)")
         left, right, top, bottom = self.padding
         return ops.reflection_pad(x, [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)])
 
@@ -92,5 +86,5 @@ class ReflectionPad2d(Module):
 
 
 def _check_mode(name: str, mode: str) -> None:
-    if mode not in WEIGHTS:
-        raise InputError(f"{name}: mode {mode!r} must be one of {', '.join(WEIGHTS)}")
+    if mode not in MODES:
+        raise InputError(f"{name}: mode {mode!r} must be one of {', '.join(MODES)}")

@@ -1,4 +1,9 @@
-"""Spectral normalisation (Miyato et al. 2018, arXiv:1802.05957): no layer of D stretches anything by more than 1.
+"""Spectral normalisation (Miyato et al. 2018, arXiv:1802.05957): the weights of D's layers have spectral norm 1.
+
+What that bounds: a linear layer stretches nothing by more than 1. A convolution may, since its kernel, seen as a
+matrix, is applied at overlapping places: an all-ones 3x3 kernel, normalised to 1/3 each, stretches a constant picture
+by up to 3, and in general by no more than the root of the kernel's size over the stride, sqrt(kh kw / (sh sw)), rounded
+up each way. The slope of D is bounded all the same, by the product of these numbers, but not by 1.
 
 The weight W, as a matrix with one row per output, is divided by its largest singular value sigma. Power iteration finds
 it: u and v, kept from step to step, turn towards the singular vectors, and sigma = u^T W v. In the gradient u and v are
@@ -7,6 +12,7 @@ constants: d sigma / dW = u v^T, which at the singular vectors is exact.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any, TypeVar
 
@@ -14,6 +20,7 @@ import numpy as np
 
 from ..backend import Array, backend_of
 from ..errors import InputError
+from ..sizes import size
 from ..tensor import Tensor
 from .conv1d import ConvTranspose1d
 from .layers import ConvTranspose2d, Rng
@@ -32,8 +39,9 @@ def spectral_norm(layer: Layer, *, n_power_iterations: int = 1, eps: float = 1e-
     weight = getattr(layer, "weight", None)
     if not isinstance(weight, Parameter) or weight.ndim < 2:
         raise InputError(f"spectral_norm: {layer} has no weight matrix to normalise, or it is normalised already")
-    if n_power_iterations < 1:
-        raise InputError(f"spectral_norm: n_power_iterations = {n_power_iterations} must be at least 1")
+    n_power_iterations = size("spectral_norm: n_power_iterations", n_power_iterations)
+    if not 0 <= eps < math.inf:
+        raise InputError(f"spectral_norm: eps = {eps} must be at least 0, and finite")
     axis = 1 if isinstance(layer, (ConvTranspose1d, ConvTranspose2d)) else 0
     norm = SpectralNorm(weight, axis, n_power_iterations, eps, rng or np.random.default_rng())
     parametrizations = Module()
@@ -59,11 +67,19 @@ def _with_normalised_weight(kind: type[Module]) -> type[Module]:
                 parametrization.norm.turn(parametrization.original)
             return super().forward(*inputs)
 
+        def __reduce__(self) -> tuple[Any, ...]:  # this class has no name to be found by
+            return _empty, (kind,), vars(self)
+
         def __repr__(self) -> str:
             return f"spectral_norm({kind.__name__}({self.extra_repr()}))"
 
     SpectrallyNormalised.__name__ = f"SpectrallyNormalised{kind.__name__}"
     return SpectrallyNormalised
+
+
+def _empty(kind: type[Module]) -> Module:
+    """A normalised ``kind`` without its attributes, for pickle and deepcopy."""
+    return Module.__new__(_with_normalised_weight(kind))  # type: ignore[arg-type]
 
 
 class SpectralNorm(Module):

@@ -9,7 +9,7 @@ import numpy as np
 from ..tensor import Tensor, no_grad
 from ..tracing import Table, trace
 from ..tracing.events import dims
-from .module import Module
+from .module import Module, mode
 
 ROOT = "network"
 
@@ -28,15 +28,9 @@ def summary(module: Module, input_shape: tuple[int, ...], *given: Any) -> Table:
     2      Linear   1x1             129    257
     265 parameters, 4,481 FLOPs for one sample of 1x8x8
     """
-    modes = [(layer, layer.training) for layer in module.modules()]
     x = Tensor(module.backend.asarray(np.zeros((1, *input_shape), module.dtype)))
-    module.eval()
-    try:
-        with no_grad(), trace(**{ROOT: module}) as t:
-            module(x, *given)
-    finally:
-        for layer, mode in modes:
-            layer.training = mode
+    with mode(module, training=False), no_grad(), trace(**{ROOT: module}) as t:
+        module(x, *given)
 
     shapes = {id(called): dims(shape) for _, called, shape in t.calls}
     flops: dict[str, int] = {}
@@ -53,7 +47,7 @@ def summary(module: Module, input_shape: tuple[int, ...], *given: Any) -> Table:
             rows.append((name, f"{_kind(layer)} (as {first[id(layer)]})", shapes.get(id(layer), ""), "", ""))
             continue
         first[id(layer)] = name
-        shape = shapes.get(id(layer), "fused" if hasattr(layer, "negative_slope") else "not used")
+        shape = shapes.get(id(layer), "fused" if hasattr(layer, "is_fusable") else "not used")
         rows.append((name or ROOT, _kind(layer), shape, f"{parameters:,}", f"{flops.get(name, 0):,}"))
     total = f"{sum(p.size for p in module.parameters()):,} parameters, {sum(e.flops for e in t.events):,} FLOPs"
     footer = f"{total} for one sample of {dims(tuple(input_shape))}"

@@ -1,8 +1,10 @@
 """Functional ops: each file one idea, each forward with its backward right beneath it.
 
-Arithmetic, reductions, indexing, reshape, transpose and matrix products are operators and methods of Tensor.
+Arithmetic, comparison, reductions, indexing, reshape, transpose and matrix products are operators and methods of
+Tensor, which ``arithmetic.py`` and ``shape.py`` hand to it.
 """
 
+from . import arithmetic as _arithmetic  # noqa: F401 (Tensor's operators)
 from .activation import amax, elu, leaky_relu, log_softmax, maxout, prelu, relu, silu, softmax
 from .conv import conv2d, conv_transpose2d
 from .conv1d import conv1d, conv_transpose1d

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ..backend import Array
 from ..errors import InputError
+from ..sizes import axis as read_axis
+from ..sizes import size
 from ..tensor import Op, Tensor, apply
 from .elementwise import exp, sigmoid
 
@@ -28,15 +31,15 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
     """
     if weight.ndim != 1 or weight.shape[0] not in (1, x.shape[1] if x.ndim > 1 else 1):
         raise InputError(f"prelu: weight {weight.shape} must be (1,) or one slope for each channel of input {x.shape}")
-    positive = relu(x)
     slope = weight if x.ndim < 2 else weight.reshape(-1, *(1,) * (x.ndim - 2))
-    return positive + slope * (x - positive)
+    above = x.data > 0
+    return keep(x, above) + keep(slope * keep(x, ~above), ~above)
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x where x > 0, else alpha (e^x - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
-    positive = relu(x)
-    return positive + (exp(x - positive) - 1) * alpha
+    below = x.data <= 0
+    return keep(x, ~below) + (exp(keep(x, below)) - 1) * alpha
 
 
 def silu(x: Tensor) -> Tensor:
@@ -50,7 +53,8 @@ def maxout(x: Tensor, pieces: int) -> Tensor:
 
     x (N, C, ...) -> y (N, C / pieces, ...)
     """
-    if x.ndim < 2 or pieces < 1 or x.shape[1] % pieces:
+    pieces = size("maxout: pieces", pieces)
+    if x.ndim < 2 or x.shape[1] % pieces:
         raise InputError(f"maxout: the channels of input {x.shape} cannot be divided into groups of {pieces}")
     samples, channels, *rest = x.shape
     return amax(x.reshape(samples, channels // pieces, pieces, *rest), axis=2)
@@ -58,18 +62,26 @@ def maxout(x: Tensor, pieces: int) -> Tensor:
 
 def amax(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """The largest number along ``axis``. The gradient goes to it; equals share it."""
-    y = apply(Max(axis % x.ndim), x)
-    return y if keepdims else y.reshape(*y.shape[: axis % x.ndim], *y.shape[axis % x.ndim + 1 :])
+    axis = read_axis("amax", axis, x.ndim)
+    if not x.shape[axis]:
+        raise InputError(f"amax: axis {axis} of shape {x.shape} holds no numbers, so there is no largest one")
+    y = apply(Max(axis), x)
+    return y if keepdims else y.reshape(y.shape[:axis] + y.shape[axis + 1 :])
+
+
+def keep(x: Tensor, mask: Array) -> Tensor:
+    """x where the boolean array ``mask``, of x's shape, is true, else 0."""
+    return apply(Keep(mask), x)
 
 
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """e^x / sum e^x along ``axis``: positive numbers that add up to 1."""
-    return apply(Softmax(axis), x)
+    return apply(Softmax(read_axis("softmax", axis, x.ndim)), x)
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """x - log sum e^x along ``axis``: the logarithm of ``softmax``, exact also where that underflows."""
-    return apply(LogSoftmax(axis), x)
+    return apply(LogSoftmax(read_axis("log_softmax", axis, x.ndim)), x)
 
 
 class LeakyReLU(Op):
@@ -96,6 +108,21 @@ class Gate(Op):
 
     def vjp(self, gg, y, g, x):
         return (lambda: apply(Gate(self.negative_slope), gg, x)), None
+
+
+class Keep(Op):
+    """y = x where a mask is true, else 0: a choice, also of what is infinite. It is its own adjoint."""
+
+    reads_inputs = False
+
+    def __init__(self, mask: Array) -> None:
+        self.mask = mask
+
+    def forward(self, backend, x):
+        return backend.keep(x, self.mask)
+
+    def vjp(self, g, y, x):
+        return (lambda: apply(Keep(self.mask), g),)
 
 
 class Max(Op):

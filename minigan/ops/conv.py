@@ -12,14 +12,11 @@ under differentiation to every order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..backend import ConvGeometry
 from ..errors import InputError
-from ..tensor import Op, Tensor, apply
+from ..sizes import Size, pair
+from ..tensor import Op, Tensor, apply, check_dtypes
 from .shape import pad
-
-Size = int | Sequence[int]
 
 
 def conv2d(
@@ -35,8 +32,9 @@ def conv2d(
 
     x (N, C, H, W), weight (F, C, kh, kw), bias (F,) -> y (N, F, oh, ow), oh = floor((H + 2p - d(kh - 1) - 1) / s) + 1.
     """
-    _check("conv2d", x, weight, channels=weight.shape[1] if weight.ndim == 4 else 0, layout="(out, in, kh, kw)")
-    geometry = ConvGeometry(pair(x.shape[2:]), pair(weight.shape[2:]), pair(stride), pair(padding), pair(dilation))
+    _check("conv2d", x, weight, bias, axis=1, layout="(out, in, kh, kw)")
+    s, p, d = _steps("conv2d", stride, padding, dilation)
+    geometry = ConvGeometry(x.shape[2:], weight.shape[2:], s, p, d)  # type: ignore[arg-type]
     return _add_bias(apply(Conv2d(geometry), x, weight), bias)
 
 
@@ -56,12 +54,13 @@ def conv_transpose2d(
     oh = (H - 1) s - 2p + d (kh - 1) + 1 + output_padding.
     ``output_padding`` picks one among the output sizes that a strided convolution would map to the same input size.
     """
-    _check("conv_transpose2d", x, weight, channels=weight.shape[0], layout="(in, out, kh, kw)")
-    s, p, d, extra = pair(stride), pair(padding), pair(dilation), pair(output_padding)
+    _check("conv_transpose2d", x, weight, bias, axis=0, layout="(in, out, kh, kw)")
+    s, p, d = _steps("conv_transpose2d", stride, padding, dilation)
+    extra = pair("conv_transpose2d: output_padding", output_padding, least=0)
     if any(e >= max(step, dil) for e, step, dil in zip(extra, s, d, strict=True)):
         raise InputError(f"conv_transpose2d: output_padding {extra} must be smaller than stride {s} or dilation {d}")
     sizes = zip(x.shape[2:], weight.shape[2:], s, p, d, extra, strict=True)
-    out_hw = pair([(n - 1) * s - 2 * p + d * (k - 1) + 1 + e for n, k, s, p, d, e in sizes])
+    out_hw = tuple((n - 1) * s - 2 * p + d * (k - 1) + 1 + e for n, k, s, p, d, e in sizes)
     if min(out_hw) < 1:
         raise InputError(
             f"conv_transpose2d: input {x.shape[2:]}, kernel {weight.shape[2:]}, stride {s} and padding {p} "
@@ -70,7 +69,7 @@ def conv_transpose2d(
     more = [e // step for e, step in zip(extra, s, strict=True)]  # a dilated kernel may reach past the last input
     if any(more):
         x = pad(x, [(0, 0), (0, 0), *((0, rows) for rows in more)])
-    geometry = ConvGeometry(out_hw, pair(weight.shape[2:]), s, p, d)
+    geometry = ConvGeometry(out_hw, weight.shape[2:], s, p, d)  # type: ignore[arg-type]
     return _add_bias(apply(Conv2dInput(geometry), x, weight), bias)
 
 
@@ -136,20 +135,30 @@ class Conv2dWeight(_Partial):
         )
 
 
-def pair(size: Size) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+def _steps(name: str, stride: Size, padding: Size, dilation: Size) -> tuple[tuple[int, int], ...]:
+    return (
+        pair(f"{name}: stride", stride),
+        pair(f"{name}: padding", padding, least=0),
+        pair(f"{name}: dilation", dilation),
+    )
 
 
 def _add_bias(y: Tensor, bias: Tensor | None) -> Tensor:
     return y if bias is None else y + bias.reshape(1, -1, 1, 1)
 
 
-def _check(name: str, x: Tensor, weight: Tensor, *, channels: int, layout: str) -> None:
+def _check(name: str, x: Tensor, weight: Tensor, bias: Tensor | None, *, axis: int, layout: str) -> None:
+    """``axis`` of the weight is that of the input channels; the other one of the first two is that of the outputs."""
     if x.ndim != 4 or weight.ndim != 4:
         raise InputError(f"{name}: input {x.shape} must be (N, C, H, W) and weight {weight.shape} {layout}")
-    if x.shape[1] != channels:
+    if x.shape[1] != weight.shape[axis]:
         raise InputError(
-            f"{name}: input {x.shape} does not have the {channels} channels of weight {weight.shape} {layout}"
+            f"{name}: input {x.shape} does not have the {weight.shape[axis]} channels of weight {weight.shape} {layout}"
         )
+    outputs = weight.shape[1 - axis]
+    if bias is not None and bias.shape != (outputs,):
+        raise InputError(f"{name}: bias {bias.shape} must be ({outputs},) for weight {weight.shape} {layout}")
     if x.dtype != weight.dtype:
         raise InputError(f"{name}: input is {x.dtype}, weight is {weight.dtype}: convert one")
+    if bias is not None:
+        check_dtypes(name, x, bias)

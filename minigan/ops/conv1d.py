@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
+from ..sizes import sizes
 from ..tensor import Tensor
 from .conv import conv2d, conv_transpose2d
 
@@ -21,7 +22,7 @@ def conv1d(
     x (N, C, L), weight (F, C, k), bias (F,) -> y (N, F, l), l = floor((L + 2p - d(k - 1) - 1) / s) + 1.
     """
     _check("conv1d", x, weight, layout="(out, in, k)")
-    settings = {"stride": (1, stride), "padding": (0, padding), "dilation": (1, dilation)}
+    settings = _steps("conv1d", stride, padding, dilation)
     return _flat(conv2d(_tall(x), _tall(weight), bias, **settings))
 
 
@@ -40,8 +41,17 @@ def conv_transpose1d(
     x (N, F, L), weight (F, C, k), bias (C,) -> y (N, C, l), l = (L - 1) s - 2p + d (k - 1) + 1 + output_padding.
     """
     _check("conv_transpose1d", x, weight, layout="(in, out, k)")
-    settings = {"stride": (1, stride), "padding": (0, padding), "dilation": (1, dilation)}
-    return _flat(conv_transpose2d(_tall(x), _tall(weight), bias, output_padding=(0, output_padding), **settings))
+    settings = _steps("conv_transpose1d", stride, padding, dilation)
+    extra = (0, *sizes("conv_transpose1d: output_padding", output_padding, 1, least=0))
+    return _flat(conv_transpose2d(_tall(x), _tall(weight), bias, output_padding=extra, **settings))
+
+
+def _steps(name: str, stride: int, padding: int, dilation: int) -> dict[str, tuple[int, ...]]:
+    return {
+        "stride": (1, *sizes(f"{name}: stride", stride, 1)),
+        "padding": (0, *sizes(f"{name}: padding", padding, 1, least=0)),
+        "dilation": (1, *sizes(f"{name}: dilation", dilation, 1)),
+    }
 
 
 def _tall(t: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 
 from ..errors import InputError
+from ..sizes import size, sizes
 from ..tensor import Tensor
 
 
@@ -29,7 +30,7 @@ def layer_norm(
 
     x (..., *normalized_shape), weight and bias (*normalized_shape) -> y as x. The variance is the biased one.
     """
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = sizes("layer_norm: normalized_shape", normalized_shape)
     if not shape or x.shape[-len(shape) :] != shape:
         raise InputError(f"layer_norm: input {x.shape} does not end in the normalized_shape {shape}")
     axes = tuple(range(x.ndim - len(shape), x.ndim))
@@ -68,7 +69,8 @@ def _group_norm(
     if x.ndim < 2:
         raise InputError(f"{name}: input {x.shape} must be (N, C, ...)")
     samples, channels, *pixels = x.shape
-    if num_groups < 1 or channels % num_groups:
+    num_groups = size(f"{name}: num_groups", num_groups, least=1)
+    if channels % num_groups:
         raise InputError(f"{name}: {channels} channels cannot be divided into {num_groups} groups")
     grouped = x.reshape(samples, num_groups, channels // num_groups, *pixels)
     y = _standardise(name, grouped, tuple(range(2, grouped.ndim)), eps).reshape(x.shape)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from ..primitives import Op
-from ..tensor import Tensor, apply, check_dtypes
+from ..tensor import Op, Tensor, apply, check_dtypes
 from .drawn import drawn
 
 
@@ -24,6 +23,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def embedding(index: np.ndarray, weight: Tensor) -> Tensor:
     """Row ``index`` of the table: index (...) of whole numbers, weight (rows, dim) -> y (..., dim)"""
+    if weight.ndim != 2:
+        raise InputError(f"embedding: the table {weight.shape} must be (rows, dim)")
     host = index.data if isinstance(index, Tensor) else index
     if host.dtype.kind not in "iu":
         raise InputError(f"embedding: the index must be whole numbers, not {host.dtype}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import InputError
+from ..sizes import size as read_size
 from ..tensor import Tensor
 from .elementwise import sqrt
 from .shape import concat
@@ -19,10 +20,11 @@ def minibatch_std(x: Tensor, *, group_size: int = 4, num_channels: int = 1, eps:
     if x.ndim != 4:
         raise InputError(f"minibatch_std: input {x.shape} must be (N, C, H, W)")
     n, c, h, w = x.shape
-    size = min(group_size, n)
+    size = min(read_size("minibatch_std: group_size", group_size), n)
+    num_channels = read_size("minibatch_std: num_channels", num_channels)
     if size < 1 or n % size:
         raise InputError(f"minibatch_std: a batch of {n} cannot be divided into groups of {group_size}")
-    if num_channels < 1 or c % num_channels:
+    if c % num_channels:
         raise InputError(f"minibatch_std: {c} channels cannot be divided among num_channels = {num_channels}")
     groups = x.reshape(size, n // size, num_channels, c // num_channels, h, w)
     centred = groups - groups.mean(0, keepdims=True)

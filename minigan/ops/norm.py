@@ -6,7 +6,7 @@ from functools import cache
 
 from ..backend import Array, backend_of
 from ..errors import InputError
-from ..tensor import Op, Tensor, apply, is_recording
+from ..tensor import Op, Tensor, apply, check_dtypes, is_recording
 from .activation import Gate, leaky_relu
 
 AXES = (0, 2, 3)
@@ -26,18 +26,25 @@ def batch_norm(
 ) -> Tensor:
     """y = weight * (x - mean) / sqrt(var + eps) + bias, per channel; then, fused, a leaky ReLU of ``negative_slope``.
 
-    x (N, C, H, W) or (N, C), weight and bias (C,). In training, mean and biased variance are the batch's own, and the
-    running arrays (C,) move towards them in place: running = (1 - momentum) running + momentum * batch, the variance
-    unbiased, as in PyTorch. Otherwise the running ones are used. A ``negative_slope`` of 1 is no activation, 0 is ReLU.
+    x (N, C, H, W), (N, C, L) or (N, C), weight and bias (C,). In training, mean and biased variance are the batch's
+    own, and the running arrays (C,) move towards them in place: running = (1 - momentum) running + momentum * batch,
+    the variance unbiased, as in PyTorch. Otherwise the running ones are used. A ``negative_slope`` of 1 is no
+    activation, 0 is ReLU.
     """
     if not 0 <= negative_slope <= 1:
         raise InputError(f"batch_norm: negative_slope {negative_slope} must be between 0 (ReLU) and 1 (no activation)")
-    if x.ndim == 2:
-        x4 = x.reshape(*x.shape, 1, 1)
+    if x.ndim in (2, 3):
+        x4 = x.reshape(*x.shape, *(1,) * (4 - x.ndim))
         settings = {"training": training, "momentum": momentum, "eps": eps, "negative_slope": negative_slope}
         return batch_norm(x4, weight, bias, running_mean, running_var, **settings).reshape(x.shape)  # type: ignore
-    if x.ndim != 4 or weight.shape != (x.shape[1],) or bias.shape != weight.shape:
+    if x.ndim != 4:
+        raise InputError(f"batch_norm: input {x.shape} must be (N, C), (N, C, L) or (N, C, H, W)")
+    if weight.shape != (x.shape[1],) or bias.shape != weight.shape:
         raise InputError(f"batch_norm: weight {weight.shape} and bias {bias.shape} do not fit input {x.shape}")
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        if running is not None and running.shape != weight.shape:
+            raise InputError(f"batch_norm: {name} {running.shape} must be {weight.shape}, one number per channel")
+    check_dtypes("batch_norm", x, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise InputError("batch_norm: training=False needs running_mean and running_var")

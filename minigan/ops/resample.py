@@ -2,17 +2,20 @@
 
 Average pooling and nearest upsampling by whole factors stand on one pair of linear maps. SumPool adds up the window
 that meets each output; Spread hands each value back to every position of its window. They are a convolution with ones
-and its input gradient, channel by channel. Resizing to any size is a matrix along each side of the picture.
+and its input gradient, channel by channel. Resizing to any size picks pixels along each side of the picture.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from ..backend import ConvGeometry
 from ..errors import InputError
+from ..sizes import Size, pair
+from ..sizes import size as read_size
 from ..tensor import Op, Tensor, apply
-from .conv import Size, pair
 
 
 def avg_pool2d(x: Tensor, kernel_size: Size, *, stride: Size | None = None, padding: Size = 0) -> Tensor:
@@ -21,8 +24,10 @@ def avg_pool2d(x: Tensor, kernel_size: Size, *, stride: Size | None = None, padd
     x (N, C, H, W) -> (N, C, floor((H + 2p - k) / s) + 1, ...)
     """
     _check_4d("avg_pool2d", x)
-    kernel = pair(kernel_size)
-    geometry = ConvGeometry(pair(x.shape[2:]), kernel, kernel if stride is None else pair(stride), pair(padding))
+    kernel = pair("avg_pool2d: kernel_size", kernel_size)
+    step = kernel if stride is None else pair("avg_pool2d: stride", stride)
+    around = pair("avg_pool2d: padding", padding, least=0)
+    geometry = ConvGeometry(x.shape[2:], kernel, step, around)  # type: ignore[arg-type]
     return apply(SumPool(geometry), x) * (1 / (kernel[0] * kernel[1]))
 
 
@@ -32,9 +37,7 @@ def upsample(x: Tensor, scale_factor: Size) -> Tensor:
     x (N, C, H, W) -> (N, C, H * scale, W * scale)
     """
     _check_4d("upsample", x)
-    scale = pair(scale_factor)
-    if min(scale) < 1:
-        raise InputError(f"upsample: scale_factor {scale_factor} must be a whole number of at least 1")
+    scale = pair("upsample: scale_factor", scale_factor)
     out_hw = x.shape[2] * scale[0], x.shape[3] * scale[1]
     return apply(Spread(ConvGeometry(out_hw, scale, scale)), x)
 
@@ -47,39 +50,32 @@ def resize(x: Tensor, size: Size, *, mode: str = "nearest") -> Tensor:
     picture much smaller skips pixels; average it down first.
     """
     _check_4d("resize", x)
-    if mode not in WEIGHTS:
-        raise InputError(f"resize: mode {mode!r} must be one of {', '.join(WEIGHTS)}")
-    (n, c, height, width), (rows, columns) = x.shape, pair(size)
-    if min(rows, columns, height, width) < 1:
+    if mode not in MODES:
+        raise InputError(f"resize: mode {mode!r} must be one of {', '.join(MODES)}")
+    height, width = x.shape[2:]
+    rows, columns = pair("resize: size", size)
+    if min(height, width) < 1:
         raise InputError(f"resize: from {height}x{width} to {rows}x{columns}: every side must be at least 1")
-    # On the channels-last view each side is one matrix product without a transpose.
-    y = x.transpose(0, 2, 3, 1)
-    if rows != height:
-        y = _matrix(mode, height, rows, x) @ y.reshape(n, height, width * c)
-    if columns != width:
-        y = _matrix(mode, width, columns, x) @ y.reshape(n * rows, width, c)
-    return y.reshape(n, rows, columns, c).transpose(0, 3, 1, 2)
+    y = _along(2, mode, x, rows) if rows != height else x
+    return _along(3, mode, y, columns) if columns != width else y
 
 
-def _matrix(mode: str, size: int, out: int, like: Tensor) -> Tensor:
-    return Tensor(like.backend.asarray(WEIGHTS[mode](size, out).astype(like.dtype)))
+def _along(axis: int, mode: str, x: Tensor, out: int) -> Tensor:
+    """``x`` with ``out`` pixels along an axis. Pixels are picked, not multiplied by 0 and 1: 0 * inf is NaN."""
+    along: tuple[Any, ...] = (slice(None),) * axis
+    size = x.shape[axis]
+    if mode == "nearest":  # output i is input floor(i * size / out), in PyTorch's float32 arithmetic
+        source = np.floor(np.arange(out, dtype=np.float32) * np.float32(size / out)).astype(np.int64)
+        return x[along + (np.minimum(source, size - 1),)]
+    # Output i lies at (i + 1/2) size / out - 1/2 between two inputs, and is their mixture.
+    place = np.maximum((np.arange(out) + 0.5) * (size / out) - 0.5, 0)
+    below = np.minimum(place.astype(np.int64), size - 1)
+    share = (place - below).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1 - axis))
+    shares = [Tensor(x.backend.asarray(s)) for s in (1 - share, share)]
+    return x[along + (below,)] * shares[0] + x[along + (np.minimum(below + 1, size - 1),)] * shares[1]
 
 
-def _nearest(size: int, out: int) -> np.ndarray:
-    """(out, size): output i is input floor(i * size / out), in PyTorch's float32 arithmetic"""
-    source = np.floor(np.arange(out, dtype=np.float32) * np.float32(size / out)).astype(int)
-    return np.eye(size)[np.minimum(source, size - 1)]
-
-
-def _bilinear(size: int, out: int) -> np.ndarray:
-    """(out, size): output i lies at (i + 1/2) size / out - 1/2 between two inputs, and is their mixture"""
-    source = np.maximum((np.arange(out) + 0.5) * (size / out) - 0.5, 0)
-    below = np.floor(source).astype(int)
-    share = (source - below)[:, None]
-    return np.eye(size)[below] * (1 - share) + np.eye(size)[np.minimum(below + 1, size - 1)] * share
-
-
-WEIGHTS = {"nearest": _nearest, "bilinear": _bilinear}
+MODES = ("nearest", "bilinear")
 
 
 def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
@@ -88,8 +84,8 @@ def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     x (N, C * r * r, H, W) -> y (N, C, H * r, W * r), r = ``upscale_factor``
     """
     _check_4d("pixel_shuffle", x)
-    r = upscale_factor
-    if r < 1 or x.shape[1] % (r * r):
+    r = read_size("pixel_shuffle: upscale_factor", upscale_factor)
+    if x.shape[1] % (r * r):
         raise InputError(f"pixel_shuffle: {x.shape[1]} channels cannot be divided into {r}x{r} pixels each")
     n, channels, h, w = x.shape
     c = channels // (r * r)
@@ -99,9 +95,9 @@ def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
 def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
     """The inverse of ``pixel_shuffle``: x (N, C, H * r, W * r) -> y (N, C * r * r, H, W), r = ``downscale_factor``"""
     _check_4d("pixel_unshuffle", x)
-    r = downscale_factor
+    r = read_size("pixel_unshuffle: downscale_factor", downscale_factor)
     n, c, height, width = x.shape
-    if r < 1 or height % r or width % r:
+    if height % r or width % r:
         raise InputError(f"pixel_unshuffle: {height}x{width} pixels cannot be divided into squares of {r}x{r}")
     h, w = height // r, width // r
     return x.reshape(n, c, h, r, w, r).transpose(0, 1, 3, 5, 2, 4).reshape(n, c * r * r, h, w)

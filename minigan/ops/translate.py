@@ -12,11 +12,11 @@ def translate(x: Tensor, offsets: Array) -> Tensor:
 
     x (N, C, H, W), offsets (N, 2) whole numbers, on the host or where x is -> (N, C, H, W)
     """
-    if x.ndim != 4 or offsets.shape != (len(x), 2) or offsets.dtype.kind != "i":
+    if x.ndim != 4 or offsets.shape != (len(x), 2) or offsets.dtype.kind not in "iu":
         raise InputError(
             f"translate: offsets {offsets.dtype}{offsets.shape} must be whole numbers (N, 2) for {x.shape}"
         )
-    return apply(Translate(x.backend.asarray(offsets)), x)
+    return apply(Translate(x.backend.asarray(offsets.copy())), x)  # the backward needs them as they are now
 
 
 class Translate(Op):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..files import write_atomically
+from ..files import check_suffix, write_atomically
 from ..gan.health import Alarm
 from .journal import measured
 
@@ -23,6 +23,7 @@ def save_curves(
     """
     from matplotlib.figure import Figure
 
+    check_suffix(path, ".png")
     steps, distances = measured(history)
     panels = 3 if steps else 2
     figure = Figure(figsize=(5 * panels, 3.6), layout="constrained")

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..checkpoint import Checkpoints
 from ..errors import InputError
-from ..files import write_atomically
+from ..files import numbered, write_atomically
 from ..gan.health import WINDOW, Alarm
 from .charts import Line, chart
 from .curves import are_probabilities
@@ -104,10 +104,10 @@ def alarm_list(alarms: Sequence[Alarm]) -> str:
 
 def samples(out: Path) -> str:
     """The frames under a slider, some of them in a row, and the walks through the latent space."""
-    frames = sorted((out / "frames").glob("step-*.png"))
+    frames = numbered(out / "frames", "step-", ".png")
     content = ""
     if frames:
-        images = [(int(path.stem.removeprefix("step-")), embedded(path)) for path in frames]
+        images = [(step, embedded(path)) for step, path in frames.items()]
         step, last = images[-1]
         everyone = "".join(f'<img src="{image}" data-step="{step:,}" alt="" hidden>' for step, image in images[:-1])
         content += (

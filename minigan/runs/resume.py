@@ -14,6 +14,7 @@ from ..checkpoint import Checkpoints
 from ..data import Loader
 from ..errors import InputError
 from ..gan.diagnosis import NotFiniteError, watch
+from ..gan.game import TwoPlayer
 from ..gan.health import Alarm, DivergenceError
 from ..gan.record import Record
 from ..gan.trainer import Trainer
@@ -34,7 +35,7 @@ class Keeper:
     def __init__(
         self,
         out: Path,
-        trainer: Trainer,
+        trainer: Trainer[TwoPlayer],
         loader: Loader,
         journal: Journal,
         architecture: dict[str, Any],
@@ -84,29 +85,35 @@ class Keeper:
     # ---- going back --------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Load the newest checkpoint that is whole, and forget what was written after it."""
+        """Load the newest checkpoint that is whole; nothing on the disk changes.
+
+        Raises InputError where there is none: to start anew would empty the journal.
+        """
         path, arrays, facts = self.checkpoints.newest()
-        if path is not None:  # else it was killed before the first checkpoint was whole: start anew
-            try:
-                self._compare(facts["config"])
-                self._load((arrays, facts))
-                if self.best is not None:
-                    self.best.load(arrays, facts["best"])
-                if self.trainer.step_count != int(path.stem.removeprefix("step-")):
-                    raise InputError(f"{path}: holds the state of step {self.trainer.step_count}: rename it back")
-            except InputError:
-                raise
-            except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-                raise InputError(f"{path}: is not the checkpoint of such a training ({error!r})") from None
-            self._held = arrays, facts
-            self.saved = self.trainer.step_count
-            before, now = facts.get("versions"), versions()
-            if before != now:
-                print(
-                    f"warning: {path} was written by {before}, this is {now}: what follows may differ in the last bits",
-                    file=sys.stderr,
-                )
-        self.journal.go_back(self.trainer.step_count)
+        if path is None:
+            raise InputError(
+                f"{self.out} holds a training, but no whole checkpoint to go on from: put one back into "
+                f"{self.checkpoints.folder}, or start a new training with another --out"
+            )
+        try:
+            self._compare(facts["config"])
+            self._load((arrays, facts))
+            if self.best is not None:
+                self.best.load(arrays, facts["best"])
+            if self.trainer.step_count != int(path.stem.removeprefix("step-")):
+                raise InputError(f"{path}: holds the state of step {self.trainer.step_count}: rename it back")
+        except InputError:
+            raise
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise InputError(f"{path}: is not the checkpoint of such a training ({error!r})") from None
+        self._held = arrays, facts
+        self.saved = self.trainer.step_count
+        before, now = facts.get("versions"), versions()
+        if before != now:
+            print(
+                f"warning: {path} was written by {before}, this is {now}: what follows may differ in the last bits",
+                file=sys.stderr,
+            )
 
     def _compare(self, before: dict[str, Any]) -> None:
         now = self.config

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,23 @@ from typing import Any
 import numpy as np
 
 from .. import checkpoint, viz
+from ..backend.cpu.scratch import keep_freed_memory
 from ..data import Loader
 from ..errors import InputError
-from ..files import remove_temporaries
+from ..files import numbered, remove_temporaries
 from ..gan import generate
+from ..gan.game import TwoPlayer
 from ..gan.health import DivergenceError, Health
 from ..gan.record import Record
 from ..gan.trainer import Trainer
 from ..nn import Module
 from .best import Best
 from .curves import save_curves
+from .folder import claim_folder
 from .journal import Journal
 from .resume import Keeper
 
+ROOMS = ("samples", "frames", "checkpoints")
 FRAMES = 60  # at most so many pictures in training.gif
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, the terminal is gone
 
@@ -49,16 +53,21 @@ class Run:
     is bit for bit what would have followed. ``config`` is what must be the same for that: resuming with another one
     raises InputError and says what differs. A training that comes to NaN goes back to the step before, keeps that
     and raises DivergenceError.
+
+    The folder is this run's until the end of the ``with`` block, or of the process: see ``claim_folder``, which also
+    says what ``base`` is for, where ``out`` is None. Raises InputError where it cannot be, also within the folder of
+    pictures that is learned from: they would be others tomorrow.
     """
 
     def __init__(
         self,
-        out: str | os.PathLike[str],
-        trainer: Trainer,
+        out: str | os.PathLike[str] | None,
+        trainer: Trainer[TwoPlayer],
         loader: Loader,
         architecture: dict[str, Any],
         *,
         rng: np.random.Generator,
+        base: str = "",
         epochs: int = 1,
         steps: int | None = None,
         config: dict[str, Any] | None = None,
@@ -69,6 +78,11 @@ class Run:
     ) -> None:
         self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
         self.total = epochs * len(loader) if steps is None else steps
+        if best is not None and best.every > self.total:
+            raise InputError(
+                f"the Frechet distance every {best.every} steps would never be measured in {self.total}: measure it "
+                "more often (--metric-every), or not at all"
+            )
         self.checkpoint_every, self.best = checkpoint_every, best
         # A conditional model's grid has a column for each class.
         self.columns = architecture.get("classes", 8)
@@ -76,16 +90,32 @@ class Run:
         self.z = rng.standard_normal((count, trainer.game.z_dim))
         self.labels = np.arange(count) % self.columns if "classes" in architecture else None
         self.stopped = ""  # the signal that ended it early
-        self.out = claim_folder(out, resume, rooms=("samples", "frames", "checkpoints"))
-        self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.game.objective, trainer.game.n_critic))
-        data = f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"  # wherever they lie
-        config = {**(config or {}), "data": data, **({"metric": str(best)} if best else {})}
-        self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
-        if resume:
-            remove_temporaries(self.out)
-            self.keeper.resume()
-            self.save_best()
-            self.thin_frames(trainer.step_count)
+        config = {**(config or {}), "data": describe_data(loader), **({"metric": str(best)} if best else {})}
+        self.claim = claim_folder(out, base, resume=resume, inputs=loader.dataset.root)
+        try:
+            self.out = self.claim.path
+            self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.game.objective, trainer.game.n_critic))
+            self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
+            if resume:
+                self.keeper.resume()
+                self._check_length()
+                self.journal.go_back(trainer.step_count)
+                remove_temporaries(self.out)
+                self.save_best()
+                self.thin_frames(trainer.step_count)
+            for room in ROOMS:
+                (self.out / room).mkdir(exist_ok=True)
+        except BaseException:
+            self.claim.release()
+            raise
+
+    def _check_length(self) -> None:
+        """A run that has come further than it is asked to go would do nothing."""
+        if self.trainer.step_count > self.total:
+            raise InputError(
+                f"{self.out} has come to step {self.trainer.step_count} already, and is to end at {self.total}: ask "
+                "for more --steps or --epochs"
+            )
 
     # ---- the loop --------------------------------------------------------------------------------
 
@@ -161,17 +191,18 @@ class Run:
 
     def thin_frames(self, step: int) -> None:
         """Keep the frames that a training has which has come to ``step`` and goes on: evenly spaced ones."""
-        for frame in self.frames():
-            number = int(frame.stem.removeprefix("step-"))
+        for number, frame in self.frames().items():
             if number > step or number % frame_interval(step):
                 frame.unlink()
 
-    def frames(self) -> list[Path]:
-        return sorted((self.out / "frames").glob("step-*.png"))
+    def frames(self) -> dict[int, Path]:
+        return numbered(self.out / "frames", "step-", ".png")
 
     # ---- leaving, wanted or not --------------------------------------------------------------------
 
     def __enter__(self) -> Run:
+        self._memory = keep_freed_memory()
+        self._memory.__enter__()
         self._unraisablehook = sys.unraisablehook
         self._handlers: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
@@ -189,6 +220,13 @@ class Run:
         tell(print, f"\n{self.stopped}: finishing this step and writing everything; once more stops at once")
 
     def __exit__(self, kind: type | None, *_: Any) -> None:
+        try:
+            self._leave(kind)
+        finally:
+            self._memory.__exit__(None, None, None)
+            self.claim.release()
+
+    def _leave(self, kind: type | None) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         sys.unraisablehook = self._unraisablehook
@@ -201,10 +239,15 @@ class Run:
         if (kind is None or kind is DivergenceError) and self.journal.history:
             checkpoint.save_model(self.out / "model.safetensors", self.generator, self.architecture)
             save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)
-            viz.save_gif(self.out / "training.gif", self.frames())
+            viz.save_gif(self.out / "training.gif", list(self.frames().values()))
             z = self.z[:16]
             labels = None if self.labels is None else self.labels[: len(z) // 2]
             viz.save_png(self.out / "interpolation.png", viz.walks(self.generator, z, labels=labels))
+
+
+def describe_data(loader: Loader) -> str:
+    """What must be the same for the data to be the same, wherever they lie."""
+    return f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"
 
 
 def frame_interval(step: int) -> int:
@@ -236,37 +279,6 @@ def describe(record: Record, alarms: list[str], best: Best | None = None) -> str
         f"D(G(z)) {record.d_fake:.2f}  {distance}{record.images_per_second:.0f} images/s"
         + "".join(f"  [{kind}]" for kind in alarms)
     )
-
-
-def claim_folder(out: str | os.PathLike[str], resume: bool = False, rooms: Sequence[str] = ()) -> Path:
-    """``out`` as an existing, writable folder that holds an earlier training if and only if it is to be resumed.
-
-    ``rooms`` are folders in it that shall exist too.
-    """
-    path = Path(out)
-    held = (path / "metrics.jsonl").exists() or any(path.glob("checkpoints/step-*"))
-    if held and not resume:
-        raise InputError(f"{path} already holds a training: add --resume to go on with it, or choose another --out")
-    if resume and not held:
-        raise InputError(f"{path} holds no training to resume: check --out, or leave out --resume to start one there")
-    try:
-        for name in ("", *rooms):
-            (path / name).mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"cannot write to the output folder {path} ({error.strerror}): choose another --out") from None
-    return path
-
-
-def free_folder(base: str) -> str:
-    """``base``, or base-2, base-3, ...: the first that holds no training yet."""
-    number, name = 1, base
-    while (Path(name) / "metrics.jsonl").exists():
-        number += 1
-        name = f"{base}-{number}"
-    return name
 
 
 def _stop_all_the_same(ignored: Any) -> None:

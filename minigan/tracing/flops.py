@@ -42,6 +42,7 @@ RULES: dict[str, Rule] = {
     "Linear": lambda inputs, y: prod(y) * (2 * inputs[0][-1] + len(inputs) - 2),
     "Sum": _each_input(1),
     "Max": _each_input(1),
+    "Keep": _each_input(1),
     "Softmax": _each_input(5),  # maximum, difference, exp, sum, quotient
     "LogSoftmax": _each_input(5),
     "Erf": _each_input(50),  # a polynomial of degree 24 by Horner's scheme

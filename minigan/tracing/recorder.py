@@ -13,22 +13,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
-from .. import tensor as engine
-from ..backend import backend_of
+from ..backend import backend_of, memory_of
 from ..errors import InputError
 from ..tensor import Node, Op, Tensor
 from . import flame, graph
 from .events import PASSES, Event, Leaf, Shape, dims
 from .flops import count_flops
+from .observer import Observer
 from .peak import measure_peak
 from .svg import Drawing
 from .table import Table
 
 
 @dataclass(eq=False)
-class Trace:
+class Trace(Observer):
     """What ran in this thread while it was open.
 
     ``t.events`` has every op in order; ``t.table()`` shows them, ``t.graph(path)`` draws them, ``t.flame(path)`` says
@@ -41,22 +41,15 @@ class Trace:
     backend: str = "numpy"
 
     def __post_init__(self) -> None:
-        self._of_tensor: WeakKeyDictionary[Tensor, Event | Leaf] = WeakKeyDictionary()
+        self._of_tensor: dict[int, tuple[Event | Leaf, ref[Tensor]]] = {}  # by id, for as long as the tensor lives
         self._of_node: dict[int, Event] = {}
         self._layers: list[tuple[str, Any]] = []  # the modules being called, outermost first
         self._names = {id(module): name for name, module in self.modules.items()}
         self._order = 0  # of the ops applied now
         self._owner: Event | None = None
 
-    # ---- opening and closing ---------------------------------------------------------------------
-
-    def __enter__(self) -> Trace:
-        self._before = engine.tracer()
-        engine.set_tracer(self)
-        return self
-
     def __exit__(self, *_: object) -> None:
-        engine.set_tracer(self._before)
+        super().__exit__()
         self._layers.clear()
 
     # ---- what the engine calls -------------------------------------------------------------------
@@ -64,18 +57,14 @@ class Trace:
     def apply(self, op: Op, inputs: tuple[Tensor, ...]) -> Tensor:
         """``tensor.apply``, timed and written down."""
         backend = inputs[0].backend
-        engine.set_tracer(None)
-        try:
-            start = time.perf_counter()
-            output = engine.apply(op, *inputs)
-            backend.synchronize()
-            seconds = time.perf_counter() - start
-        finally:
-            engine.set_tracer(self)
+        start = time.perf_counter()
+        output = super().apply(op, inputs)
+        backend.synchronize()
+        seconds = time.perf_counter() - start
         self.backend = backend.name
         event = self._write(type(op).__name__, inputs, output, seconds)
         event.settings = _settings(op)
-        if op.makes_view and _memory(output.data) is _memory(inputs[0].data):
+        if op.makes_view and memory_of(output.data) is memory_of(inputs[0].data):
             event.bytes = 0
         if output.node is not None:
             self._of_node[output.node.serial] = event
@@ -111,20 +100,20 @@ class Trace:
         gradient = thunk()
         backend_of(gradient.data).synchronize()
         seconds = time.perf_counter() - start
-        if len(self.events) == before and gradient not in self._of_tensor and gradient is not inputs[0]:
+        if len(self.events) == before and id(gradient) not in self._of_tensor and gradient is not inputs[0]:
             if not fused:  # the first thunk of a fused backward does the work for all inputs
                 fused.append(self._write(f"{type(node.op).__name__}.vjp", inputs, gradient, seconds))
             else:
                 fused[0].bytes += gradient.data.nbytes
                 fused[0].seconds += seconds
-                self._of_tensor[gradient] = fused[0]
+                self._note(gradient, fused[0])
         return gradient
 
     def call(self, module: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """``module.forward``; what it applies is of this layer."""
         self._layers.append((self._path(module), module))
         try:
-            output = module.forward(*inputs, **settings)
+            output = super().call(module, inputs, settings)
             if isinstance(output, Tensor):
                 self.calls.append((self._layers[-1][0], module, output.shape))
             return output
@@ -161,15 +150,18 @@ class Trace:
         if self._order:
             event.grad_norm = _norm(output)
         self.events.append(event)
-        self._of_tensor[output] = event
+        self._note(output, event)
         return event
 
     def _source(self, t: Tensor, layer: str) -> Event | Leaf | None:
         if t.node is not None and t.node.serial in self._of_node:
             return self._of_node[t.node.serial]
-        if t not in self._of_tensor and t.requires_grad and t.node is None and not layer:
-            self._of_tensor[t] = Leaf(t.name or "leaf", t.shape)
-        return self._of_tensor.get(t)
+        if id(t) not in self._of_tensor and t.requires_grad and t.node is None and not layer:
+            self._note(t, Leaf(t.name or "leaf", t.shape))
+        return self._of_tensor.get(id(t), (None,))[0]
+
+    def _note(self, t: Tensor, what: Event | Leaf) -> None:
+        self._of_tensor[id(t)] = what, ref(t, partial(self._of_tensor.pop, id(t)))
 
     # ---- looking at it ---------------------------------------------------------------------------
 
@@ -230,15 +222,6 @@ def trace(**modules: Any) -> Trace:
 def _norm(t: Tensor) -> float:
     data = t.data
     return float((data * data).sum()) ** 0.5 if data.dtype.kind == "f" else float("nan")
-
-
-def _memory(array: Any) -> Any:
-    """What owns the memory that this array looks at: the same for a view as for the whole."""
-    if hasattr(array.data, "mem"):
-        return array.data.mem  # CuPy's
-    while getattr(array, "base", None) is not None:
-        array = array.base
-    return array
 
 
 def _settings(op: Op) -> str:

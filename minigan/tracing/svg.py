@@ -6,7 +6,7 @@ import os
 from html import escape
 from typing import Any
 
-from ..files import write_atomically
+from ..files import check_suffix, write_atomically
 
 INK, QUIET = "#1f2937", "#6b7280"  # of words
 FILL = ("#dbeafe", "#ffedd5", "#ede9fe")  # forward, backward, double backward
@@ -63,6 +63,7 @@ class Drawing:
     def save(self, path: str | os.PathLike[str] | None) -> Drawing:
         """Write it to ``path`` when there is one; the drawing itself."""
         if path is not None:
+            check_suffix(path, ".svg")
             write_atomically(path, str(self).encode())
         return self
 

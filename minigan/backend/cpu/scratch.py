@@ -2,8 +2,8 @@
 
 A large NumPy array is mapped afresh by the system and zeroed page by page on first touch, which costs more than many
 kernels do: a third of the processor time of a DCGAN-64 step. So each thread keeps its tile buffers, the few large
-buffers that a kernel needs for a moment are borrowed and handed back, and the C library is asked to keep what is freed
-for the next array instead of returning it to the system.
+buffers that a kernel needs for a moment are borrowed and handed back, and within ``keep_freed_memory`` the C library
+keeps what is freed for the next array instead of returning it to the system.
 """
 
 from __future__ import annotations
@@ -82,22 +82,49 @@ def clear() -> None:
             buffers.clear()
 
 
-def keep_freed_memory() -> None:
-    """Tell glibc's malloc to serve large arrays from its heap and not to give the heap back.
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of mallopt
+USUAL = 128 << 10  # glibc's own value of both
+LARGEST = 2**31 - 1
 
-    Other C libraries are left alone, and so is one that the user has tuned through the environment.
+_keepers = 0
+
+
+@contextmanager
+def keep_freed_memory():
+    """Within this context glibc's malloc serves large arrays from its heap and does not give the heap back.
+
+    It is a setting of the whole process, so importing minigan does not change it: a run asks for it (``runs.Run``), and
+    so may a training loop of your own. At the end what is free goes back to the system. Other C libraries are left
+    alone, and so is one that the user has tuned through the environment.
     """
+    global _keepers
+    with _lock:
+        _keepers += 1
+        if _keepers == 1:
+            _set_thresholds(LARGEST)
+    try:
+        yield
+    finally:
+        with _lock:
+            _keepers -= 1
+            if _keepers == 0:
+                _set_thresholds(USUAL)
+
+
+def _set_thresholds(size: int) -> None:
     tuned = any(name.startswith("MALLOC_") for name in os.environ) or "malloc" in os.environ.get("GLIBC_TUNABLES", "")
     if platform.libc_ver()[0] != "glibc" or tuned:
         return
-    trim_threshold, mmap_threshold, largest = -1, -3, 2**31 - 1
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        library = ctypes.CDLL(None)
+        mallopt, trim = library.mallopt, library.malloc_trim
     except (OSError, AttributeError):
         return
     # An old glibc (before 2.35) takes 32 MB at most. Without a threshold of ours its own one must go on adapting.
-    if mallopt(mmap_threshold, largest) or mallopt(mmap_threshold, 32 << 20):
-        mallopt(trim_threshold, largest)
+    if mallopt(MMAP_THRESHOLD, size) or mallopt(MMAP_THRESHOLD, 32 << 20):
+        mallopt(TRIM_THRESHOLD, size)
+    if size == USUAL:
+        trim(0)
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,13 +2,13 @@
 
 KERNEL leaky_relu(const real* x, real* y, real negative_slope, index_t size) {
     index_t i = flat_index();
-    if (i < size) y[i] = x[i] > 0 ? x[i] : negative_slope * x[i];
+    if (i < size) y[i] = x[i] > 0 ? x[i] : negative_slope == 0 && x[i] <= 0 ? 0 : negative_slope * x[i];
 }
 
-// The leaky ReLU's derivative at x, applied to g.
+// The leaky ReLU's derivative at x, applied to g. With slope 0 it is a choice, for 0 * inf would be NaN.
 KERNEL leaky_relu_gate(const real* g, const real* x, real* y, real negative_slope, index_t size) {
     index_t i = flat_index();
-    if (i < size) y[i] = x[i] > 0 ? g[i] : negative_slope * g[i];
+    if (i < size) y[i] = x[i] > 0 ? g[i] : negative_slope != 0 ? negative_slope * g[i] : x[i] <= 0 ? 0 : g[i];
 }
 
 KERNEL hyperbolic_tangent(const real* x, real* y, index_t size) {

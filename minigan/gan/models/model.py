@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import optim
+from ...errors import InputError
 from ...nn import Module
 from ..game import TwoPlayer
 from ..objectives import NonSaturating, Objective
@@ -58,8 +59,10 @@ class Model:
 
     def trainer(
         self, generator: Module, discriminator: Module, *, z_dim: int, rng: np.random.Generator, **changes: Any
-    ) -> Trainer:
+    ) -> Trainer[TwoPlayer]:
         """A trainer with this model's settings. ``changes`` replace any: g_lr, d_lr, betas, the game's, a Trainer's."""
+        if "betas" in changes and self.optimizer != "adam":
+            raise InputError(f"betas are Adam's, and {self.name} is trained by {self.optimizer}: leave them out")
         g_lr, d_lr = changes.pop("g_lr", self.g_lr), changes.pop("d_lr", self.d_lr)
         betas = changes.pop("betas", self.betas)
 

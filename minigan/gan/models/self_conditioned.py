@@ -1,4 +1,4 @@
-"""A self-conditioned GAN: pictures are first sorted into clusters, without labels, and both players are told the cluster.
+"""A self-conditioned GAN: pictures are sorted into clusters, without labels, and both players are told the cluster.
 
 Labels help a GAN more than anything else: what a class looks like is easier to learn than what all of them look like,
 and G need not cross from one to the next without a gap. Where nobody has labelled the pictures, clusters of alike ones
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 from statistics import NormalDist
+
 import numpy as np
 
 from ... import nn

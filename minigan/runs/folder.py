@@ -1,0 +1,167 @@
+"""A run's folder: whose it is, and that nobody else works in it at the same time.
+
+The lock is the operating system's own (``flock``), so it is gone with the process that held it, however that ended; the
+folder itself is locked, so nothing is left behind. Where folders cannot be locked (NFS, Windows) a file ``.lock`` in it
+is, and stays there, empty. Where that cannot be locked either a warning says that nobody watches.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import warnings
+import weakref
+from pathlib import Path
+
+from ..errors import InputError
+
+BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what an operating system says of a held lock
+
+
+class Claim:
+    """A folder that is this process's until ``release``, the end of a ``with`` block, or the end of the process."""
+
+    def __init__(self, path: Path, descriptor: int | None) -> None:
+        self.path = path
+        self._close = weakref.finalize(self, _close, descriptor)
+        if descriptor is not None:
+            _held.add(descriptor)
+
+    def release(self) -> None:
+        self._close()
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def claim_folder(
+    out: str | os.PathLike[str] | None,
+    base: str = "",
+    *,
+    resume: bool | None = None,
+    inputs: str | os.PathLike[str] | None = None,
+) -> Claim:
+    """``out`` as an existing, writable folder that nobody else works in, and that holds a run if and only if it is to
+    be resumed. Without ``out``: base, base-2, base-3, ..., the first that is free; to resume, ``base``.
+
+    ``resume`` is None for a run that cannot be resumed. ``inputs`` is the folder of pictures that the run learns from,
+    if it does: it must not write into that one.
+
+    Raises InputError, and leaves the folder as it was, where that is not so.
+    """
+    refuse_inside(base if out is None else out, inputs)
+    if out is not None or resume:
+        return _claim(Path(base if out is None else out), resume)
+    number = 1
+    while True:
+        path = Path(base if number == 1 else f"{base}-{number}")
+        if not holds_run(path):
+            try:
+                return _claim(path, resume)
+            except (HeldError, TakenError):  # since the look at it
+                pass
+        number += 1
+
+
+def _claim(path: Path, resume: bool | None) -> Claim:
+    _check(path, resume)
+    claim = lock_folder(path)
+    try:
+        _check(path, resume)  # again: another process may have come and gone between the look and the lock
+    except InputError:
+        claim.release()
+        raise
+    return claim
+
+
+def _check(path: Path, resume: bool | None) -> None:
+    if resume and not holds_run(path):
+        raise InputError(f"{path} holds no training to resume: check --out, or leave out --resume to start one there")
+    if not resume and holds_run(path):
+        go_on = "" if resume is None else "add --resume to go on with it, or "
+        raise TakenError(f"{path} already holds a training: {go_on}choose another --out")
+
+
+def refuse_inside(out: str | os.PathLike[str], inputs: str | os.PathLike[str] | None, option: str = "--out") -> None:
+    """Raise InputError where what is written to ``out`` would be read as a picture of ``inputs`` the next time."""
+    if inputs is not None and Path(out).resolve().is_relative_to(Path(inputs).resolve()):
+        raise InputError(
+            f"{option} {out} lies in the folder of pictures {inputs}, which would be other data tomorrow: choose a "
+            "place outside of it"
+        )
+
+
+def holds_run(path: Path) -> bool:
+    return (path / "metrics.jsonl").exists() or any(path.glob("checkpoints/step-*"))
+
+
+def lock_folder(path: str | os.PathLike[str]) -> Claim:
+    """``path`` as an existing, writable folder, locked. Raises InputError where that cannot be."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".writable.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"cannot write to the output folder {path} ({error.strerror}): choose another --out") from None
+    for name, flags in (("", os.O_RDONLY), (".lock", os.O_RDWR | os.O_CREAT)):
+        try:
+            descriptor = os.open(path / name, flags)
+        except OSError:  # Windows opens no folders
+            continue
+        try:
+            _lock(descriptor)
+            return Claim(path, descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in BUSY:
+                raise HeldError(
+                    f"{path} is in use by another training: wait for its end, or choose another --out"
+                ) from None
+    warnings.warn(f"{path} lies where nothing can be locked: see to it that no other training uses it", stacklevel=3)
+    return Claim(path, None)
+
+
+class HeldError(InputError):
+    """Another process, or another run of this one, works in the folder."""
+
+
+class TakenError(InputError):
+    """The folder holds a run already."""
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_held: set[int] = set()
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor in _held:
+        _held.discard(descriptor)
+        os.close(descriptor)
+
+
+def _after_fork() -> None:
+    """A child does not hold its parent's folders: it may live on when the parent is killed."""
+    for descriptor in list(_held):
+        _close(descriptor)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
