@@ -90,6 +90,7 @@ def minigan_side(_: str, workload: Workload, real: Any, threads: int) -> tuple[A
 
     base = memory("VmRSS")
     minigan.set_num_threads(threads)
+    minigan.keep_freed_memory().__enter__()  # as in a run
     return minigan_step(minigan_trainer(workload), real), base
 
 

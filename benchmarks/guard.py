@@ -140,6 +140,7 @@ def output(command: list[str]) -> str:
 def ratio(workload: Workload, batch: int, rounds: int = 15) -> float:
     threads = minigan.get_num_threads()
     minigan.set_num_threads(1)
+    minigan.keep_freed_memory().__enter__()  # as in a run
     try:
         step = minigan_step(minigan_trainer(workload), images(workload, batch))
         with blas.single_threaded():

@@ -142,6 +142,7 @@ def begin(args: argparse.Namespace) -> None:
         print(f"warning: OPENBLAS_CORETYPE={kind} ties NumPy to that CPU's kernels: unset it first", file=sys.stderr)
     if args.threads:
         minigan.set_num_threads(args.threads)
+    minigan.keep_freed_memory().__enter__()  # as in a run
     try:
         import torch
 

@@ -52,6 +52,7 @@ def main() -> None:
 
     if args.threads:
         minigan.set_num_threads(args.threads)
+    minigan.keep_freed_memory().__enter__()  # as in a run
     torch.set_num_threads(minigan.get_num_threads())
     results, totals = [], [0.0, 0.0]
     print(f"{'ms':34} {'minigan (quartiles)':>24} {'torch (quartiles)':>24} {'ratio':>6} {'GFLOP/s':>9} {'peak':>6}")

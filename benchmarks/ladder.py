@@ -162,6 +162,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         minigan.set_num_threads(args.threads)
+    minigan.keep_freed_memory().__enter__()  # as in a run
     row = climb(args.rounds)
     print(table(row))
     print(machine())

@@ -143,6 +143,7 @@ def do(wanted: list[Run], folder: Path, jobs: int, extractor: str | None) -> Non
 def _one(task: tuple[Run, Path, str | None]) -> str:
     run, folder, extractor = task
     minigan.set_num_threads(1)
+    minigan.keep_freed_memory().__enter__()  # as in a run
     samples = folder / f"{run}.npz"
     if not samples.exists():
         start = time.perf_counter()

@@ -71,6 +71,7 @@ def time_of(workload: Workload, rounds: int, threads: int) -> dict[str, list[flo
 
     before = minigan.get_num_threads()
     minigan.set_num_threads(threads)
+    minigan.keep_freed_memory().__enter__()  # as in a run
     torch.set_num_threads(threads)
     real = images(workload, workload.batch)
     theirs = pytorch.training_step(pytorch.build(workload), real, workload, torch.channels_last)

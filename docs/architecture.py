@@ -1,25 +1,24 @@
-"""Draws docs/architecture.svg, the rooms of the house and what they import, from the imports themselves.
+"""Draws docs/architecture.svg, the rooms of the house and what they stand on, from the imports themselves.
 
 python docs/architecture.py
 """
 
 import ast
-from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # Each room of the package by its floor. It may import from its own floor and from those below.
 FLOORS = (
-    ("errors", "files", "sizes", "backend"),
-    ("tensor", "ops", "gradcheck"),
+    ("errors", "files", "sizes", "table", "backend"),
+    ("protocols", "tensor", "observer", "ops", "gradcheck"),
     ("nn", "optim", "data", "checkpoint", "metrics", "interop"),
     ("gan",),
     ("viz", "study", "runs", "commands"),
 )
+EVERYWHERE = FLOORS[0][:4]
 WHAT = ("arrays and kernels", "autograd", "layers, data, measures", "games", "looking on, folders, commands")
-WIDTH, ROOM, HIGH, GAP, LEFT = 940, 96, 44, 78, 24
-SMALL = 'fill="#6b7280" font-size="11"'
+WIDTH, ROOM, HIGH, GAP, LEFT = 900, 92, 38, 70, 24
 COLOURS = ("#dbeafe", "#dcfce7", "#fef9c3", "#ffedd5", "#f3e8ff")
 
 
@@ -59,32 +58,31 @@ def graph(package):
 
 
 def rooms(edges):
-    """How many imports lead from room to room."""
-    counts = Counter()
-    for name, targets in edges.items():
-        for target in targets:
-            a, b = name.split(".")[0], target.split(".")[0]
-            if a and b and a != b:
-                counts[a, b] += 1
-    return counts
+    """Which room stands on which, what stands on the errors, files and such that all use left aside, and whatever
+    follows from other lines."""
+    pairs = {(name.split(".")[0], target.split(".")[0]) for name, targets in edges.items() for target in targets}
+    below = {a: {y for x, y in pairs if x == a and y != a and y not in EVERYWHERE} for a, _ in pairs if a}
+
+    def reach(a):
+        return below.get(a, set()).union(*(reach(b) for b in below.get(a, ())))
+
+    return sorted((a, b) for a in below for b in below[a] if not any(b in reach(c) for c in below[a] - {b}))
 
 
-def draw(edges, lines):
-    """The house as SVG: the highest floor on top, a line from each room to those it stands on, as thick as it leans."""
+def draw(edges):
+    """The house as SVG: the highest floor on top, a line from each room to those that it stands on."""
     height = len(FLOORS) * (HIGH + GAP) - GAP + 2 * LEFT
     places, shapes = {}, []
     for number, floor in enumerate(FLOORS):
         y = height - LEFT - HIGH - number * (HIGH + GAP)
-        shapes.append(f'<text x="{LEFT}" y="{y + 26}" fill="#6b7280">{number}  {WHAT[number]}</text>')
+        shapes.append(f'<text x="{LEFT}" y="{y + 24}" fill="#6b7280">{number}  {WHAT[number]}</text>')
         for place, room in enumerate(floor):
-            middle = 220 + (WIDTH - 210) / len(floor) * (place + 0.5)
+            middle = 230 + (WIDTH - 220) / len(floor) * (place + 0.5)
             places[room] = middle, y
             size = f'x="{middle - ROOM / 2:.0f}" y="{y}" width="{ROOM}" height="{HIGH}" rx="7"'
             shapes.append(f'<rect {size} fill="{COLOURS[number]}" stroke="#475569"/>')
-            for down, look, text in ((19, 'font-weight="600"', room), (35, SMALL, f"{lines[room]:,} lines")):
-                shapes.append(f'<text x="{middle:.0f}" y="{y + down}" text-anchor="middle" {look}>{text}</text>')
-    lean = [(places[a], places[b], count) for (a, b), count in sorted(rooms(edges).items()) if {a, b} <= set(places)]
-    body = "\n".join([*(line(*places, count) for *places, count in lean), *shapes])
+            shapes.append(f'<text x="{middle:.0f}" y="{y + 24}" text-anchor="middle" font-weight="600">{room}</text>')
+    body = "\n".join([*(line(places[a], places[b]) for a, b in rooms(edges) if {a, b} <= set(places)), *shapes])
     style = 'font-family="system-ui, sans-serif" font-size="13"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {style}>\n'
@@ -92,27 +90,17 @@ def draw(edges, lines):
     )
 
 
-def line(a, b, count):
+def line(a, b):
     """From the room at ``a`` down to the one at ``b``; on one floor, from side to side."""
     (x1, y1), (x2, y2) = a, b
-    bend = GAP / 2
-    if y1 == y2:
-        side = ROOM / 2 if x1 < x2 else -ROOM / 2
-        x1, x2, y1, y2, bend = x1 + side, x2 - side, y1 + HIGH / 2, y2 + HIGH / 2, 0
+    if y1 == y2:  # a bow below the floor
+        y1, y2, bend = y1 + HIGH, y2 + HIGH, GAP / 4
+        path = f"M {x1:.0f} {y1} C {x1:.0f} {y1 + bend:.0f}, {x2:.0f} {y2 + bend:.0f}, {x2:.0f} {y2}"
     else:
-        y1 += HIGH
-    path = f"M {x1:.0f} {y1:.0f} C {x1:.0f} {y1 + bend:.0f}, {x2:.0f} {y2 - bend:.0f}, {x2:.0f} {y2:.0f}"
-    return f'<path d="{path}" fill="none" stroke="#94a3b8" stroke-width="{min(0.6 + count**0.5 / 2, 3):.1f}"/>'
-
-
-def count_lines(package):
-    """Lines of Python in each room."""
-    counts = Counter()
-    for name, path in modules(package).items():
-        counts[name.split(".")[0]] += len(path.read_text().splitlines())
-    return counts
+        y1, bend = y1 + HIGH, GAP / 2
+        path = f"M {x1:.0f} {y1} C {x1:.0f} {y1 + bend:.0f}, {x2:.0f} {y2 - bend:.0f}, {x2:.0f} {y2}"
+    return f'<path d="{path}" fill="none" stroke="#94a3b8"/>'
 
 
 if __name__ == "__main__":
-    package = ROOT / "minigan"
-    (ROOT / "docs/architecture.svg").write_text(draw(graph(package), count_lines(package)))
+    (ROOT / "docs/architecture.svg").write_text(draw(graph(ROOT / "minigan")))

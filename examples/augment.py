@@ -75,7 +75,8 @@ def main() -> int:
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--dry-run", action="store_true", help="a few steps of everything, to see that all works")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return user_errors(run, parser.parse_args())
+    with minigan.keep_freed_memory():
+        return user_errors(run, parser.parse_args())
 
 
 def run(args: argparse.Namespace) -> None:

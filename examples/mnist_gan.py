@@ -35,7 +35,7 @@ from minigan.commands.arguments import (
 )
 from minigan.commands.options import check, dry_run
 from minigan.commands.recipes import add_recipe, recipe_for
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 
 
 def main() -> int:
@@ -82,7 +82,7 @@ def train(args: argparse.Namespace) -> None:
         trainer,
         loader,
         architecture,
-        rng=looks,
+        Latents(recipe.z_dim, looks),
         base="out/mnist-gan",
         epochs=args.epochs,
         steps=args.steps,

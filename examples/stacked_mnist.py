@@ -30,7 +30,7 @@ from minigan.cli import user_errors
 from minigan.commands.arguments import add_backend, fixed_by, natural, positive
 from minigan.commands.options import dry_run, set_defaults
 from minigan.files import write_atomically
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 
 SIDES = [28, 14, 7, 4, 2]  # of the maps, from the pixels inwards
 Z_DIM = 100
@@ -85,7 +85,7 @@ def train(args: argparse.Namespace) -> None:
         trainer,
         loader,
         {"model": "stacked_mnist", "width": args.width, "z_dim": Z_DIM},
-        rng=looks,
+        Latents(Z_DIM, looks),
         base="out/stacked-mnist",
         steps=total,
         config=fixed_by(args),

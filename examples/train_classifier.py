@@ -45,7 +45,8 @@ def main() -> int:
     add_backend(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return user_errors(train, parser.parse_args())
+    with minigan.keep_freed_memory():
+        return user_errors(train, parser.parse_args())
 
 
 def train(args: argparse.Namespace) -> None:

@@ -18,8 +18,8 @@ from .backend.cpu.scratch import keep_freed_memory
 from .backend.cpu.threads import get_num_threads, set_num_threads
 from .errors import InputError
 from .gradcheck import check_grad
+from .study.tracing import trace
 from .tensor import Tensor, grad, no_grad
-from .tracing import trace
 
 if TYPE_CHECKING:
     from . import data, gan, metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -16,6 +17,7 @@ from .errors import InputError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status."""
+    write_anything()
     parser = argparse.ArgumentParser(prog="minigan", description=__doc__)
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -27,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def user_errors(run: Callable[..., int | None], *args: object) -> int:
     """Call ``run``; on bad input, or when the machine fails, show one clear line instead of a traceback; return 2."""
+    write_anything()
     try:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: complain(f"warning: {message}")
@@ -45,6 +48,13 @@ def user_errors(run: Callable[..., int | None], *args: object) -> int:
         complain("stopped")
         return 130
     return 2
+
+
+def write_anything() -> None:
+    """What the terminal's encoding cannot say, a path's odd bytes among it, is written as an escape and no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def complain(line: str) -> None:

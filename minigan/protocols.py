@@ -49,14 +49,18 @@ class Protocols:
 
     def __index__(self) -> int:
         """An integer tensor of one element counts as an int wherever Python wants one."""
+        if self.data.size != 1 or self.data.dtype.kind not in "iu":
+            raise TypeError(f"a tensor of {self.data.dtype}{self.data.shape} is not one integer")
         return operator.index(self.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and self.data.size == 1 else format(str(self), spec)
+        if spec and self.data.size != 1:
+            raise TypeError(f"format {spec!r} is for one number, not for a tensor of shape {self.data.shape}")
+        return format(self.item(), spec) if spec else str(self)
 
     def __len__(self) -> int:
         if not self.data.shape:
-            raise TypeError("a tensor of no axes has no length: it is one number")
+            raise TypeError("a tensor of no axes is one number: it has no length and no elements to go through")
         return self.data.shape[0]
 
     def __iter__(self) -> Iterator[Any]:

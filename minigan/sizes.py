@@ -41,7 +41,7 @@ def sizes(name: str, value: Any, count: int | None = None, least: int | None = 1
         found = [None]
     numbers = tuple(number for number in found if number is not None and (least is None or number >= least))
     if len(numbers) < len(found) or count not in (None, len(found)):
-        wanted = "whole numbers" if count is None else f"one whole number, or {count} of them"
+        wanted = {None: "whole numbers", 1: "a whole number"}.get(count, f"one whole number, or {count} of them")
         bound = "" if least is None else f", at least {least}"
         raise InputError(f"{name} = {value!r} must be {wanted}{bound}")
     return numbers
@@ -65,13 +65,16 @@ def axis(name: str, value: SupportsIndex, ndim: int) -> int:
 
 
 def axes(name: str, value: Any, ndim: int) -> tuple[int, ...]:
-    """Several axes, or one, or with None all, as different numbers in 0 .. ndim - 1."""
+    """Several axes, or one, or with None all, as different numbers in 0 .. ndim - 1.
+
+    As in PyTorch a tensor of no axes may be asked for its first or last one, which are then none.
+    """
     if value is None:
         return tuple(range(ndim))
-    found = tuple(axis(name, number, ndim) for number in sizes(f"{name}: axis", value, least=None))
+    found = tuple(axis(name, number, ndim or 1) for number in sizes(f"{name}: axis", value, least=None))
     if len(set(found)) < len(found):
         raise InputError(f"{name}: axes {value!r} name the same axis twice")
-    return found
+    return found if ndim else ()
 
 
 def _integer(value: Any) -> int | None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backend import Array, ArrayBackend, backend_of, is_array, memory_of, overlap
+from .backend import Array, ArrayBackend, backend_of, get, is_array, memory_of, overlap
 from .protocols import Protocols
 
 # ---- what is recorded ----------------------------------------------------------------------------
@@ -83,7 +83,7 @@ class Node:
 
 class _Recording(threading.local):
     on = True
-    tracer: Any = None  # who watches every op of this thread: a minigan.tracing.Trace
+    tracer: Any = None  # who watches every op of this thread: an Observer
 
     def __init__(self) -> None:  # for each thread
         self.before: list[bool] = []  # what ``on`` was outside the contexts that are open
@@ -138,7 +138,7 @@ class Tensor(Protocols):
     and ``ops/shape.py`` define them and hand them to this class. ``==`` and ``<`` give boolean tensors.
     """
 
-    __slots__ = ("data", "requires_grad", "grad", "node", "version", "base", "name", "__weakref__")
+    __slots__ = ("data", "_requires_grad", "grad", "node", "version", "base", "name", "__weakref__")
 
     def __init__(self, data: Any, *, requires_grad: bool = False, name: str = "") -> None:
         source = data
@@ -147,7 +147,7 @@ class Tensor(Protocols):
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only floating-point tensors can require gradients, not {data.dtype}")
         self.data: Array = data
-        self.requires_grad = requires_grad
+        self._requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.node: Node | None = None
         self.version = 0
@@ -155,6 +155,17 @@ class Tensor(Protocols):
         self.name = name
         if isinstance(source, Tensor):
             self._view_of(source)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ops on it are recorded, so that a gradient can be asked for. Only floating-point tensors can."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        if on and self.data.dtype.kind != "f":
+            raise TypeError(f"only floating-point tensors can require gradients, not {self.data.dtype}")
+        self._requires_grad = bool(on)
 
     # -- about the array
 
@@ -228,11 +239,11 @@ class Tensor(Protocols):
     # -- copies, by pickle and copy.deepcopy: leaves. The graph behind a result stays where it is, as with ``detach``
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.data, self.requires_grad and self.node is None, self.grad, self.name
+        return self.backend.name, self.numpy(), self.requires_grad and self.node is None, self.grad, self.name
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        data, self.requires_grad, self.grad, self.name = state
-        self.data = backend_of(data).channels_last(data)  # pickle forgets how an array lay in memory
+        name, array, self._requires_grad, self.grad, self.name = state
+        self.data = get(name).asarray(get("numpy").channels_last(array))  # pickle forgets how an array lay in memory
         self.node, self.version, self.base = None, 0, None
 
     # -- operators and methods
@@ -260,6 +271,11 @@ class Tensor(Protocols):
         def __gt__(self, other: Any) -> Tensor: ...
         def __ge__(self, other: Any) -> Tensor: ...
 
+        def __invert__(self) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+
         __hash__ = object.__hash__  # by identity
 
         def __getitem__(self, index: Any) -> Tensor: ...
@@ -280,10 +296,10 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
     """Run ``op`` on ``inputs`` and record it when a gradient may be asked for."""
     if _recording.tracer is not None:
         return _recording.tracer.apply(op, inputs)
+    for t in inputs:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{type(op).__name__}: its input is a {type(t).__name__}: make it a Tensor")
     arrays = [t.data for t in inputs]
-    for array in arrays:
-        if type(array) is memoryview:
-            raise TypeError(f"{type(op).__name__}: its input is a NumPy array, not a Tensor: make it a Tensor first")
     backend = backend_of(arrays[0])
     for array in arrays:
         if type(array) is not type(arrays[0]):
@@ -294,8 +310,8 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
     output = Tensor(backend.asarray(op.forward(backend, *arrays)))
     if op.makes_view:
         output._view_of(inputs[0])
-    if _recording.on and any(t.requires_grad for t in inputs):
-        output.requires_grad = True
+    if _recording.on and any(t._requires_grad for t in inputs):
+        output._requires_grad = True
         output.node = Node(op, inputs, output.data)
     return output
 
@@ -384,7 +400,7 @@ def _backpropagate(
             if g is not None and any(_source(t) in useful for t in node.inputs):
                 node.check_usable()
                 y = Tensor(node.output)
-                y.node, y.requires_grad = node, True
+                y.node, y._requires_grad = node, True
                 vjp = node.op.vjp if tracer is None else tracer.vjp(node)
                 for t, thunk in zip(node.inputs, vjp(g, y, *node.inputs), strict=True):
                     if thunk is not None and _source(t) in useful:

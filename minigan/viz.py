@@ -124,3 +124,18 @@ def interpolate(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
     if np.sin(angle) < 1e-6:
         return (1 - t) * start + t * end
     return (np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)
+
+
+def smooth(values: Sequence[float], share: float = 0.02) -> np.ndarray:
+    """The mean over a window of ``share`` of the whole (at least one value), centred, shorter at the ends.
+
+    NaNs, such as G's loss before its first step, do not count; where there is nothing else the mean is NaN.
+    """
+    half = int(len(values) * share / 2)
+    known = np.isfinite(values)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    index = np.arange(len(values))
+    low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
+    count = counts[high] - counts[low]
+    return np.where(count, sums[high] - sums[low], np.nan) / np.maximum(count, 1)

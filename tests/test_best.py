@@ -14,7 +14,7 @@ from minigan import InputError, backend, data, gan
 from minigan.checkpoint import read, read_model
 from minigan.metrics import frechet_distance
 from minigan.metrics.pixels import as_bytes
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 from minigan.runs.best import Best
 from minigan.runs.journal import measured, read_journal
 from minigan.runs.report import write_report
@@ -44,7 +44,16 @@ def make_run(out, name="gan", *, every=2, samples=20, ema=None, **settings):
     place = backend.get("numpy")
     loader = data.Loader(dataset, 4, backend=place, rng=np.random.default_rng(2), labels=model.conditional)
     best = make_best(dataset, every=every, samples=samples, conditional=model.conditional) if every else None
-    return Run(out, trainer, loader, architecture, rng=np.random.default_rng(5), best=best, quiet=True, **settings)
+    return Run(
+        out,
+        trainer,
+        loader,
+        architecture,
+        Latents(Z_DIM, np.random.default_rng(5), architecture.get("classes", 0)),
+        best=best,
+        quiet=True,
+        **settings,
+    )
 
 
 def go(run, stop_after=None):

@@ -11,7 +11,7 @@ from minigan import InputError, gan, nn, optim
 from minigan import backend as backends
 from minigan.backend.cuda.graph import CaptureError
 from minigan.backend.host import from_host, on_host
-from minigan.gan.diagnosis import watch
+from minigan.study.diagnosis import watch
 from minigan.tensor import Tensor
 
 WHY_NOT = backends.available()["cupy"]

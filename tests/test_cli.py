@@ -115,3 +115,20 @@ def test_label_smoothing_changes_nothing_else_of_a_models_objective(model):
     assert objective(args, own) == (replace(own, base=smooth) if model == "acgan" else smooth)
     args = Namespace(model=model, objective="hinge", label_smoothing=None)
     assert objective(args, own) == (replace(own, base=gan.Hinge()) if model == "acgan" else gan.Hinge())
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("ascii", "m\u00f6del"), ("utf-8", "m\udce4del")])
+def test_what_the_terminal_cannot_say_is_no_reason_to_fail(tmp_path, encoding, name):
+    """Fr\u00e9chet under an ASCII locale; a path whose bytes are no UTF-8."""
+    generator, _ = gan.build(ARCHITECTURE, np.random.default_rng(0))
+    save_model(tmp_path / f"{name}.safetensors", generator, ARCHITECTURE)
+    code = (
+        "import sys; from minigan import cli; sys.stdout.reconfigure(encoding=sys.argv[1], errors='strict');"
+        "sys.stderr.reconfigure(encoding=sys.argv[1], errors='strict'); print('before', flush=True);"
+        "import glob; sys.exit(cli.main(['sample', *glob.glob('*.safetensors'), '--out', sys.argv[2]]))"
+    )
+    for out, code_of in ((f"{name}.png", 0), (f"{name}.jpg", 2)):
+        done = python("-c", code, encoding, out, cwd=tmp_path)
+        assert done.returncode == code_of, done.stderr
+        assert "Traceback" not in done.stderr and "\\" in (done.stdout if code_of == 0 else done.stderr)
+    assert cli.main(["explain", "conv2d"]) == 0

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan.runs.curves import save_curves, smooth
+from minigan.runs.curves import save_curves
+from minigan.viz import smooth
 
 
 @pytest.mark.parametrize("steps", [1, 2, 120])

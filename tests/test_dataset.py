@@ -66,3 +66,14 @@ def test_images_must_be_bytes_with_four_axes(images):
 def test_labels_must_fit(labels, message):
     with pytest.raises(InputError, match=message):
         Dataset(pets().images, labels, ("bear", "cat", "dog"))
+
+
+def test_lists_are_taken_as_arrays_and_no_pixels_are_refused():
+    assert Dataset(np.zeros((2, 1, 3, 3), np.uint8), [1, 0], ["a", "b"]).labels.tolist() == [1, 0]
+    with pytest.raises(InputError, match=r"labels are float64 \(2,\), expected one integer for each"):
+        Dataset(np.zeros((2, 1, 3, 3), np.uint8), [0.5, 0.0], ("a",))
+    with pytest.raises(InputError, match=r"images are int64 \(1, 1, 1, 1\), expected uint8"):
+        Dataset([[[[3]]]])
+    for shape in ((2, 0, 3, 3), (2, 1, 0, 3), (2, 1, 3, 0)):
+        with pytest.raises(InputError, match="so there is no pixel in them"):
+            Dataset(np.zeros(shape, np.uint8))

@@ -5,10 +5,11 @@ import threading
 import numpy as np
 import pytest
 
-from minigan import gan, gradcheck_table, nn, ops
+from minigan import gan, nn, ops
 from minigan import tensor as engine
-from minigan.gan.diagnosis import NotFiniteError, watch
 from minigan.ops.elementwise import Tanh
+from minigan.study import gradcheck_table
+from minigan.study.diagnosis import NotFiniteError, watch
 from minigan.tensor import Op, Tensor, grad
 
 

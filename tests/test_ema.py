@@ -143,3 +143,14 @@ def test_directions_of_spectral_norm_are_copied(rng):
     for name in expected:
         if name.endswith(("_u", "_v")):
             np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_the_average_goes_where_the_generator_goes():
+    network = nn.Linear(2, 2, rng=np.random.default_rng(0))
+    ema = EMA(network, 0.5)
+    network.to(dtype=np.float64)
+    before = network.weight.numpy().copy()
+    network.weight.assign(before + 1)
+    ema.update()
+    assert ema.generator.dtype == np.float64
+    np.testing.assert_allclose(ema.generator.weight.numpy(), before + 0.5, rtol=1e-7)

@@ -9,9 +9,9 @@ import pytest
 
 from minigan import InputError, cli, ops
 from minigan.backend import get
-from minigan.explain import explain, names
-from minigan.gradcheck_table import CASES
-from minigan.spelled import Spelled, spell, values
+from minigan.study.explain import explain, names
+from minigan.study.gradcheck_table import CASES
+from minigan.study.spelled import Spelled, spell, values
 
 ROOT = Path(__file__).parent.parent
 

@@ -15,7 +15,7 @@ from commands import ENVIRONMENT, EXAMPLE, python, write_digits
 from minigan import InputError, backend, cli, data, gan
 from minigan.checkpoint import Checkpoints, read
 from minigan.cli import user_errors
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 
 NARROW = ("--width", "2", "--batch-size", "8", "--threads", "1")
 
@@ -36,7 +36,7 @@ def make_run(out, digits, steps=12, loader=data.Loader, **settings):
         ),
         loader(images, 8, backend=place, rng=np.random.default_rng(2)),
         architecture,
-        rng=np.random.default_rng(3),
+        looks=Latents(4, np.random.default_rng(3)),
         **{"steps": steps, "quiet": True, "checkpoint_every": 2, **settings},
     )
 

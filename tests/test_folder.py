@@ -43,6 +43,13 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path, where):
     assert contents(tmp_path) == {tmp_path / "file": b"mine"}
 
 
+@pytest.mark.parametrize("out", [None, ""])
+def test_the_current_folder_is_not_taken_for_want_of_a_name(tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="the output folder has no name: give --out one"):
+        claim_folder(out)
+
+
 def test_another_process_is_kept_out_until_the_first_is_killed(tmp_path):
     process = hold(tmp_path)
     try:

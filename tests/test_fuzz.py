@@ -17,6 +17,18 @@ def test_readers_take_or_refuse_whatever_comes(name, monkeypatch):
     assert report.tried == 100 and report.accepted and report.refused
 
 
+def test_calls_are_pytorchs(monkeypatch):
+    """The same value and gradient, or both refuse, or minigan alone refuses for a reason in its table."""
+    pytest.importorskip("torch", exc_type=ImportError)
+    monkeypatch.syspath_prepend(ROOT)
+    harness = importlib.import_module("benchmarks.fuzz.harness")
+    read, calls, folder = importlib.import_module("benchmarks.fuzz.calls").target()
+    with folder:
+        report = harness.fuzz("calls", read, calls, seconds=120, count=2000)
+    assert [(str(call), said.splitlines()[-1]) for call, said in report.crashes] == []
+    assert report.tried == 2000 and read.outcomes["agree"] > 1500
+
+
 def test_what_is_no_input_error_is_a_crash(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
     harness = importlib.import_module("benchmarks.fuzz.harness")

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from minigan import gradcheck, ops
-from minigan import gradcheck_table as table
 from minigan.errors import InputError
 from minigan.gradcheck import BOUNDS, GradientError, check_grad
 from minigan.ops import arithmetic as p
@@ -15,6 +14,7 @@ from minigan.ops.activation import Gate, LeakyReLU
 from minigan.ops.conv import Conv2d, Conv2dInput, Conv2dWeight
 from minigan.ops.elementwise import Softplus, Tanh
 from minigan.ops.norm import AXES, BatchNorm
+from minigan.study import gradcheck_table as table
 from minigan.tensor import Op, Tensor, apply, grad
 
 

@@ -11,7 +11,7 @@ from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn, optim
 from minigan.gan.health import WINDOW, DivergenceError, Health
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 
 ARCHITECTURE = {"model": "dcgan", "z_dim": 8, "width": 4}
 SETTINGS = {"quiet": True, "architecture": ARCHITECTURE}
@@ -24,6 +24,45 @@ def digits(count):
 
 def make_loader(count=4000, kind=data.Loader):
     return kind(digits(count), 8, backend=backend.get("numpy"), rng=np.random.default_rng(1))
+
+
+def lasting(objective, d_loss, d_real, d_fake):
+    """The alarms that such a record raises when it stays."""
+    record = {"d_loss": d_loss, "g_loss": 1.0, "d_real": d_real, "d_fake": d_fake, "spread": 0.8, "g_grad": 1.0}
+    health = Health(objective)
+    return [alarm.kind for step in range(1, 150) for alarm in health.look({"step": step, **record})]
+
+
+def relativistic_loss(ahead):
+    return 2 * math.log1p(math.exp(-ahead))
+
+
+@pytest.mark.parametrize(
+    ("objective", "d_loss", "beliefs", "alarms"),
+    [
+        (gan.RelativisticAverage(), relativistic_loss(8), (1.0, 1.0), ["d_overpowers"]),  # logits 20 and 12
+        (gan.RelativisticAverage(), relativistic_loss(0), (1.0, 1.0), ["equilibrium"]),
+        (gan.RelativisticAverage(), relativistic_loss(-2), (0.4, 0.5), ["g_overpowers"]),
+        (gan.AuxiliaryClassifier(gan.RelativisticAverage()), 1.4, (1.0, 1.0), []),  # the classifier's part is unknown
+        (gan.AuxiliaryClassifier(gan.Hinge()), 2.0, (0.0, 0.0), []),
+        (gan.AuxiliaryClassifier(), 3.0, (0.5, 0.5), ["equilibrium"]),
+        (gan.LeastSquares(), 0.25, (0.5, 0.5), ["equilibrium"]),
+        (gan.Hinge(), 2.0, (0.0, 0.0), ["equilibrium"]),
+        (gan.Hinge(), 0.0, (8.0, -8.0), ["d_overpowers"]),
+        (gan.Minimax(label_smoothing=0.2), 0.5, (0.79, 0.01), ["d_overpowers"]),
+        (gan.Wasserstein(), -9.0, (9.0, 0.0), []),
+    ],
+)
+def test_who_is_ahead_is_the_objectives_to_say(objective, d_loss, beliefs, alarms):
+    assert lasting(objective, d_loss, *beliefs) == alarms
+
+
+def test_an_objective_that_does_not_say_who_is_ahead_is_refused_at_the_start():
+    class Mine(gan.Objective):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Mine\.lead: how far is D ahead\?"):
+        Health(Mine())
 
 
 def make_trainer(g_lr=2e-4, d_lr=2e-4, **settings):
@@ -41,7 +80,7 @@ def make_trainer(g_lr=2e-4, d_lr=2e-4, **settings):
 
 def alarms_of(trainer, steps=150, batches=None):
     """The kinds of alarms of so many steps, in the order they are raised."""
-    health = Health(trainer.game.objective, trainer.game.n_critic)
+    health = Health(trainer.game, trainer.game.waits())
     raised = []
     for record, _ in zip(trainer.steps(batches or make_loader().forever()), range(steps), strict=False):
         raised += [alarm.kind for alarm in health.look(record.as_dict())]
@@ -156,7 +195,7 @@ def test_an_alarm_does_not_flicker_at_its_threshold():
 
 
 def test_nothing_is_said_of_what_is_not_known():
-    health = Health(gan.NonSaturating(), n_critic=5)
+    health = Health(gan.NonSaturating(), {"g_loss": 5, "g_grad": 5})
     assert look(health, 4, g_loss=math.nan, g_grad=math.nan) == []
     assert look(health, 3 * WINDOW, spread=math.nan) == []  # real images that are all the same
 
@@ -178,7 +217,7 @@ def test_images_that_are_all_the_same_give_no_spread():
 
 
 def go(out, trainer, loader=None, **settings):
-    settings = {"rng": np.random.default_rng(5), **SETTINGS, **settings}
+    settings = {"looks": Latents(8, np.random.default_rng(5)), **SETTINGS, **settings}
     with Run(out, trainer, loader or make_loader(), **settings) as run:
         for _ in run.steps():
             pass

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -376,3 +377,101 @@ def test_a_name_that_is_no_unicode(folder):
     for _ in range(2):
         with pytest.warns(UserWarning, match="skipped 1 of 2"):
             assert len(ImageFolder(folder, 4)) == 1
+
+
+# ---- deep pictures ---------------------------------------------------------------------------------------------------
+
+
+def ramp(largest, dtype=np.uint16):
+    return np.linspace(0, largest, 16).astype(dtype).reshape(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "dtype"),
+    [
+        ("a.png", 65535, np.uint16), ("a.png", 4095, np.uint16), ("a.png", 1023, np.uint16),
+        ("a.tiff", 4095, np.uint16), ("a.tiff", 255, np.int32), ("a.tiff", 65535, np.int32),
+        ("a.tiff", 2**31 - 1, np.int32),
+    ],
+)  # fmt: skip
+def test_deep_pictures_are_as_bright_as_their_depth_says(tmp_path, name, largest, dtype):
+    Image.fromarray(ramp(largest, dtype)).save(tmp_path / name)
+    pixels = ImageFolder(tmp_path, 4, 1, cache=False).images[0, 0]
+    np.testing.assert_allclose(pixels, np.linspace(0, 255, 16).reshape(4, 4), rtol=0, atol=1)
+
+
+def test_deep_pictures_of_a_folder_are_equally_bright(tmp_path):
+    Image.fromarray(ramp(4095)).save(tmp_path / "bright.png")
+    Image.fromarray(ramp(400)).save(tmp_path / "dark.png")
+    Image.fromarray(ramp(255).astype(np.uint8)).save(tmp_path / "plain.png")
+    bright, dark, plain = (image[0].max() for image in ImageFolder(tmp_path, 4, 1, cache=False).images)
+    assert (bright, dark, plain) == (255, 25, 255)
+
+
+# ---- nothing vanishes ------------------------------------------------------------------------------------------------
+
+
+def two_classes(folder):
+    for name in ("cats", "dogs"):
+        (folder / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("L", (4, 4), 60 * number).save(folder / name / f"{number}.png")
+
+
+def test_a_class_folder_that_cannot_be_read_is_told_of(tmp_path, monkeypatch):
+    two_classes(tmp_path)
+    scandir = os.scandir
+
+    def forbidden(path):
+        if Path(path).name == "cats":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(InputError, match=r"cats cannot be read \(Permission denied\), and with it a part of the pict"):
+        ImageFolder(tmp_path, 4, 1, cache=False)
+
+
+def test_links_and_empty_classes_are_told_of(tmp_path):
+    two_classes(tmp_path / "pets")
+    (tmp_path / "pets" / "foxes").symlink_to(tmp_path / "pets" / "cats")
+    (tmp_path / "pets" / "cows").mkdir()
+    (tmp_path / "pets" / "cows" / "a.png").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match="skipped 1 of 5 files"):
+        pets = ImageFolder(tmp_path / "pets", 4, 1, cache=False)
+    told = dict(pets.skipped)
+    assert pets.classes == ("cats", "dogs")
+    assert "which is not followed" in told["foxes"]
+    assert told["cows/"] == "no readable picture in it"
+
+
+@pytest.mark.parametrize("home", [None, "", "relative"])
+def test_without_a_home_nothing_is_made_here(tmp_path, monkeypatch, home):
+    two_classes(tmp_path / "pets")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where the user has no entry
+    monkeypatch.delenv("HOME", raising=False)
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    assert len(ImageFolder(tmp_path / "pets", 4, 1)) == 4
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")  # relative ones are to be passed over
+    assert len(ImageFolder(tmp_path / "pets", 4, 1)) == 4
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_passing_error_is_not_remembered(tmp_path, monkeypatch):
+    two_classes(tmp_path)
+    with monkeypatch.context() as patched:
+        opened = Image.open
+
+        def failing(path, *args):
+            if Path(path).name == "1.png" and Path(path).parent.name == "cats":
+                raise OSError(5, "Input/output error", str(path))
+            return opened(path, *args)
+
+        patched.setattr(Image, "open", failing)
+        with pytest.warns(UserWarning, match=r"skipped 1 of 4 files \(cats/1\.png: OSError"):
+            assert len(ImageFolder(tmp_path, 4, 1, cache=tmp_path / ".cache")) == 3
+    assert len(ImageFolder(tmp_path, 4, 1, cache=tmp_path / ".cache")) == 4

@@ -1,6 +1,6 @@
 """Imports go downward only, never in a circle, and importing minigan needs nothing but NumPy."""
 
-import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -9,76 +9,21 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "minigan"
 
-# Each part of the package by its floor. It may import from its own floor and from those below.
-FLOORS = {
-    "errors": 0,
-    "files": 0,
-    "sizes": 0,
-    "protocols": 1,
-    "backend": 0,
-    "tensor": 1,
-    "ops": 2,
-    "gradcheck": 2,
-    "gradcheck_table": 2,
-    "spelled": 2,
-    "tracing": 2,
-    "explain": 2,
-    "nn": 3,
-    "optim": 3,
-    "data": 3,
-    "checkpoint": 3,
-    "interop": 3,
-    "metrics": 3,
-    "gan": 4,
-    "": 5,  # minigan/__init__.py itself
-    "viz": 5,
-    "watch": 5,
-    "runs": 5,
-    "commands": 5,
-    "cli": 5,
-    "__main__": 5,
-}
 OPTIONAL = ("PIL", "matplotlib", "cupy", "tqdm", "safetensors", "threadpoolctl", "torch")
 
 
-def modules(package):
-    """Every module of the package by its dotted name below the package; the package itself is ""."""
-    found = {}
-    for path in sorted(package.rglob("*.py")):
-        parts = path.relative_to(package).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def imports(name, path, known):
-    """The modules of the package that this one imports, also inside functions, but not for type checking only."""
-    here = ["minigan", *name.split(".")] if name else ["minigan"]
-    parent = here if path.name == "__init__.py" else here[:-1]
-    found = set()
-    todo = [ast.parse(path.read_text())]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-            todo += node.orelse
-            continue
-        todo += ast.iter_child_nodes(node)
-        targets = []
-        if isinstance(node, ast.Import):
-            targets = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            start = parent[: len(parent) - node.level + 1] if node.level else []
-            source = ".".join([*start, *(node.module or "").split(".")]).rstrip(".")
-            targets = [f"{source}.{alias.name}" for alias in node.names]
-        for target in targets:
-            if target.split(".")[0] == "minigan":
-                short = target.removeprefix("minigan").removeprefix(".")
-                found.add(short if short in known else short.rpartition(".")[0])  # a name out of a module
-    return found
-
-
-def graph(package):
-    known = modules(package)
-    return {name: imports(name, path, known) for name, path in known.items()}
+# The picture in docs/architecture.md is drawn from the same floors and the same walk.
+architecture = load(PACKAGE.parent / "docs/architecture.py")
+graph, modules = architecture.graph, architecture.modules
+FLOORS = {room: number for number, rooms in enumerate(architecture.FLOORS) for room in rooms}
+FLOORS |= dict.fromkeys(("", "cli", "__main__"), max(FLOORS.values()))  # minigan/__init__.py itself, and the way in
 
 
 def floor(name):
@@ -130,7 +75,7 @@ def test_no_imports_in_a_circle():
         ("import minigan.nn", "tensor -> nn"),
         ("from minigan.nn import layers", "tensor -> nn.layers"),
         ("def f():\n    from .nn import layers", "tensor -> nn.layers"),  # a lazy import counts
-        ("if TYPE_CHECKING:\n    from .nn import layers", None),
+        ("if TYPE_CHECKING:\n    from .nn import layers", "tensor -> nn.layers"),  # so does one for types alone
         ("import numpy", None),
     ],
 )
@@ -150,6 +95,11 @@ def test_a_circle_is_seen(tmp_path):
     (tmp_path / "ops/b.py").write_text("from ..gradcheck import check")
     (tmp_path / "gradcheck.py").write_text("from . import ops")
     assert circle(graph(tmp_path)) == ["gradcheck", "ops", "ops.a", "ops.b", "gradcheck"]
+
+
+def test_the_picture_is_that_of_today():
+    drawn = (PACKAGE.parent / "docs/architecture.svg").read_text()
+    assert drawn == architecture.draw(graph(PACKAGE)), "draw it anew: python docs/architecture.py"
 
 
 def test_importing_minigan_needs_numpy_only():

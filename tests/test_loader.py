@@ -3,12 +3,14 @@
 import contextlib
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
 
 import numpy as np
 import pytest
+from commands import python
 
 from minigan import backend as backends
 from minigan.data import Dataset, Loader
@@ -343,3 +345,27 @@ def test_other_arguments(options, message):
 def test_rng_must_be_a_generator():
     with pytest.raises(InputError, match="rng is 0, expected a generator"):
         Loader(numbered(), 3, backend=NUMPY, rng=0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_an_iteration_goes_on_in_a_forked_child(tmp_path):
+    code = """
+import os, sys
+import numpy as np
+from minigan import backend, data
+pixels = np.random.default_rng(0).integers(0, 256, (40, 1, 2, 2)).astype(np.uint8)
+loader = data.Loader(data.Dataset(pixels), 4, backend=backend.get("numpy"), rng=np.random.default_rng(1), prefetch=3)
+batches = iter(loader)
+next(batches), next(batches)
+child = os.fork()
+rest = np.concatenate([batch.ravel() for batch in batches])
+if child == 0:
+    sys.stdout.write(repr(rest.tolist()))
+    sys.stdout.flush()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+sys.stdout.write("|" + repr(rest.tolist()))
+"""
+    done = python("-W", "ignore", "-c", code, cwd=tmp_path)
+    child, parent = done.stdout.split("|")
+    assert child == parent and child.count(",") == 8 * 4 * 4 - 1, done.stderr

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from minigan import InputError
-from minigan.gan import OBJECTIVES, Minimax, NonSaturating, Objective
-from minigan.gan.objectives import AuxiliaryClassifier
+from minigan.gan import OBJECTIVES, Minimax, NonSaturating, Objective, RelativisticAverage
+from minigan.gan.objectives import AuxiliaryClassifier, cross_entropy
 from minigan.tensor import Tensor, grad
 
 
@@ -158,3 +158,28 @@ def test_an_unfinished_objective_says_what_is_missing():
         Objective().d_loss(None, None)
     with pytest.raises(NotImplementedError, match=r"Objective\.g_loss"):
         Objective().g_loss(None)
+    with pytest.raises(NotImplementedError, match=r"Objective\.lead"):
+        Objective().lead({})
+
+
+def test_a_classifier_beside_a_relativistic_objective_shows_g_the_real_images():
+    objective = AuxiliaryClassifier(RelativisticAverage())
+    assert objective.g_sees_real and not AuxiliaryClassifier().g_sees_real
+    rng = np.random.default_rng(0)
+    real, fake = (Tensor(rng.standard_normal((4, 3))) for _ in range(2))
+    labels = [0, 1, 1, 0]  # a list does as well
+    expected = RelativisticAverage().g_loss(fake[:, :1], real[:, :1]) + cross_entropy(fake[:, 1:], np.array(labels))
+    assert objective.g_loss(fake, real, labels).item() == expected.item()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (None, "needs labels"),
+        ([], "there are no labels, so there is nothing to"),
+        ([1], "1 labels for 4 rows of logits"),
+    ],
+)
+def test_labels_must_fit(labels, message):
+    with pytest.raises(InputError, match=message):
+        cross_entropy(Tensor(np.zeros((4, 3))), labels)

@@ -235,3 +235,16 @@ def test_clip_grad_norm_takes_gradients_only():
 def test_no_parameters_are_refused():
     with pytest.raises(InputError, match="SGD got no parameters"):
         optim.SGD(nn.Tanh().parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW])
+@pytest.mark.parametrize(
+    "shape, dtype", [((1,), np.float32), ((), np.float32), ((1, 3), np.float32), ((3,), np.float64)]
+)
+def test_a_gradient_has_its_parameters_shape_and_dtype(kind, shape, dtype):
+    p = nn.Parameter(np.ones(3, np.float32))
+    optimizer = kind([p], lr=0.1)
+    with pytest.raises(InputError, match=r"step got a gradient of .* for parameter 0, which is float32\(3,\)"):
+        optimizer.step([Tensor(np.ones(shape, dtype))])
+    np.testing.assert_array_equal(p.numpy(), 1)
+    assert optimizer.step_count == 0

@@ -57,6 +57,10 @@ IGNORED = [
     ([*TRAIN, "--tf32"], "backend 'numpy' has no TF32"),
     ([*TRAIN, "--extractor", "mnist"], "--extractor mnist does nothing without --metric-every"),
     ([*TRAIN, "--steps", "4", "--decay-from", "4"], "--decay-from 4 is not before the end, at step 4"),
+    ([*TRAIN, "--steps", "4", "--n-critic", "5"], "--n-critic 5: G would never learn in 4 steps"),
+    ([*TRAIN, "--steps", "4", "--checkpoint-every", "5"], "--checkpoint-every 5 does nothing in 4 steps"),
+    ([*TRAIN, "--out", ""], "the output folder has no name: give --out one"),
+    (["evaluate", "model.safetensors", "--json", "none/a.json"], "--json none/a.json: there is no folder none"),
     ([*TRAIN, "--accumulate", "3"], "--batch-size 8 cannot be worked on in --accumulate 3 parts"),
     ([*TRAIN, "--accumulate", "8"], "--batch-size 8 in --accumulate 8 parts: batch norm needs at least 2 images"),
     (
@@ -88,6 +92,7 @@ PLACES = [
     ["evaluate", "model.safetensors", "--data", "digits", "--json", "model.safetensors"],
     ["evaluate", "model.safetensors", "--data", "digits", "--neighbours", "near.jpg"],
     ["evaluate", "model.safetensors", "--data", "pets", "--size", "28", "--neighbours", "pets/near.png"],
+    ["evaluate", "pets", "--data", "digits", "--json", "pets/found.json"],
     ["report", "run", "--html", "run/metrics.jsonl"],
     [
         "train",

@@ -288,7 +288,21 @@ def test_several_penalties_add_up():
 
 
 @pytest.mark.parametrize("kind", PENALTIES.values())
-@pytest.mark.parametrize("every", [0, -1])
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_a_weight_that_rewards_is_refused(kind, weight):
+    name = "gamma" if issubclass(kind, R1) else "weight"
+    with pytest.raises(InputError, match=f"{kind.__name__}: {name} = {weight} must be at least 0, and finite"):
+        kind(**{name: weight})
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d(3), nn.BatchNorm2d(3), nn.ConditionalBatchNorm2d(3, num_classes=2)])
+def test_every_batch_norm_is_warned_of(norm):
+    with pytest.warns(UserWarning, match="batch norm in the discriminator mixes the images"):
+        GradientPenalty().check(nn.Sequential(norm))
+
+
+@pytest.mark.parametrize("kind", PENALTIES.values())
+@pytest.mark.parametrize("every", [0, -1, 1.5])
 def test_never_is_refused(kind, every):
     with pytest.raises(InputError, match=f"{kind.__name__}: every = {every} must be a whole number of at least 1"):
         kind(every=every)

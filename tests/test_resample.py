@@ -47,7 +47,7 @@ def test_pooling_undoes_upsampling(tensor, rng):
         (
             lambda x: upsample(x, 0),
             (1, 1, 4, 4),
-            "upsample: scale_factor = 0 must be one whole number, or 2 of them, at least 1",
+            "upsample: scale_factor = 0 must be .*, at least 1",
         ),
     ],
 )

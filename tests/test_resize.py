@@ -6,7 +6,7 @@ from twins import assert_twins
 
 from minigan import nn, ops
 from minigan.errors import InputError
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, grad
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_layout_and_dtype(f, dtype, backend, tensor, rng):
         (lambda x: nn.ReflectionPad2d((0, 6, 0, 0))(x), "less than the size of its axis"),
         (
             lambda x: nn.ReflectionPad2d((1, 2)),
-            r"ReflectionPad2d: padding = \(1, 2\) must be one whole number, or 4 of them",
+            r"ReflectionPad2d: padding = \(1, 2\) must be .* 4 of them",
         ),
         (lambda x: nn.ReflectionPad2d(-1), "padding = -1"),
         (lambda x: nn.PixelShuffle(0), "PixelShuffle: upscale_factor = 0"),
@@ -113,3 +113,17 @@ def test_layout_and_dtype(f, dtype, backend, tensor, rng):
 def test_bad_input_says_what_is_wrong(f, message, tensor):
     with pytest.raises(InputError, match=message):
         f(tensor(np.ones((2, 3, 4, 6))))
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_an_infinite_pixel_stays_where_it_is(mode, tensor):
+    """Pixels are picked: a product with zeros would turn its whole row and column into NaN."""
+    x = np.ones((1, 2, 6, 6))
+    x[0, 0, 2, 3] = np.inf
+    t = tensor(x, requires_grad=True)
+    y = ops.resize(t, (12, 9), mode=mode).numpy()
+    assert np.isfinite(y[0, 0, 9:]).all() and np.isfinite(y[0, 1]).all() and not np.isfinite(y[0, 0]).all()
+    g = np.ones((1, 2, 12, 9))
+    g[0, 0, 0, 0] = np.inf
+    (dx,) = grad(ops.resize(t, (12, 9), mode=mode), [t], tensor(g))
+    assert np.isfinite(dx.numpy()[0, 0, 2:]).all() and np.isinf(dx.numpy()[0, 0, 0, 0])

@@ -10,7 +10,7 @@ from commands import contents, write_digits
 
 from minigan import InputError, cli, data, gan, optim
 from minigan import backend as backends
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 from minigan.runs.report import write_report
 
 CLASSES = 3
@@ -32,7 +32,12 @@ def make_run(out, name, *, width=4, loader=None, changes=None, place="numpy", **
         architecture["classes"] = CLASSES
     networks = [network.to(place) for network in gan.build(architecture, np.random.default_rng(3))]
     trainer = model.trainer(*networks, z_dim=6, rng=np.random.default_rng(4), **(changes or {}))
-    settings = {"quiet": True, "config": {"width": width}, "rng": np.random.default_rng(5), **settings}
+    settings = {
+        "quiet": True,
+        "config": {"width": width},
+        "looks": Latents(6, np.random.default_rng(5), architecture.get("classes", 0)),
+        **settings,
+    }
     return Run(out, trainer, loader or make_loader(model, place=place), architecture, **settings)
 
 

@@ -11,7 +11,7 @@ from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn
 from minigan.checkpoint import read_model
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 from minigan.runs import run as runs
 
 Z_DIM = 3
@@ -33,7 +33,7 @@ def make_trainer(**settings):
 
 
 def make_run(out, trainer=None, loader=None, **settings):
-    settings = {"quiet": True, "rng": np.random.default_rng(5), **settings}
+    settings = {"quiet": True, "looks": Latents(Z_DIM, np.random.default_rng(5)), **settings}
     return Run(out, trainer or make_trainer(), loader or make_loader(), ARCHITECTURE, **settings)
 
 
@@ -230,6 +230,20 @@ def test_a_folder_of_pictures_is_not_written_into(tmp_path, monkeypatch, out):
         with pytest.raises(InputError, match=f"--out {out} lies in the folder of pictures pets, which would be other"):
             make_run(out, loader=loader)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "a run of 0 steps does nothing"),
+        ({"epochs": 0}, "a run of 0 steps does nothing"),
+        ({"checkpoint_every": 0}, "checkpoint_every = 0 steps must be at least 1"),
+    ],
+)
+def test_a_run_that_does_nothing_is_refused(tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        make_run(tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
 
 
 # ---- going on -------------------------------------------------------------------------------------------------------

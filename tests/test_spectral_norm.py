@@ -1,6 +1,7 @@
 """Spectral norm against PyTorch's, step by step, and against the singular value it estimates."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -169,3 +170,15 @@ def test_in_a_network(backend, rng):
 def test_bad_input_says_what_is_wrong(f, message):
     with pytest.raises(InputError, match=message):
         f()
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [((3, 3), (1, 1)), ((4, 4), (2, 2)), ((3, 5), (2, 1)), ((1, 1), (1, 1))])
+def test_a_convolution_stretches_as_far_as_a_pixel_is_looked_at(kernel, stride):
+    """Not by 1, but by no more than the root of how many places look at a pixel; all ones come near that."""
+    conv = nn.Conv2d(1, 1, kernel, stride=stride, bias=False)
+    conv.weight.assign(np.ones(conv.weight.shape))
+    nn.spectral_norm(conv, rng=np.random.default_rng(0)).eval()
+    x = Tensor(np.ones((1, 1, 64, 64), np.float32))
+    stretched = np.linalg.norm(conv(x).numpy()) / 64
+    bound = math.sqrt(-(-kernel[0] // stride[0]) * -(-kernel[1] // stride[1]))
+    assert 0.8 * bound < stretched <= bound * (1 + 1e-6)

@@ -85,8 +85,9 @@ def test_a_grid_shows_itself(rng):
 
 
 def test_records_and_models_in_a_line():
-    record = Record(3, 0.69314, 1.5, 0.5, 0.25, 0.0, 2.0, 3.0, 1.0, 0.1, 640.0)
-    assert repr(record) == (
-        "Record(step 3: d_loss 0.693, g_loss 1.500, D(x) 0.50, D(G(z)) 0.25, |d_grad| 2, |g_grad| 3, 640 images/s)"
-    )
+    record = Record(3, {"d_loss": 0.69314, "g_loss": 1.5, "d_real": 0.5, "d_grad": 2.0}, 0.1, 640.0)
+    assert repr(record) == "Record(step 3: d_loss 0.693, g_loss 1.5, d_real 0.5, d_grad 2, 640 images/s)"
+    assert record.g_loss == 1.5
+    with pytest.raises(AttributeError, match="a record has no 'l1'; this one has d_loss, g_loss, d_real, d_grad"):
+        record.l1  # noqa: B018 (it is to raise)
     assert repr(gan.MODELS["dcgan"]).startswith("Model(dcgan: strided convolutions")

@@ -8,8 +8,10 @@ import weakref
 import numpy as np
 import pytest
 
+import minigan
+from minigan import InputError, ops
 from minigan import backend as backends
-from minigan import ops
+from minigan.ops.translate import translate
 from minigan.tensor import Op, Tensor, apply, enable_grad, grad, is_recording, no_grad
 
 
@@ -560,3 +562,103 @@ def test_a_chain_of_100_000_nodes():
             y.backward()
             assert x.grad.item() == 1
         del y
+
+
+@pytest.mark.parametrize("values", [[1, 2], [True, False]])
+def test_only_floating_point_tensors_require_gradients(values):
+    t = Tensor(np.array(values))
+    with pytest.raises(TypeError, match=r"only floating-point tensors can require gradients, not (int64|bool)"):
+        t.requires_grad = True
+    t.requires_grad = False
+    assert t.requires_grad is False
+
+
+def test_a_mean_in_half_precision_does_not_overflow(backend):
+    x = Tensor(backend.asarray(np.ones(70_000, np.float16)), requires_grad=True)
+    y = x.mean()
+    assert y.item() == 1 and y.dtype == np.float16
+    y.backward(Tensor(backend.asarray(np.array(70_000 / 2, np.float16))))
+    np.testing.assert_allclose(x.grad.numpy().astype(np.float32), 0.5, rtol=2e-3)
+    rows = Tensor(backend.asarray(np.full((2, 3), 60_000, np.float16)))
+    assert rows.mean(1, keepdims=True).numpy().tolist() == [[60_000], [60_000]]
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0,), None), ((0, 3), 0), ((2, 0), 1)])
+def test_a_mean_of_nothing_is_refused(tensor, shape, axis):
+    with pytest.raises(InputError, match=r"over the axes .*: there is nothing to average"):
+        tensor(np.zeros(shape)).mean(axis)
+
+
+# ---- what belongs to whom ------------------------------------------------------------------------
+
+SHARERS = {
+    "add": lambda a, b: (a + b).sum(),
+    "sub": lambda a, b: (a - b).sum(),
+    "views": lambda a, b: (a.reshape(3, 2) + b.T).sum(),
+    "one view": lambda a, b: (a + 0).sum() + b.reshape(6).sum(),
+    "halves": lambda a, b: (ops.concat([a, b]) * ops.concat([b, a])).sum(),
+    "index": lambda a, b: a[0].sum() + b[:, 1].sum() + (a + b)[1:].sum(),
+    "broadcast": lambda a, b: a.broadcast_to((4, 2, 3)).sum() + b.mean(),
+    "batch norm": lambda a, b: (ops.batch_norm(ops.concat([a, b, a * b]), a[0], b[0]) ** 2).sum(),
+}
+
+
+@pytest.mark.parametrize("name", SHARERS)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_leaf_owns_its_gradient(name, create_graph, tensor, rng):
+    a, b = (tensor(rng.standard_normal((2, 3)), requires_grad=True) for _ in range(2))
+    SHARERS[name](a, b).backward(create_graph=create_graph)
+    kept = b.grad.numpy().copy()
+    a.grad.data *= 0
+    a.grad.data += 1
+    np.testing.assert_array_equal(b.grad.numpy(), kept)
+    np.testing.assert_array_equal(a.grad.numpy(), 1)
+    da, db = grad(SHARERS[name](a, b), [a, b], create_graph=create_graph)
+    da.data *= 0
+    np.testing.assert_array_equal(db.numpy(), kept)
+
+
+def test_the_callers_cotangent_stays_the_callers(tensor):
+    for f in (lambda x: x, lambda x: x + 0, lambda x: x.reshape(3, 1).reshape(3), lambda x: x.T):
+        x, g = tensor([1, 2, 3], requires_grad=True), tensor([1, 1, 1])
+        f(x).backward(g)
+        x.grad.data *= 0
+        np.testing.assert_array_equal(g.numpy(), 1)
+
+
+def test_a_gradient_is_not_copied_where_nobody_else_has_it(rng):
+    """The weight gradient is the kernel's own array: Mul is not applied to it."""
+    x = Tensor(rng.standard_normal((4, 3, 5, 5)))
+    w, v = leaf(rng.standard_normal((2, 3, 3, 3))), leaf(rng.standard_normal((6, 18)))
+    with minigan.trace() as t:
+        ops.linear(ops.conv2d(x, w).reshape(4, 18), v).sum().backward()
+    assert [e.op for e in t.events if e.op == "Mul"] == []
+    assert w.grad.data.flags.writeable
+
+
+@pytest.mark.parametrize("given", [np.array, list, Tensor], ids=["array", "list", "Tensor"])
+def test_an_index_may_change_before_the_backward(given, tensor):
+    x, table = tensor([1, 2, 3], requires_grad=True), tensor(np.ones((3, 2)), requires_grad=True)
+    index = given(np.array([0, 1]))
+    y = x[index].sum() + x.reshape(1, 3)[:, index].sum()
+    if given is not list:
+        y = y + ops.embedding(index, table).sum()
+    (index.data if given is Tensor else index)[0] = 2
+    np.testing.assert_array_equal(grad(y, [x], retain_graph=True)[0].numpy(), [2, 2, 0])
+    if given is not list:
+        np.testing.assert_array_equal(grad(y, [table])[0].numpy(), [[1, 1], [1, 1], [0, 0]])
+
+
+def test_offsets_may_change_before_the_backward(tensor):
+    x, offsets = tensor(np.ones((1, 1, 2, 2)), requires_grad=True), np.array([[1, 0]])
+    y = translate(x, offsets).sum()
+    offsets[:] = 0
+    np.testing.assert_array_equal(grad(y, [x])[0].numpy()[0, 0], [[1, 1], [0, 0]])
+
+
+def test_a_tensor_of_a_tensor_goes_stale_with_it(tensor):
+    w, x = tensor([1, 2], requires_grad=True, name="w"), tensor([1, 2], requires_grad=True)
+    y = (Tensor(w) * x).sum()
+    w.bump()
+    with pytest.raises(RuntimeError, match="needs w as it was in the forward"):
+        y.backward()

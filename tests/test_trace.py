@@ -9,9 +9,10 @@ import pytest
 import minigan
 from minigan import InputError, cli, gan, grad, nn, ops
 from minigan import tensor as engine
+from minigan.ops.flops import count_flops
+from minigan.study.tracing import Peak, flame, trace
+from minigan.table import Table
 from minigan.tensor import Tensor
-from minigan.tracing import Peak, count_flops, flame, trace
-from minigan.tracing.table import Table
 
 
 def ops_of(t, order=0):
@@ -88,8 +89,8 @@ def test_flops_by_hand(op, inputs, output, flops):
 
 
 def test_every_rule_is_of_an_op():
-    from minigan.gradcheck_table import op_classes
-    from minigan.tracing.flops import RULES
+    from minigan.ops.flops import RULES
+    from minigan.study.gradcheck_table import op_classes
 
     assert {name.removesuffix(".vjp") for name in RULES} <= {c.__name__ for c in op_classes()}
 
@@ -270,7 +271,7 @@ def test_flame_shares_add_up(cube):
 
 
 def test_peak_is_measured(monkeypatch):
-    from minigan.tracing import peak
+    from minigan.study.tracing import peak
 
     monkeypatch.setattr(peak, "SIZE", 32)
     monkeypatch.setattr(peak, "COPIED", 2**12)
@@ -311,8 +312,8 @@ def test_the_g_step_computes_no_weight_gradient_of_d():
 
 @pytest.mark.parametrize("which", ["d", "g"])
 def test_command(tmp_path, capsys, monkeypatch, which):
-    monkeypatch.setattr("minigan.tracing.peak.SIZE", 32)
-    monkeypatch.setattr("minigan.tracing.peak.COPIED", 2**12)
+    monkeypatch.setattr("minigan.study.tracing.peak.SIZE", 32)
+    monkeypatch.setattr("minigan.study.tracing.peak.COPIED", 2**12)
     argv = ["trace", "--step", which, "--batch-size", "4", "--width", "4", "--sort", "time", "--limit", "3"]
     assert cli.main([*argv, "--out", str(tmp_path / "new")]) == 0
     shown = capsys.readouterr().out

@@ -120,3 +120,53 @@ def test_walks_begin_and_end_at_their_latents(rng):
     ends = viz.grid(generate(generator, z), columns=2)
     np.testing.assert_array_equal(picture[:, 2:6], ends[:, 2:6])  # z[0], z[2], z[4] down the left ...
     np.testing.assert_array_equal(picture[:, -6:-2], ends[:, -6:-2])  # ... z[1], z[3], z[5] down the right
+
+
+def test_a_grid_of_bytes_is_what_they_are(rng):
+    pixels = rng.integers(0, 256, (5, 3, 4, 4)).astype(np.uint8)
+    np.testing.assert_array_equal(viz.grid(pixels), viz.grid(pixels / np.float32(127.5) - 1))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((2, 1, 4, 4), np.int64), "images are int64, expected floating-point in"),
+        (np.zeros((2, 1, 4, 4), bool), "images are bool, expected"),
+        (np.zeros((0, 1, 4, 4)), r"images \(0, 1, 4, 4\) must be \(N, C, H, W\), at least one"),
+        (np.zeros((2, 4, 4)), r"must be \(N, C, H, W\)"),
+        (np.zeros((2, 0, 4, 4)), "at least one"),
+    ],
+)
+def test_a_grid_of_other_things_is_refused(images, message):
+    with pytest.raises(InputError, match=message):
+        viz.grid(images)
+
+
+def test_pictures_are_bytes_and_named_for_what_they_are(tmp_path, rng):
+    picture = viz.grid(np.zeros((1, 1, 4, 4)))
+    for name in ("s.jpg", "s.gif", "s.npz"):
+        with pytest.raises(InputError, match=f"{name} would not be a .* file but a .png one: name it so"):
+            viz.save_png(tmp_path / name, picture)
+    with pytest.raises(InputError, match=r"would not be a \.png file but a \.gif one"):
+        viz.save_gif(tmp_path / "a.png", [picture])
+    with pytest.raises(InputError, match="an animation needs at least one picture"):
+        viz.save_gif(tmp_path / "a.gif", [])
+    with pytest.raises(InputError, match="a picture is float64"):
+        viz.save_png(tmp_path / "a.png", np.zeros((3, 3)))
+    with pytest.raises(InputError, match="walks: 3 latents, expected pairs"):
+        viz.walks(nn.Tanh(), rng.standard_normal((3, 2)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_generate_leaves_every_module_in_its_own_mode(rng):
+    network = nn.Sequential(nn.Linear(3, 4, rng=rng), nn.BatchNorm1d(4).eval(), nn.BatchNorm1d(4), nn.Reshape(1, 2, 2))
+    before = network.state_dict()
+    images = generate(network, rng.standard_normal((6, 3)))
+    assert [layer.training for layer in network] == [True, False, True, True] and network.training
+    np.testing.assert_array_equal(before["2.running_mean"], network.state_dict()["2.running_mean"])
+    assert images.shape == (6, 1, 2, 2)
+    network.eval()
+    generate(network, np.zeros((1, 3)).tolist())
+    assert not any(layer.training for layer in network.modules())
+    with pytest.raises(InputError, match=r"generate: labels are \(2,\), there must be one for each of 1 latents"):
+        generate(network, np.zeros((1, 3)), labels=[0, 1])

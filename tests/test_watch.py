@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minigan import cli, gan, grad, nn, watch
+from minigan import cli, gan, grad, nn
 from minigan.commands.watch import frame_steps, toy_trainer
 from minigan.data.mixtures import ring_of_gaussians
+from minigan.study import watch
 from minigan.tensor import Tensor
 
 

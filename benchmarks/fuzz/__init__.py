@@ -1,1 +1,2 @@
-"""Feeds damaged and invented files to the readers: whatever comes, they answer with a value or with one InputError."""
+"""Feeds damaged and invented files to the readers, and random calls to the ops: whatever comes, they answer with the
+right value or with one clear error."""

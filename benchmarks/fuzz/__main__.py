@@ -1,14 +1,16 @@
-"""python -m benchmarks.fuzz --seconds 60: all readers; exit code 1 and the inputs when one of them crashed."""
+"""python -m benchmarks.fuzz --seconds 60: all readers, and calls of all ops; exit code 1 and the inputs that failed.
+
+--only calls --count 100000 --seconds 3600 compares so many random calls with PyTorch, and says what they came to."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 
-from . import checkpoint, config, idx
 from .harness import fuzz
 
-TARGETS = {"idx": idx.target, "checkpoint": checkpoint.target, "config": config.target}
+TARGETS = ("idx", "checkpoint", "config", "calls")
 
 
 def main() -> int:
@@ -19,10 +21,12 @@ def main() -> int:
     args = parser.parse_args()
     crashed = False
     for name in [args.only] if args.only else TARGETS:
-        read, inputs, folder = TARGETS[name]()
+        read, inputs, folder = import_module(f".{name}", __package__).target()
         with folder:
             report = fuzz(name, read, inputs, args.seconds, args.count)
         print(report, flush=True)
+        for what, count in getattr(read, "outcomes", {}).items():
+            print(f"{'':12} {count:8,} {what}")
         for given, raised in report.crashes[:3]:
             print(f"--- {str(given)[:500]}\n{raised}")
         crashed |= bool(report.crashes)

@@ -17,7 +17,7 @@ import numpy as np
 from minigan import backend, checkpoint, data, gan
 from minigan.errors import InputError
 from minigan.gan.health import Health
-from minigan.runs import Run
+from minigan.runs import Latents, Run
 from minigan.runs.journal import Journal
 
 ARCHITECTURE = {"model": "gan", "width": 2, "z_dim": 2}
@@ -29,7 +29,9 @@ def make_run(out: Path, resume: bool) -> Run:
     trainer = gan.MODELS["gan"].trainer(*networks, z_dim=2, rng=np.random.default_rng(2))
     rng = np.random.default_rng(3)
     loader = data.Loader(data.Dataset(images), 2, backend=backend.get("numpy"), rng=rng, prefetch=0)
-    return Run(out, trainer, loader, ARCHITECTURE, rng=np.random.default_rng(4), steps=3, quiet=True, resume=resume)
+    return Run(
+        out, trainer, loader, ARCHITECTURE, Latents(2, np.random.default_rng(4)), steps=3, quiet=True, resume=resume
+    )
 
 
 def with_facts(path: Path, facts: Any) -> bytes:
@@ -114,7 +116,7 @@ def target():
         newest.write_bytes(content)
         (out / "metrics.jsonl").write_bytes(metrics)
         checkpoint.read(newest, "checkpoint")
-        run.keeper.journal = Journal(out / "metrics.jsonl", Health(run.trainer.game.objective))
+        run.keeper.journal = Journal(out / "metrics.jsonl", Health(run.trainer.game))
         before = run.trainer.arrays()
         with contextlib.redirect_stderr(io.StringIO()):
             try:

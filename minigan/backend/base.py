@@ -116,9 +116,6 @@ class ArrayBackend:
         x = self.empty(shape, g.dtype)
         x[...] = 0
         parts = index if isinstance(index, tuple) else (index,)
-        places = x[index].shape
-        if places != g.shape:
-            raise InputError(f"put_item: {g.shape} does not fit the places of the index, {places}, in {shape}")
         arrays = [n for n, part in enumerate(parts) if not _never_repeats(part)]
         before = (slice(None),) * (arrays[0] if arrays else 0)
         if not arrays:

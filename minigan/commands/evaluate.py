@@ -68,9 +68,10 @@ def run(args: argparse.Namespace) -> None:
     drawn, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
     check_targets(args)
     train, test = open_data(args)
+    pictures = Path(args.source).is_dir() and not is_generator(args.source)
     for option, target in targets(args).items():
-        for dataset in (train, test):
-            refuse_inside(target, None if dataset is None else dataset.root, option)
+        for folder in (train.root, None if test is None else test.root, args.source if pictures else None):
+            refuse_inside(target, folder, option)
     extractor = extractor_for(train, args.extractor)
     extractor(train.images[:1])  # a misfit is told of before any work
     with tqdm(bar_format="{desc} [{elapsed}]", disable=args.quiet or None, leave=False) as bar:
@@ -103,6 +104,8 @@ def check_targets(args: argparse.Namespace) -> None:
         path = Path(name).resolve()
         if path in taken:
             raise InputError(f"{option} {name} would overwrite {taken[path]}: choose another name")
+        if not path.parent.is_dir():  # told now, not after all the work
+            raise InputError(f"{option} {name}: there is no folder {Path(name).parent}: make it first")
         taken[path] = f"{option}'s file"
     if args.json is not None:
         check_suffix(args.json, ".json")

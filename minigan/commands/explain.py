@@ -13,7 +13,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from .. import explain
+    from ..study import explain
 
     if args.op is None:
         print(textwrap.fill(", ".join(explain.names()), 100))

@@ -15,6 +15,6 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from .. import gradcheck_table
+    from ..study import gradcheck_table
 
     return 0 if gradcheck_table.run(backend=args.backend, only=args.only) else 1

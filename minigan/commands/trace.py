@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +11,8 @@ from ..backend import Array
 from ..errors import InputError
 from ..files import write_atomically
 from ..gan.trainer import Trainer
-from ..tracing import Trace, trace
+from ..runs import lock_folder
+from ..study.tracing import Trace, trace
 from .arguments import add_backend, natural, positive
 
 
@@ -33,14 +33,14 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     if args.batch_size < 2:
         raise InputError(f"--batch-size {args.batch_size}: batch norm needs at least 2 images")
-    out = make_folder(args.out)
-    trainer, batch = digits_trainer(args.model, args.batch_size, args.width, args.seed, args.backend)
-    t = trace_step(trainer, args.step, *batch)
-    table = t.table(args.sort, args.limit)
-    name = f"{args.model}-{args.step}"
-    write_atomically(out / f"{name}.txt", f"{t.table()}\n".encode())
-    t.graph(out / f"{name}-graph.svg")
-    t.flame(out / f"{name}-flame.svg")
+    with lock_folder(args.out) as out:
+        trainer, batch = digits_trainer(args.model, args.batch_size, args.width, args.seed, args.backend)
+        t = trace_step(trainer, args.step, *batch)
+        table = t.table(args.sort, args.limit)
+        name = f"{args.model}-{args.step}"
+        write_atomically(out / f"{name}.txt", f"{t.table()}\n".encode())
+        t.graph(out / f"{name}-graph.svg")
+        t.flame(out / f"{name}-flame.svg")
     print(table)
     print(f"the tape in {out / f'{name}-graph.svg'}, where time and memory went in {out / f'{name}-flame.svg'}")
 
@@ -74,15 +74,3 @@ def digits_trainer(
     trainer = model.trainer(generator, discriminator, z_dim=model.z_dim, rng=noise, n_critic=1)
     batch = next(iter(data.Loader(images, batch_size, backend=place, rng=shuffle, labels=model.conditional)))
     return trainer, batch if isinstance(batch, tuple) else (batch,)
-
-
-def make_folder(out: str) -> Path:
-    """``out`` as an existing, writable folder."""
-    path = Path(out)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / ".writable", b"")
-        (path / ".writable").unlink()
-    except OSError as error:
-        raise InputError(f"cannot write to the output folder {path} ({error.strerror}): choose another --out") from None
-    return path

@@ -13,7 +13,7 @@ import minigan
 from .. import data, gan
 from ..errors import InputError
 from ..optim import LinearDecay
-from ..runs import Run
+from ..runs import Latents, Run
 from .arguments import (
     LENGTH,
     METRIC,
@@ -133,6 +133,12 @@ def run(args: argparse.Namespace) -> None:
         architecture["classes"] = len(images.classes)
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     steps = args.steps or args.epochs * len(loader)
+    if args.n_critic is not None and args.n_critic > steps:
+        raise InputError(
+            f"--n-critic {args.n_critic}: G would never learn in {steps} steps: give fewer, or more --steps"
+        )
+    if args.checkpoint_every is not None and args.checkpoint_every > steps:
+        raise InputError(f"--checkpoint-every {args.checkpoint_every} does nothing in {steps} steps: leave it out")
     if args.decay_from is not None and args.decay_from >= steps:
         raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
@@ -142,7 +148,7 @@ def run(args: argparse.Namespace) -> None:
         trainer,
         loader,
         architecture,
-        rng=looks,
+        Latents(z_dim, looks, architecture.get("classes", 0)),
         base=f"out/{args.model}",
         epochs=args.epochs,
         steps=args.steps,

@@ -11,10 +11,11 @@ import numpy as np
 from .. import backend, data, gan, nn, optim, viz
 from ..data.mixtures import ring_of_gaussians
 from ..errors import InputError
+from ..runs import lock_folder
 from ..tensor import Tensor
 from .arguments import add_backend, natural, positive
 from .options import Needs, check
-from .trace import digits_trainer, make_folder
+from .trace import digits_trainer
 
 TOY = "toy"
 SHOWN = 8  # images that a probe looks at
@@ -42,13 +43,13 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"unknown model {args.model!r}: choose {TOY} or one of {', '.join(gan.MODELS)}")
     if args.model != TOY and gan.MODELS[args.model].conditional:
         raise InputError(f"{args.model} is conditional: watch one without classes, such as dcgan")
-    out = make_folder(args.out)
-    written = watch_toy(args, out) if args.model == TOY else watch_digits(args, out)
+    with lock_folder(args.out) as out:
+        written = watch_toy(args, out) if args.model == TOY else watch_digits(args, out)
     print(f"{', '.join(written)} in {out}")
 
 
 def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
-    from .. import watch
+    from ..study import watch
 
     steps, batch_size = args.steps or 200, args.batch_size or 64
     trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width, args.seed, args.backend)
@@ -80,7 +81,7 @@ def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
 
 
 def watch_toy(args: argparse.Namespace, out: Path) -> list[str]:
-    from .. import watch
+    from ..study import watch
 
     steps, batch_size = args.steps or 2000, args.batch_size or 256
     place, mixture = backend.get(args.backend), ring_of_gaussians(std=0.05)

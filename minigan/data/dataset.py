@@ -35,14 +35,20 @@ class Dataset:
     root: str | None = None
 
     def __post_init__(self) -> None:
-        images, labels = self.images, self.labels
+        images = np.asarray(self.images)
+        labels = None if self.labels is None else np.asarray(self.labels)
+        object.__setattr__(self, "images", images)  # frozen, so not by assignment
         if images.dtype != np.uint8 or images.ndim != 4:
             raise InputError(
                 f"{self.name}: images are {images.dtype} {images.shape}, expected uint8 (N, C, H, W): "
                 "scale them to 0..255 and reshape"
             )
+        if 0 in images.shape[1:]:
+            raise InputError(f"{self.name}: images are {images.shape}, so there is no pixel in them")
         if labels is None:
             return
+        if not len(labels):
+            labels = labels.astype(np.int64)  # of no images
         if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
             raise InputError(
                 f"{self.name}: labels are {labels.dtype} {labels.shape}, expected one integer for each of the "
@@ -53,7 +59,8 @@ class Dataset:
                 f"{self.name}: labels run from {labels.min()} to {labels.max()}, expected indices into the "
                 f"{len(self.classes)} classes: name every class"
             )
-        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))  # frozen, so not by assignment
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def __len__(self) -> int:
         return len(self.images)

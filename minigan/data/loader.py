@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -171,16 +172,19 @@ class Loader:
                 yield self._upload(order, number)
             return
         waiting: deque[Future] = deque()
-        pool = ThreadPoolExecutor(1, "minigan-loader")
+        pool, home, ahead = ThreadPoolExecutor(1, "minigan-loader"), os.getpid(), first
         try:
             for number in range(first, len(self)):
-                waiting.append(pool.submit(self._upload, order, number))
-                if len(waiting) > self.prefetch:
-                    yield waiting.popleft().result()  # what the thread raised is raised here
-            while waiting:
-                yield waiting.popleft().result()
+                if os.getpid() != home:  # forked in between: the thread has stayed with the parent
+                    yield self._upload(order, number)
+                    continue
+                while ahead < len(self) and len(waiting) <= self.prefetch:
+                    waiting.append(pool.submit(self._upload, order, ahead))
+                    ahead += 1
+                yield waiting.popleft().result()  # what the thread raised is raised here
         finally:  # also when the consumer breaks off
-            pool.shutdown(cancel_futures=True)
+            if os.getpid() == home:
+                pool.shutdown(cancel_futures=True)
 
     def _upload(self, order: np.ndarray, number: int) -> Callable[[], tuple[Array, ...]]:
         images, labels = self._host_batch(order, number)

@@ -5,7 +5,7 @@ Other games are written the same way, see ``gan/rules.py``; ``gan/trainer.py`` p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -136,6 +136,9 @@ class TwoPlayer(Game):
         fake, real = (images.data.std(axis=0).mean() for images in (round.fake, round.real))
         with np.errstate(invalid="ignore", divide="ignore"):  # one image, or all the same
             round.told["spread"] = Tensor(xp.where(real > 0, fake / real, np.nan))
+
+    def lead(self, record: Mapping[str, float]) -> float:
+        return self.objective.lead(record)
 
     def kind(self) -> tuple[Any, ...]:
         due = tuple(self.step % penalty.every == 0 for penalty in self.penalties)

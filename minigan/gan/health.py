@@ -17,15 +17,16 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..errors import InputError
-from .objectives import Objective
 
 WINDOW = 100  # steps
 COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', when it has been three times as much before
 NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ much either
 SWINGS = 4  # changes of the leader within SWING_STEPS
 SWING_STEPS = 1000
+NEVER_BAD = ("spread", "frechet")  # NaN where there is nothing to measure
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,16 @@ class Alarm:
         return f"step {self.step}: {self.kind}: {self.text}"
 
 
+class Leads(Protocol):
+    """A game, or its objective."""
+
+    def lead(self, record: Mapping[str, float]) -> float: ...
+
+
 class Health:
     """Looks at one record after the other and raises alarms. Equal records give equal alarms.
+
+    ``waits`` tells of values that are unknown, NaN, before some step, such as a loss of a player who learns late.
 
     >>> from minigan.gan import NonSaturating
     >>> health = Health(NonSaturating())
@@ -52,9 +61,9 @@ class Health:
     ['d_overpowers']
     """
 
-    def __init__(self, objective: Objective, n_critic: int = 1) -> None:
-        self.n_critic = n_critic  # G's loss and gradient are unknown before its first update
-        self.objective = objective
+    def __init__(self, judge: Leads, waits: Mapping[str, int] | None = None) -> None:
+        self.judge = judge
+        self.waits = waits or {}
         self._active: dict[str, str] = {}
         # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread
         self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(6)]
@@ -70,9 +79,8 @@ class Health:
     def look(self, record: Mapping[str, float]) -> list[Alarm]:
         """The alarms that this record raises. Records are to be shown without a gap, from step 1 on."""
         step = int(record["step"])
-        known = ["d_loss", "d_real", "d_fake", "penalty", "d_grad"]
-        known += ["g_loss", "g_grad"] if step >= self.n_critic else []
-        bad = [f"{name} is {record[name]}" for name in known if name in record and not math.isfinite(record[name])]
+        known = [name for name in record if name not in NEVER_BAD and step >= self.waits.get(name, 0)]
+        bad = [f"{name} is {record[name]}" for name in known if not math.isfinite(record[name])]
         if bad:
             return [Alarm(step, "not_finite", ", ".join(bad))]
 
@@ -83,9 +91,9 @@ class Health:
 
     def _judge(self, step: int, record: Mapping[str, float]) -> dict[str, str]:
         """What is to be said of each kind: "" for nothing."""
-        lead = self.objective.lead(record)
+        lead = self.judge.lead(record)
         self._follow_swings(step, lead)
-        values = (lead, abs(lead), record["d_real"], record["d_fake"], record["g_grad"], record["spread"])
+        values = (lead, abs(lead), *(record.get(name, math.nan) for name in ("d_real", "d_fake", "g_grad", "spread")))
         for last, value in zip(self._last, values, strict=True):
             last.append(value)
         if step < WINDOW:

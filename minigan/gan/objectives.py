@@ -10,7 +10,6 @@ In the formulas r and f are the logits of real and generated images, E a mean ov
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,7 +20,7 @@ from ..ops import log_softmax, relu, sigmoid, softplus
 from ..tensor import Tensor
 
 
-class Objective(ABC):
+class Objective:
     """A pair of losses to be minimised, and who is ahead. Logits are (N, 1); each loss is a scalar.
 
     ``labels`` (N,) are the classes of a conditional model's batch, for the objectives that use them. ``g_loss`` gets
@@ -30,18 +29,19 @@ class Objective(ABC):
 
     g_sees_real: bool = False
 
-    @abstractmethod
-    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: np.ndarray | None = None) -> Tensor: ...
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: np.ndarray | None = None) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__}.d_loss")
 
-    @abstractmethod
     def g_loss(
         self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: np.ndarray | None = None
-    ) -> Tensor: ...
+    ) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__}.g_loss")
 
-    @abstractmethod
     def lead(self, record: Mapping[str, float]) -> float:
         """How far D is ahead, from what a step's record says (d_loss, d_real, d_fake): 1 when it makes no mistake, 0
-        when it guesses, below 0 when it is fooled. NaN where that cannot be told; see gan/health.py."""
+        when it guesses, below 0 when it is fooled. NaN where that cannot be told; see gan/health.py, which
+        takes no objective without it."""
+        raise NotImplementedError(f"{type(self).__name__}.lead: how far is D ahead?")
 
     def belief(self, logits: Tensor) -> Tensor:
         """What to report of D's output: a probability here, the plain score for critics."""

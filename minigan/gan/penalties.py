@@ -37,8 +37,8 @@ class Penalty:
     at: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.every, bool) or not isinstance(self.every, int | np.integer) or self.every < 1:
-            raise InputError(f"{type(self).__name__}: every = {self.every} must be a whole number of at least 1")
+        if self.every < 1 or self.every != int(self.every):
+            raise InputError(f"{type(self).__name__}: every = {self.every} must be at least 1, and a whole number")
         for name in ("weight", "gamma"):
             value = getattr(self, name, 0)
             if not 0 <= value < math.inf:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,9 +63,19 @@ class Game:
     def measure(self, round: Any) -> None:
         """Tell what is too dear to be measured in every step. Called before the turns of each tenth."""
 
+    def lead(self, record: Mapping[str, float]) -> float:
+        """How far whoever judges is ahead of whoever makes, see ``Objective.lead``; NaN where that cannot be told."""
+        return math.nan
+
     def kind(self) -> tuple[Any, ...]:
         """What the losses do differently because of the step's number: a captured step is replayed in its like."""
         return ()
+
+    def waits(self) -> dict[str, int]:
+        """The step before which a value is unknown, where that is not the first: those of players who learn late."""
+        return {
+            f"{turn.name}_{value}": turn.every for turn in self.turns for value in ("loss", "grad") if turn.every > 1
+        }
 
     def holders(self) -> dict[str, Any]:
         """What has a ``state_dict`` to be saved, and a ``load_state_dict``."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..backend import Array, ArrayBackend, backend_of, get
 from ..errors import InputError
+from ..table import Table
 from ..tensor import Tensor, tracer
-from ..tracing import Table
 
 Self = TypeVar("Self", bound="Module")
 
@@ -48,6 +48,8 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
+        if inputs and isinstance(inputs[0], np.ndarray) and inputs[0].dtype.kind == "f":
+            raise TypeError(f"{type(self).__name__} got a NumPy array: make it a Tensor, as in minigan.Tensor(array)")
         watcher = tracer()
         return self.forward(*inputs, **settings) if watcher is None else watcher.call(self, inputs, settings)
 

@@ -1,9 +1,10 @@
 """Spectral normalisation (Miyato et al. 2018, arXiv:1802.05957): the weights of D's layers have spectral norm 1.
 
 What that bounds: a linear layer stretches nothing by more than 1. A convolution may, since its kernel, seen as a
-matrix, is applied at overlapping places: an all-ones 3x3 kernel, normalised to 1/3 each, stretches a constant picture
-by up to 3, and in general by no more than the root of the kernel's size over the stride, sqrt(kh kw / (sh sw)), rounded
-up each way. The slope of D is bounded all the same, by the product of these numbers, but not by 1.
+matrix, is applied at overlapping places: an all-ones 3x3 kernel, which becomes 1/3 each, stretches a constant picture
+by nearly 3. It stretches nothing by more than the root of how often a pixel is looked at,
+sqrt(ceil(kh / sh) ceil(kw / sw)) for a kernel (kh, kw) and a stride (sh, sw). So D's slope is bounded by the product of
+these numbers, but not by 1.
 
 The weight W, as a matrix with one row per output, is divided by its largest singular value sigma. Power iteration finds
 it: u and v, kept from step to step, turn towards the singular vectors, and sigma = u^T W v. In the gradient u and v are

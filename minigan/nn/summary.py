@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor, no_grad
-from ..tracing import Table, trace
-from ..tracing.events import dims
+from ..observer import Observer
+from ..ops.flops import count_flops
+from ..table import Table, dims
+from ..tensor import Op, Tensor, no_grad
 from .module import Module, mode
 
 ROOT = "network"
@@ -29,14 +30,10 @@ def summary(module: Module, input_shape: tuple[int, ...], *given: Any) -> Table:
     265 parameters, 4,481 FLOPs for one sample of 1x8x8
     """
     x = Tensor(module.backend.asarray(np.zeros((1, *input_shape), module.dtype)))
-    with mode(module, training=False), no_grad(), trace(**{ROOT: module}) as t:
+    names = {id(layer): name for name, layer in module.named_modules()}
+    with mode(module, training=False), no_grad(), Counter(names) as seen:
         module(x, *given)
-
-    shapes = {id(called): dims(shape) for _, called, shape in t.calls}
-    flops: dict[str, int] = {}
-    for event in t.events:
-        name = _layer(event.layer.removeprefix(ROOT).removeprefix("."))
-        flops[name] = flops.get(name, 0) + event.flops
+    shapes, flops = seen.shapes, seen.flops
     rows = []
     first: dict[int, str] = {}
     for name, layer in module.named_modules():
@@ -49,9 +46,32 @@ def summary(module: Module, input_shape: tuple[int, ...], *given: Any) -> Table:
         first[id(layer)] = name
         shape = shapes.get(id(layer), "fused" if hasattr(layer, "is_fusable") else "not used")
         rows.append((name or ROOT, _kind(layer), shape, f"{parameters:,}", f"{flops.get(name, 0):,}"))
-    total = f"{sum(p.size for p in module.parameters()):,} parameters, {sum(e.flops for e in t.events):,} FLOPs"
+    total = f"{sum(p.size for p in module.parameters()):,} parameters, {sum(flops.values()):,} FLOPs"
     footer = f"{total} for one sample of {dims(tuple(input_shape))}"
     return Table(("layer", "kind", "output", "parameters", "FLOPs"), rows, footer, names=2)
+
+
+class Counter(Observer):
+    """Notes the shape of what each layer puts out, and counts what it computes."""
+
+    def __init__(self, names: dict[int, str]) -> None:
+        self.names, self.inside = names, [""]  # the layers being called, outermost first
+        self.shapes: dict[int, str] = {}  # by the module's id
+        self.flops: dict[str, int] = {}  # by the layer's name
+
+    def call(self, module: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        self.inside.append(self.names.get(id(module), self.inside[-1]))
+        output = super().call(module, inputs, settings)
+        self.inside.pop()
+        self.shapes[id(module)] = dims(output.shape)
+        return output
+
+    def apply(self, op: Op, inputs: tuple[Tensor, ...]) -> Tensor:
+        output = super().apply(op, inputs)
+        name = _layer(self.inside[-1])
+        count = count_flops(type(op).__name__, tuple(t.shape for t in inputs), output.shape)
+        self.flops[name] = self.flops.get(name, 0) + count
+        return output
 
 
 def _layer(name: str) -> str:

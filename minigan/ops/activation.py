@@ -32,13 +32,13 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
     if weight.ndim != 1 or weight.shape[0] not in (1, x.shape[1] if x.ndim > 1 else 1):
         raise InputError(f"prelu: weight {weight.shape} must be (1,) or one slope for each channel of input {x.shape}")
     slope = weight if x.ndim < 2 else weight.reshape(-1, *(1,) * (x.ndim - 2))
-    above = x.data > 0
+    above = x > 0
     return keep(x, above) + keep(slope * keep(x, ~above), ~above)
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x where x > 0, else alpha (e^x - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
-    below = x.data <= 0
+    below = x <= 0
     return keep(x, ~below) + (exp(keep(x, below)) - 1) * alpha
 
 
@@ -62,6 +62,8 @@ def maxout(x: Tensor, pieces: int) -> Tensor:
 
 def amax(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     """The largest number along ``axis``. The gradient goes to it; equals share it."""
+    if not x.ndim:
+        return amax(x.reshape(1), axis)
     axis = read_axis("amax", axis, x.ndim)
     if not x.shape[axis]:
         raise InputError(f"amax: axis {axis} of shape {x.shape} holds no numbers, so there is no largest one")
@@ -69,18 +71,22 @@ def amax(x: Tensor, axis: int = -1, keepdims: bool = False) -> Tensor:
     return y if keepdims else y.reshape(y.shape[:axis] + y.shape[axis + 1 :])
 
 
-def keep(x: Tensor, mask: Array) -> Tensor:
-    """x where the boolean array ``mask``, of x's shape, is true, else 0."""
-    return apply(Keep(mask), x)
+def keep(x: Tensor, mask: Tensor) -> Tensor:
+    """x where the boolean ``mask``, of x's shape, is true, else 0."""
+    return apply(Keep(mask.data), x)
 
 
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """e^x / sum e^x along ``axis``: positive numbers that add up to 1."""
+    if not x.ndim:
+        return softmax(x.reshape(1), axis).reshape(())
     return apply(Softmax(read_axis("softmax", axis, x.ndim)), x)
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """x - log sum e^x along ``axis``: the logarithm of ``softmax``, exact also where that underflows."""
+    if not x.ndim:
+        return log_softmax(x.reshape(1), axis).reshape(())
     return apply(LogSoftmax(read_axis("log_softmax", axis, x.ndim)), x)
 
 

@@ -39,19 +39,28 @@ class BroadcastTo(Op):
 
 
 class Sum(Op):
-    """y = sum of x over axes. Adjoint: broadcast back."""
+    """y = sum of x over axes. Adjoint: broadcast back. With a ``scale``, y is multiplied by it before it is rounded."""
 
     reads_inputs = False
 
-    def __init__(self, axes: tuple[int, ...], keepdims: bool) -> None:
-        self.axes, self.keepdims = axes, keepdims
+    def __init__(self, axes: tuple[int, ...], keepdims: bool, scale: float = 1.0) -> None:
+        self.axes, self.keepdims, self.scale = axes, keepdims, scale
 
     def forward(self, backend, x):
-        return backend.sum(x, self.axes, self.keepdims)
+        if self.scale == 1:
+            return backend.sum(x, self.axes, self.keepdims)
+        wide = backend.sum(backend.asarray(x, np.float32), self.axes, self.keepdims)
+        return backend.asarray(wide * self.scale, x.dtype)
 
     def vjp(self, g, y, x):
         kept = tuple(1 if a in self.axes else n for a, n in enumerate(x.shape))
-        return (lambda: g.reshape(kept).broadcast_to(x.shape),)
+        root = self.scale**0.5  # by which twice: the scale itself may be too small for a float16
+
+        def dx():
+            scaled = g if self.scale == 1 else g * root * root
+            return scaled.reshape(kept).broadcast_to(x.shape)
+
+        return (dx,)
 
 
 # ---- arithmetic on operands of one shape and dtype ------------------------------------------------
@@ -114,13 +123,17 @@ class Div(Op):
 
 
 class Pow(Op):
-    """y = x^p for a plain number p;  dx = g p x^(p-1)"""
+    """y = x^p for a plain number p;  dx = g p x^(p-1). What has a quicker way of its own takes that, as in PyTorch."""
 
     def __init__(self, exponent: float) -> None:
         self.exponent = exponent
 
     def forward(self, backend, x):
-        return backend.elementwise(lambda x: x * x if self.exponent == 2 else x**self.exponent, x)
+        if self.exponent == 2:
+            return backend.elementwise(lambda x: x * x, x)
+        if self.exponent == -0.5:
+            return backend.elementwise(lambda x: 1 / backend.xp.sqrt(x), x)
+        return backend.elementwise(lambda x: x**self.exponent, x)
 
     def vjp(self, g, y, x):
         p = self.exponent
@@ -176,6 +189,8 @@ def together(a: Tensor, b: Any) -> tuple[Tensor, Tensor] | None:
             if type(b) is not float or a.dtype.kind != "f":
                 kind = (Tensor(b) if isinstance(b, (list, tuple)) else np.asarray(b)).dtype.kind
                 if kind not in RANKS:
+                    if isinstance(b, (str, bytes)):  # which Python would else repeat, for a tensor may be an int
+                        raise TypeError(f"{b!r} is no number")
                     return None
                 if RANKS[kind] > RANKS.get(a.dtype.kind, 2):
                     raise _not_of_dtype(b, a)
@@ -229,6 +244,8 @@ def _division(reflected: bool) -> Callable[[Tensor, Any], Tensor]:
 
 def _power(x: Tensor, exponent: Any) -> Tensor:
     if isinstance(exponent, Tensor) or np.ndim(exponent):
+        if x.dtype.kind == "b":
+            raise TypeError("truth values have no powers: convert the tensor first")
         return _operator(Power)(x, exponent)
     kind = np.asarray(exponent).dtype.kind
     if kind not in RANKS:
@@ -242,9 +259,9 @@ def _power(x: Tensor, exponent: Any) -> Tensor:
     return apply(Pow(int(exponent)), x)
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
+def _without_gradient(f: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
     def operate(a: Tensor, b: Any) -> Tensor:
-        """By value, whatever the dtypes; a boolean tensor without gradient."""
+        """Comparisons, by value whatever the dtypes, and ``&``, ``|``, ``^`` of masks: no gradient flows."""
         if _is_array(b):
             b = Tensor(b)
         if isinstance(b, Tensor):
@@ -252,7 +269,7 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], T
             b = a.backend.asarray(b.data)
         elif np.asarray(b).dtype.kind not in RANKS:
             return NotImplemented
-        return Tensor(a.backend.asarray(compare(a.data, b)))
+        return Tensor(a.backend.asarray(f(a.data, b)))
 
     return operate
 
@@ -269,7 +286,7 @@ def matmul(a: Tensor, b: Any) -> Tensor:
     check_dtypes("matmul", a, b)
     if row or column:
         y = matmul(a.reshape(1, -1) if row else a, b.reshape(-1, 1) if column else b)
-        return y.reshape(y.shape[: y.ndim - row - column] + y.shape[-1:] * (row and not column))
+        return y.reshape(y.shape[:-2] + y.shape[-2:-1] * (not row) + y.shape[-1:] * (not column))
     if a.ndim > 2 < b.ndim:
         _common_shape(a.shape[:-2], b.shape[:-2])
     return apply(MatMul(), a, b)
@@ -292,7 +309,9 @@ def mean(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
     over = axes("mean", axis, x.ndim)
     count = math.prod([x.shape[a] for a in over])
     if not count:
-        raise InputError(f"mean: there is nothing to take the mean of in shape {x.shape} along axes {over}")
+        raise InputError(f"mean of a tensor {x.shape} over the axes {over}: there is nothing to average")
+    if x.dtype == np.float16:  # whose sum may not fit where the mean does
+        return apply(Sum(over, keepdims, scale=1 / count), x)
     return x.sum(over, keepdims) * (1 / count)
 
 
@@ -326,6 +345,7 @@ METHODS: dict[str, Any] = {
     "sum_to": sum_to,
     "__neg__": lambda x: apply(Neg(), x),
     "__abs__": abs,
+    "__invert__": lambda x: Tensor(x.backend.asarray(~x.data)),
     "__pow__": _power,
     "__rpow__": _operator(Power, reflected=True),
     "__truediv__": _division(reflected=False),
@@ -335,7 +355,7 @@ METHODS: dict[str, Any] = {
 }
 for name, op in {"add": Add, "sub": Sub, "mul": Mul}.items():
     METHODS |= {f"__{name}__": _operator(op), f"__r{name}__": _operator(op, reflected=True)}
-for name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    METHODS[f"__{name}__"] = _comparison(getattr(operator, name))
+for name in ("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor"):
+    METHODS[f"__{name}__"] = _without_gradient(getattr(operator, f"__{name}__"))
 for name, method in METHODS.items():
     setattr(Tensor, name, method)

@@ -85,7 +85,8 @@ class Abs(Op):
         return backend.elementwise(backend.xp.abs, x)
 
     def vjp(self, g, y, x):
-        return (lambda: g * Tensor(g.backend.xp.sign(x.data)),)  # piecewise constant: its own derivative is 0
+        sign = (x.data > 0).astype(x.dtype) - (x.data < 0).astype(x.dtype)  # 0 at NaN, as in PyTorch
+        return (lambda: g * Tensor(g.backend.asarray(sign)),)  # piecewise constant: its own derivative is 0
 
 
 class Tanh(Op):

@@ -25,7 +25,7 @@ def embedding(index: np.ndarray, weight: Tensor) -> Tensor:
     """Row ``index`` of the table: index (...) of whole numbers, weight (rows, dim) -> y (..., dim)"""
     if weight.ndim != 2:
         raise InputError(f"embedding: the table {weight.shape} must be (rows, dim)")
-    host = index.data if isinstance(index, Tensor) else index
+    host = index.data if isinstance(index, Tensor) else np.asarray(index) if isinstance(index, list | tuple) else index
     if host.dtype.kind not in "iu":
         raise InputError(f"embedding: the index must be whole numbers, not {host.dtype}")
     span = weight.backend.span(host)

@@ -7,8 +7,6 @@ and its input gradient, channel by channel. Resizing to any size picks pixels al
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..backend import ConvGeometry
@@ -56,23 +54,27 @@ def resize(x: Tensor, size: Size, *, mode: str = "nearest") -> Tensor:
     rows, columns = pair("resize: size", size)
     if min(height, width) < 1:
         raise InputError(f"resize: from {height}x{width} to {rows}x{columns}: every side must be at least 1")
-    y = _along(2, mode, x, rows) if rows != height else x
-    return _along(3, mode, y, columns) if columns != width else y
+    n, c = x.shape[:2]
+    y = x.transpose(0, 2, 3, 1)  # channels-last, where a row is one run of numbers
+    if rows != height:
+        y = _resize_axis(mode, y.reshape(n, height, width * c), rows)
+    if columns != width:
+        y = _resize_axis(mode, y.reshape(n * rows, width, c), columns)
+    return y.reshape(n, rows, columns, c).transpose(0, 3, 1, 2)
 
 
-def _along(axis: int, mode: str, x: Tensor, out: int) -> Tensor:
-    """``x`` with ``out`` pixels along an axis. Pixels are picked, not multiplied by 0 and 1: 0 * inf is NaN."""
-    along: tuple[Any, ...] = (slice(None),) * axis
-    size = x.shape[axis]
+def _resize_axis(mode: str, x: Tensor, out: int) -> Tensor:
+    """x (a, size, b) -> (a, out, b). Pixels are picked, not multiplied by 0 and 1: 0 * inf is NaN."""
+    size = x.shape[1]
     if mode == "nearest":  # output i is input floor(i * size / out), in PyTorch's float32 arithmetic
         source = np.floor(np.arange(out, dtype=np.float32) * np.float32(size / out)).astype(np.int64)
-        return x[along + (np.minimum(source, size - 1),)]
+        return x[:, np.minimum(source, size - 1)]
     # Output i lies at (i + 1/2) size / out - 1/2 between two inputs, and is their mixture.
     place = np.maximum((np.arange(out) + 0.5) * (size / out) - 0.5, 0)
     below = np.minimum(place.astype(np.int64), size - 1)
-    share = (place - below).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1 - axis))
-    shares = [Tensor(x.backend.asarray(s)) for s in (1 - share, share)]
-    return x[along + (below,)] * shares[0] + x[along + (np.minimum(below + 1, size - 1),)] * shares[1]
+    share = (place - below).astype(x.dtype)[:, None]
+    lower, upper = (Tensor(x.backend.asarray(s)) for s in (1 - share, share))
+    return x[:, below] * lower + x[:, np.minimum(below + 1, size - 1)] * upper
 
 
 MODES = ("nearest", "bilinear")

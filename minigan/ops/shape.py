@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import is_array
+from ..backend import backend_of, is_array
 from ..errors import InputError
 from ..sizes import axes, pair, sizes
 from ..sizes import axis as read_axis
@@ -17,7 +17,9 @@ from ..tensor import Op, Tensor, apply, check_dtypes
 
 def reshape(x: Tensor, *shape: Any) -> Tensor:
     """``x`` in another shape, its elements in row-major order; one size may be -1. Both f(2, 3) and f((2, 3)) work."""
-    wanted = shape if all(type(n) is int for n in shape) else sizes("reshape: shape", _flat(shape), least=-1)
+    wanted = (
+        shape if all(type(n) is int and n >= -1 for n in shape) else sizes("reshape: shape", _flat(shape), least=-1)
+    )
     return apply(Reshape(wanted), x)
 
 
@@ -36,7 +38,13 @@ def get_item(x: Tensor, index: Any) -> Tensor:
 
 def put_item(x: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
     """The adjoint of ``x[index]``: zeros of ``shape`` with this tensor added at ``index``."""
-    return apply(PutItem(_own(index), sizes("put_item: shape", shape, least=0)), x)
+    index, shape = _own(index), sizes("put_item: shape", shape, least=0)
+    parts = index if isinstance(index, tuple) else (index,)
+    host = tuple(backend_of(part).to_numpy(part) if is_array(part) else part for part in parts)
+    places = np.broadcast_to(np.int8(0), shape)[host].shape
+    if places != x.shape:
+        raise InputError(f"put_item: {x.shape} does not fit the places of the index, {places}, in {shape}")
+    return apply(PutItem(index, shape), x)
 
 
 def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
@@ -54,7 +62,7 @@ def concat(tensors: Sequence[Tensor], axis: int = 0) -> Tensor:
 
 def flatten(x: Tensor, start_axis: int = 1) -> Tensor:
     """All axes from ``start_axis`` on as one: (N, C, H, W) -> (N, C*H*W)."""
-    start = read_axis("flatten", start_axis, x.ndim)
+    start = read_axis("flatten", start_axis, x.ndim or 1)
     return x.reshape(*x.shape[:start], math.prod(x.shape[start:]))
 
 

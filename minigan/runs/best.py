@@ -44,6 +44,8 @@ class Best:
         conditional: bool,
         rng: np.random.Generator,
     ) -> None:
+        if every < 1:
+            raise InputError(f"every = {every} steps must be at least 1: so often is the distance measured")
         if samples <= extractor.dimensions:
             raise InputError(
                 f"{samples} samples are too few for the covariance of {extractor.dimensions} features: "

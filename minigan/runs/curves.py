@@ -6,11 +6,13 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from ..files import check_suffix, write_atomically
 from ..gan.health import Alarm
+from ..viz import smooth
 from .journal import measured
+
+COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
+NO_LOSSES = ("step", "d_real", "d_fake", "penalty", "spread", "frechet")
 
 
 def save_curves(
@@ -18,7 +20,7 @@ def save_curves(
 ) -> None:
     """Draw the losses, D(x) and D(G(z)) around the 0.5 that a perfect forger would force on D, and Frechet distances.
 
-    ``history`` has equally long lists under "step", "d_loss", "g_loss", "d_real", "d_fake", and "frechet" if that was
+    ``history`` has equally long lists under "step" and the names of a record's values, and "frechet" if that was
     measured. Each alarm becomes a mark.
     """
     from matplotlib.figure import Figure
@@ -32,11 +34,11 @@ def save_curves(
         axes.plot(steps, distances, "o-", color="tab:green", markersize=3)
         axes.set(title="Fréchet distance", xlabel="step", ylim=(0, None))
         axes.grid(alpha=0.3)
-    for axes, names in ((losses, ("d_loss", "g_loss")), (beliefs, ("d_real", "d_fake"))):
+    for axes, names in ((losses, losses_in(history)), (beliefs, ("d_real", "d_fake"))):
         labels = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "D(x)", "d_fake": "D(G(z))"}
-        for name, colour in zip(names, ("tab:blue", "tab:orange"), strict=True):
+        for name, colour in zip((name for name in names if name in history), COLOURS, strict=False):
             axes.plot(history["step"], history[name], color=colour, alpha=0.2, linewidth=0.8)
-            axes.plot(history["step"], smooth(history[name]), color=colour, label=labels[name])
+            axes.plot(history["step"], smooth(history[name]), color=colour, label=labels.get(name, name))
         for alarm in alarms:
             axes.axvline(alarm.step, color="tab:red", linewidth=1, alpha=0.7)
             place = {"xy": (alarm.step, 0.02), "xycoords": ("data", "axes fraction")}
@@ -57,19 +59,17 @@ def save_curves(
 
 def are_probabilities(history: Mapping[str, Sequence[float]]) -> bool:
     """Whether D's outputs lie between 0 and 1; those of a critic are scores of any size."""
-    return not any(value < 0 or value > 1 for name in ("d_real", "d_fake") for value in history[name])
+    return not any(value < 0 or value > 1 for name in ("d_real", "d_fake") for value in history.get(name, ()))
 
 
-def smooth(values: Sequence[float], share: float = 0.02) -> np.ndarray:
-    """The mean over a window of ``share`` of the whole (at least one value), centred, shorter at the ends.
+def losses_in(history: Mapping[str, Sequence[float]]) -> list[str]:
+    """What is drawn as a loss: each player's, and terms beside it.
 
-    NaNs, such as G's loss before its first step, do not count; where there is nothing else the mean is NaN.
+    >>> losses_in({"step": [1], "d_loss": [1.4], "g_loss": [0.7], "d_grad": [0.1], "l1": [3.0], "penalty": [0.0]})
+    ['d_loss', 'g_loss', 'l1']
     """
-    half = int(len(values) * share / 2)
-    known = np.isfinite(values)
-    sums = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
-    counts = np.concatenate([[0], np.cumsum(known)])
-    index = np.arange(len(values))
-    low, high = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
-    count = counts[high] - counts[low]
-    return np.where(count, sums[high] - sums[low], np.nan) / np.maximum(count, 1)
+    return [
+        name
+        for name, values in history.items()
+        if name.endswith("_loss") or not (name in NO_LOSSES or name.endswith("_grad") or not any(values))
+    ]

@@ -53,6 +53,8 @@ def claim_folder(
 
     Raises InputError, and leaves the folder as it was, where that is not so.
     """
+    if not os.fspath(base if out is None else out):
+        raise InputError("the output folder has no name: give --out one")
     refuse_inside(base if out is None else out, inputs)
     if out is not None or resume:
         return _claim(Path(base if out is None else out), resume)

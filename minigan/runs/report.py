@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..files import numbered, write_atomically
 from ..gan.health import WINDOW, Alarm
 from .charts import Line, chart
-from .curves import are_probabilities
+from .curves import are_probabilities, losses_in
 from .journal import measured, read_journal
 
 STRIP = 6  # pictures in a row, from the first to the last
@@ -52,6 +52,9 @@ def page(out: Path, history: Mapping[str, Sequence[float]], alarms: Sequence[Ala
 # ---- parts ---------------------------------------------------------------------------------------
 
 
+NAMES = {"d_loss": "discriminator", "g_loss": "generator", "d_grad": "discriminator", "g_grad": "generator"}
+
+
 def header(model: str, out: Path, steps: int, alarms: Sequence[Alarm]) -> str:
     kinds = {alarm.kind for alarm in alarms} - {"equilibrium"}
     state = f'<b class="bad">{len(kinds)} kind{"s" * (len(kinds) != 1)} of alarm</b>' if kinds else "no alarms"
@@ -71,10 +74,10 @@ def charts(history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm]) -> s
     probabilities = are_probabilities(history)
     belief = "What D believes" if probabilities else "How D scores"
     drawn: list[tuple[str, list[tuple[str, str]], dict[str, Any]]] = [
-        ("Losses", [("d_loss", "discriminator"), ("g_loss", "generator")], {}),
+        ("Losses", [(name, NAMES.get(name, name)) for name in losses_in(history)], {}),
         (belief, [("d_real", "D(x), of real"), ("d_fake", "D(G(z)), of generated")],
          {"limits": (0, 1), "level": 0.5} if probabilities else {}),
-        ("Gradient norms", [("d_grad", "discriminator"), ("g_grad", "generator")], {}),
+        ("Gradient norms", [(n, NAMES.get(n, n)) for n in history if n.endswith("_grad")], {}),
         ("Spread of generated images", [("spread", "as a share of real images'")], {"least": 0, "level": 1}),
     ]  # fmt: skip
     marks = [(alarm.step, alarm.kind) for alarm in alarms]

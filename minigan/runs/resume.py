@@ -13,11 +13,11 @@ import numpy as np
 from ..checkpoint import Checkpoints
 from ..data import Loader
 from ..errors import InputError
-from ..gan.diagnosis import NotFiniteError, watch
 from ..gan.game import TwoPlayer
 from ..gan.health import Alarm, DivergenceError
 from ..gan.record import Record
 from ..gan.trainer import Trainer
+from ..study.diagnosis import NotFiniteError, watch
 from .best import Best
 from .journal import Journal
 

@@ -12,15 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import checkpoint, viz
 from ..backend.cpu.scratch import keep_freed_memory
 from ..data import Loader
 from ..errors import InputError
 from ..files import numbered, remove_temporaries
-from ..gan import generate
-from ..gan.game import TwoPlayer
 from ..gan.health import DivergenceError, Health
 from ..gan.record import Record
 from ..gan.trainer import Trainer
@@ -29,6 +25,7 @@ from .best import Best
 from .curves import save_curves
 from .folder import claim_folder
 from .journal import Journal
+from .looks import Looks
 from .resume import Keeper
 
 ROOMS = ("samples", "frames", "checkpoints")
@@ -39,12 +36,12 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, the terminal is gone
 class Run:
     """Wraps a training loop and keeps everything a person wants of it in the folder ``out``.
 
-        samples/epoch-NNN.png   a grid of fixed z, once an epoch; epoch 0 is the untrained generator
+        samples/epoch-NNN.png   what ``looks`` draws, such as a grid of fixed z, once an epoch; epoch 0 is untrained
         training.gif            the same grid through time, from frames/
         curves.png              losses; D(x) and D(G(z))
-        interpolation.png       walks between two latents, a row each
+        interpolation.png       walks between two latents, a row each (or whatever ``looks`` finishes with)
         metrics.jsonl           what each step did, a line of JSON each, with the alarms that it raised
-        model.safetensors       the generator
+        model.safetensors       the generator; where there are several, each under its name
         best.safetensors        the generator at its lowest Frechet distance, with ``best``
         checkpoints/            the whole state, at each epoch's end and every ``checkpoint_every`` steps
 
@@ -62,11 +59,11 @@ class Run:
     def __init__(
         self,
         out: str | os.PathLike[str] | None,
-        trainer: Trainer[TwoPlayer],
+        trainer: Trainer[Any],
         loader: Loader,
         architecture: dict[str, Any],
+        looks: Looks,
         *,
-        rng: np.random.Generator,
         base: str = "",
         epochs: int = 1,
         steps: int | None = None,
@@ -78,23 +75,23 @@ class Run:
     ) -> None:
         self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
         self.total = epochs * len(loader) if steps is None else steps
+        if self.total < 1:
+            raise InputError(f"a run of {self.total} steps does nothing: ask for at least one of steps or epochs")
+        if checkpoint_every is not None and checkpoint_every < 1:
+            raise InputError(f"checkpoint_every = {checkpoint_every} steps must be at least 1")
         if best is not None and best.every > self.total:
             raise InputError(
                 f"the Frechet distance every {best.every} steps would never be measured in {self.total}: measure it "
                 "more often (--metric-every), or not at all"
             )
         self.checkpoint_every, self.best = checkpoint_every, best
-        # A conditional model's grid has a column for each class.
-        self.columns = architecture.get("classes", 8)
-        count = 8 * self.columns
-        self.z = rng.standard_normal((count, trainer.game.z_dim))
-        self.labels = np.arange(count) % self.columns if "classes" in architecture else None
+        self.looks = looks
         self.stopped = ""  # the signal that ended it early
         config = {**(config or {}), "data": describe_data(loader), **({"metric": str(best)} if best else {})}
         self.claim = claim_folder(out, base, resume=resume, inputs=loader.dataset.root)
         try:
             self.out = self.claim.path
-            self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.game.objective, trainer.game.n_critic))
+            self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.game, trainer.game.waits()))
             self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
             if resume:
                 self.keeper.resume()
@@ -179,8 +176,8 @@ class Run:
             told += f"\nlowest Frechet distance {self.best.distance:.4g} at step {self.best.step}: {path}"
         return told
 
-    def grid(self) -> np.ndarray:
-        return viz.grid(generate(self.generator, self.z, self.labels), columns=self.columns)
+    def grid(self) -> Any:
+        return self.looks.grid(self.trainer)
 
     def sample(self, epoch: int) -> None:
         viz.save_png(self.out / "samples" / f"epoch-{epoch:03d}.png", self.grid())
@@ -237,12 +234,12 @@ class Run:
                 f"the state of step {self.keeper.saved} is safe: when the cause is gone, --resume goes on from there",
             )
         if (kind is None or kind is DivergenceError) and self.journal.history:
-            checkpoint.save_model(self.out / "model.safetensors", self.generator, self.architecture)
+            for name in self.trainer.game.results:
+                path = self.out / ("model" if len(self.trainer.game.results) == 1 else name)
+                checkpoint.save_model(path.with_suffix(".safetensors"), self.trainer.result(name), self.architecture)
             save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)
             viz.save_gif(self.out / "training.gif", list(self.frames().values()))
-            z = self.z[:16]
-            labels = None if self.labels is None else self.labels[: len(z) // 2]
-            viz.save_png(self.out / "interpolation.png", viz.walks(self.generator, z, labels=labels))
+            self.looks.finish(self.trainer, self.out)
 
 
 def describe_data(loader: Loader) -> str:
@@ -274,11 +271,13 @@ def tell(write: Any, text: str) -> None:
 def describe(record: Record, alarms: list[str], best: Best | None = None) -> str:
     """The record in one short line, for a progress bar."""
     distance = "" if best is None or math.isnan(best.last) else f"FD {best.last:.3g}  "
-    return (
-        f"d_loss {record.d_loss:.3f}  g_loss {record.g_loss:.3f}  D(x) {record.d_real:.2f}  "
-        f"D(G(z)) {record.d_fake:.2f}  {distance}{record.images_per_second:.0f} images/s"
-        + "".join(f"  [{kind}]" for kind in alarms)
+    losses = "".join(f"{name} {value:.3f}  " for name, value in record.values.items() if name.endswith("_loss"))
+    beliefs = "".join(
+        f"{said} {record.values[name]:.2f}  "
+        for name, said in (("d_real", "D(x)"), ("d_fake", "D(G(z))"))
+        if name in record.values
     )
+    return f"{losses}{beliefs}{distance}{record.images_per_second:.0f} images/s" + "".join(f"  [{a}]" for a in alarms)
 
 
 def _stop_all_the_same(ignored: Any) -> None:

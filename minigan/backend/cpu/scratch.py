@@ -89,22 +89,23 @@ LARGEST = 2**31 - 1
 _keepers = 0
 
 
-@contextmanager
-def keep_freed_memory():
+class keep_freed_memory:  # noqa: N801 (used as "with keep_freed_memory():")
     """Within this context glibc's malloc serves large arrays from its heap and does not give the heap back.
 
     It is a setting of the whole process, so importing minigan does not change it: a run asks for it (``runs.Run``), and
     so may a training loop of your own. At the end what is free goes back to the system. Other C libraries are left
     alone, and so is one that the user has tuned through the environment.
     """
-    global _keepers
-    with _lock:
-        _keepers += 1
-        if _keepers == 1:
-            _set_thresholds(LARGEST)
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        global _keepers
+        with _lock:
+            _keepers += 1
+            if _keepers == 1:
+                _set_thresholds(LARGEST)
+
+    def __exit__(self, *_: object) -> None:
+        global _keepers
         with _lock:
             _keepers -= 1
             if _keepers == 0:

@@ -1,4 +1,4 @@
-"""SNGAN (Miyato et al. 2018): residual networks, and spectral norm, which bounds the slope of every layer of D by 1."""
+"""SNGAN (Miyato et al. 2018): residual networks, and spectral norm, which bounds the slope of D."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def sngan(
 
 MODEL = Model(
     name="sngan",
-    summary="residual networks; spectral norm keeps D's slope at most 1; hinge loss",
+    summary="residual networks; spectral norm bounds D's slope; hinge loss",
     paper="Miyato et al. 2018, arXiv:1802.05957",
     networks=sngan,
     objective=Hinge(),

@@ -48,3 +48,8 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def dims(shape: tuple[int, ...]) -> str:
+    """(2, 3) -> "2x3"; a scalar is "()"."""
+    return "x".join(map(str, shape)) or "()"

@@ -6,7 +6,7 @@ import os
 from html import escape
 from typing import Any
 
-from ..files import check_suffix, write_atomically
+from ...files import check_suffix, write_atomically
 
 INK, QUIET = "#1f2937", "#6b7280"  # of words
 FILL = ("#dbeafe", "#ffedd5", "#ede9fe")  # forward, backward, double backward

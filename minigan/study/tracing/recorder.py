@@ -15,16 +15,16 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
-from ..backend import backend_of, memory_of
-from ..errors import InputError
-from ..tensor import Node, Op, Tensor
+from ...backend import backend_of, memory_of
+from ...errors import InputError
+from ...observer import Observer
+from ...ops.flops import count_flops
+from ...table import Table, dims
+from ...tensor import Node, Op, Tensor
 from . import flame, graph
-from .events import PASSES, Event, Leaf, Shape, dims
-from .flops import count_flops
-from .observer import Observer
+from .events import PASSES, Event, Leaf, Shape
 from .peak import measure_peak
 from .svg import Drawing
-from .table import Table
 
 
 @dataclass(eq=False)

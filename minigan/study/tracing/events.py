@@ -61,8 +61,3 @@ class Event:
         while event.owner is not None:
             event = event.owner
         return event
-
-
-def dims(shape: Shape) -> str:
-    """(2, 3) -> "2x3"; a scalar is "()"."""
-    return "x".join(map(str, shape)) or "()"

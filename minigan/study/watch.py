@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import viz
-from .data.mixtures import Mixture
-from .gan import generate
-from .gan.game import TwoPlayer
-from .gan.trainer import Trainer
-from .nn import Module
-from .runs.curves import smooth
-from .tensor import Tensor, grad, no_grad
+from .. import viz
+from ..data.mixtures import Mixture
+from ..gan import generate
+from ..gan.game import TwoPlayer
+from ..gan.trainer import Trainer
+from ..nn import Module
+from ..tensor import Tensor, grad, no_grad
+from ..viz import smooth
 from .tracing import Trace
 
 if TYPE_CHECKING:

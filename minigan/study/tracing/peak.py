@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import backend as backends
+from ... import backend as backends
 
 SIZES = {"cupy": 4096}  # of the matrices: a GPU needs large ones to be busy
 SIZE = 768  # elsewhere: 1 GFLOP a product, short enough that other work on the machine spares one of the tries

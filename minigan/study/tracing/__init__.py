@@ -7,13 +7,11 @@
 >>> [(event.pass_name, event.op) for event in t.events][:4]
 [('forward', 'Pow'), ('forward', 'Sum'), ('backward', 'Reshape'), ('backward', 'BroadcastTo')]
 
-``recorder`` watches, ``flops`` counts, ``peak`` measures the machine; ``table``, ``graph`` and ``flame`` show.
+``recorder`` watches, ``peak`` measures the machine; ``graph`` and ``flame`` draw.
 """
 
 from .events import Event, Leaf
-from .flops import count_flops
 from .peak import Peak, measure_peak
 from .recorder import Trace, trace
-from .table import Table
 
-__all__ = ["Event", "Leaf", "Peak", "Table", "Trace", "count_flops", "measure_peak", "trace"]
+__all__ = ["Event", "Leaf", "Peak", "Trace", "measure_peak", "trace"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from .events import Event, Leaf, dims
+from ...table import dims
+from .events import Event, Leaf
 from .svg import FILL, INK, LINE, QUIET, Drawing, fitting
 
 WIDTH, HEIGHT = 148.0, 34.0  # of an op

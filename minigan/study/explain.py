@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from . import backend as backends
-from . import ops
-from .backend import ArrayBackend
-from .backend.cupy_backend import CupyBackend
-from .backend.numpy_backend import NumpyBackend
-from .errors import InputError
-from .gradcheck import BOUNDS, STEP, worst_mismatches
+from .. import backend as backends
+from .. import ops
+from ..backend import ArrayBackend
+from ..backend.cupy_backend import CupyBackend
+from ..backend.numpy_backend import NumpyBackend
+from ..errors import InputError
+from ..gradcheck import BOUNDS, STEP, worst_mismatches
+from ..tensor import Op, Tensor, grad
 from .gradcheck_table import CASES, Case, op_classes
 from .spelled import Spelled, spell, values
-from .tensor import Op, Tensor, grad
 from .tracing import trace
 
 BACKENDS: tuple[type[ArrayBackend], ...] = (ArrayBackend, NumpyBackend, CupyBackend)
@@ -307,7 +307,7 @@ def _source(thing: Any) -> list[str]:
 
 def _file(thing: Any) -> str:
     path = Path(inspect.getsourcefile(inspect.unwrap(thing)) or "")
-    return path.relative_to(Path(__file__).parent.parent).as_posix()
+    return path.relative_to(Path(__file__).parents[2]).as_posix()
 
 
 def _place(thing: Any) -> str:

@@ -17,15 +17,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import backend as backends
-from . import ops
-from .backend import ArrayBackend
-from .errors import InputError
-from .gradcheck import BOUNDS, Mismatch, worst_mismatches
-from .ops import conv2d, conv_transpose2d
-from .ops.translate import translate
-from .tensor import Node, Op, Tensor
-from .tracing.observer import Observer
+from .. import backend as backends
+from .. import ops
+from ..backend import ArrayBackend
+from ..errors import InputError
+from ..gradcheck import BOUNDS, Mismatch, worst_mismatches
+from ..observer import Observer
+from ..ops import conv2d, conv_transpose2d
+from ..ops.translate import translate
+from ..tensor import Node, Op, Tensor
 
 # ---- inputs --------------------------------------------------------------------------------------
 

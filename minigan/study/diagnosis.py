@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from ..gan.trainer import Trainer
 from ..nn import Module
+from ..observer import Observer
 from ..tensor import Node, Op, Tensor
-from ..tracing.observer import Observer
-from .trainer import Trainer
 
 
 class NotFiniteError(Exception):

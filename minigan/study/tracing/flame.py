@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
-from .events import Event, dims
+from ...table import dims
+from .events import Event
 from .peak import Peak
 from .svg import FILL, INK, LINE, QUIET, Drawing, fitting
 

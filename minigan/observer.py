@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
-from .. import tensor as engine
-from ..tensor import Node, Op, Tensor
+from . import tensor as engine
+from .tensor import Node, Op, Tensor
 
 Self = TypeVar("Self", bound="Observer")
 
