@@ -23,6 +23,7 @@ def test_kinds_that_lie_apart_are_found(rng):
     assert found.classes == ("cluster 0", "cluster 1", "cluster 2") and found.name == "blobs in 3 clusters"
     assert found.images is dataset.images
     pairs = set(zip(truth.tolist(), found.labels.tolist(), strict=True))
+    assert found.class_counts() == [120, 120, 120]
     assert len(pairs) == 3, "a kind was split, or two were put together"
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..data import Dataset
-from ..errors import InputError
 from ..nn import Module
 from .augment import InstanceNoise
 from .models import MODELS
@@ -55,9 +54,7 @@ class Recipe:
             "width": self.width,
         }
         if self.clusters:
-            if dataset.labels is None:
-                raise InputError(f"{self.model} is told clusters, and {dataset.name} has none: see data.clustered")
-            found["clusters"] = np.bincount(dataset.labels).tolist()
+            found["clusters"] = dataset.class_counts()
         return found
 
     def trainer(self, generator: Module, discriminator: Module, *, rng: np.random.Generator, **changes: Any) -> Trainer:

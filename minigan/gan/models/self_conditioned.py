@@ -88,14 +88,14 @@ def self_conditioned(
     """z (N, z_dim) -> images (N, channels, height, width) in [-1, 1]; images, clusters (N,) -> logits (N, 1).
 
     ``clusters`` says how many pictures of the data are in each. With a single one this is a GAN like others. ``width``
-    is the number of channels next to the pixels (default: 64).
+    is the number of channels next to the pixels (default: 32).
     """
     counts = [int(count) for count in clusters]
     if not counts or min(counts) < 1:
         raise InputError(f"clusters = {clusters}: give each cluster's number of pictures, at least 1")
     if z_dim < 2:
         raise InputError(f"z_dim = {z_dim} must be at least 2: the first number chooses the cluster")
-    width = width or 64
+    width = width or 32
     network = dcgan.generator(rng, image_size, channels, z_dim - 1 + EMBEDDING, width)
     generator = SelfConditionedGenerator(network, counts, EMBEDDING, rng)
 
@@ -121,7 +121,7 @@ MODEL = Model(
     paper="Liu et al. 2020, arXiv:2006.10728; Mescheder, Geiger & Nowozin 2018, arXiv:1801.04406",
     networks=self_conditioned,
     clusters=50,
-    penalties=(R1(gamma=1.0),),
+    penalties=(R1(gamma=1.0, every=8),),
     g_lr=1e-3,
     d_lr=1e-3,
     betas=(0.0, 0.99),
