@@ -33,6 +33,7 @@ from minigan.commands.arguments import (
     place_for,
     positive,
 )
+from minigan.commands.memory import tell_memory
 from minigan.commands.options import check, dry_run
 from minigan.commands.recipes import add_recipe, recipe_for
 from minigan.runs import Latents, Run
@@ -76,6 +77,7 @@ def train(args: argparse.Namespace) -> None:
     architecture = recipe.architecture(shown)
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     trainer = recipe.trainer(generator, discriminator, rng=noise)
+    tell_memory(trainer, recipe.batch_size, labels=bool(recipe.clusters), quiet=args.quiet)
 
     with Run(
         args.out,

@@ -33,6 +33,7 @@ from .arguments import (
     place_for,
     positive,
 )
+from .memory import tell_memory
 from .options import Needs, check, set_defaults
 
 DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
@@ -163,6 +164,7 @@ def run(args: argparse.Namespace) -> None:
     if args.decay_from is not None and args.decay_from >= steps:
         raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
+    tell_memory(trainer, args.batch_size, has_labels, args.quiet)
 
     with Run(
         args.out,
