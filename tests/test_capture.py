@@ -32,6 +32,8 @@ def make_trainer(place="cupy", model="dcgan", size=28, networks=None, **settings
     architecture["width"] = 10 if model == "gan" else 2
     if gan.MODELS[model].conditional:
         architecture["classes"] = CLASSES
+    if gan.MODELS[model].clusters:
+        architecture["clusters"] = [1] * CLASSES
     networks = networks or gan.build(architecture, np.random.default_rng(0))
     generator, discriminator = (network.to(place) for network in networks)
     rng = np.random.default_rng(1)

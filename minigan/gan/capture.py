@@ -143,7 +143,7 @@ class Capture:
             trainer.optimizers[turn.name].advance()
             for average in trainer.averages.values():
                 if average.source in turn.networks:
-                    average.bump()
+                    average.advance()
 
     # ---- capturing -------------------------------------------------------------------------------
 
