@@ -223,9 +223,7 @@ def others_are_right(checks: Checks, rng: np.random.Generator, dtype: Any, bound
     checks.close("pack", np.array(gpu.read(gpu.pack(scalars))), np.arange(20) / 7, bound)
 
 
-def trainer(
-    architecture: dict[str, Any], batch: int, augment: Any = (), **settings: Any
-) -> tuple[gan.Trainer[gan.TwoPlayer], Any]:
+def trainer(architecture: dict[str, Any], batch: int, augment: Any = (), **settings: Any) -> tuple[gan.Trainer, Any]:
     """A trainer on the GPU, and a batch for it."""
     gpu, rng = backends.get("cupy"), np.random.default_rng(0)
     networks = (network.to(gpu) for network in gan.build(architecture, rng))

@@ -66,14 +66,6 @@ class ArrayBackend:
         """``number`` as an array of zero axes, which must not be written to."""
         return self.asarray(number, dtype)
 
-    def read(self, scalars: Array) -> list[float]:
-        """The numbers that ``pack`` was given."""
-        return [scalar.item() for scalar in scalars]
-
-    def pack(self, scalars: Sequence[Array]) -> Array:
-        """Arrays of one element each as what ``read`` brings to the host at once."""
-        return scalars
-
     def synchronize(self) -> None:
         """Wait until every kernel that was started has finished."""
 
@@ -94,10 +86,6 @@ class ArrayBackend:
         """What arrays of ``dtype`` are multiplied in: "float64", "float32" or "TF32"."""
         return "TF32" if self.tf32 and np.dtype(dtype) == np.float32 else np.dtype(dtype).name
 
-    def graphs(self) -> Any:
-        """What captures steps and replays them, see cuda/graph.py; None where there is nothing to gain from that."""
-        return None
-
     # ---- linear algebra --------------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array) -> Array:
@@ -112,13 +100,9 @@ class ArrayBackend:
         parts = index if isinstance(index, tuple) else (index,)
         last, axis = parts[-1] if parts else None, len(parts) - 1
         is_list = isinstance(last, np.ndarray) and last.ndim == 1 and last.dtype.kind in "iu"
-        if is_list and x.flags.c_contiguous and parts[:-1] == (slice(None),) * axis:
+        if is_list and x.flags.c_contiguous and all(map(_is_whole, parts[:-1])):
             return x.take(last, axis)  # quicker, and its result is contiguous too
         return x[index]
-
-    def span(self, index: Array) -> tuple[int, int] | None:
-        """The smallest and the largest of ``index``, on the host or on this backend; None where it cannot be told."""
-        return (int(index.min()), int(index.max())) if index.size else None
 
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         """Zeros of ``shape`` with ``g`` added at ``index``; where an index repeats, the values add up."""
@@ -126,10 +110,10 @@ class ArrayBackend:
         x[...] = 0
         parts = index if isinstance(index, tuple) else (index,)
         arrays = [n for n, part in enumerate(parts) if not _never_repeats(part)]
-        before = (slice(None),) * (arrays[0] if arrays else 0)
+        before = parts[:-1]
         if not arrays:
             x[index] = g
-        elif parts[:-1] == before and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
+        elif all(map(_is_whole, before)) and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
             for number, place in enumerate(parts[-1]):  # whole slices along one axis: quicker than add.at
                 x[before + (place,)] += g[before + (number,)]
         else:
@@ -373,6 +357,10 @@ class ArrayBackend:
         """a <- a + share (p - a): each average moves towards its array. ``share`` is a number, or an array of one."""
         for a, p in zip(averages, arrays, strict=True):
             a += share * (p - a)
+
+
+def _is_whole(part: Any) -> bool:
+    return isinstance(part, slice) and part == slice(None)
 
 
 def _never_repeats(part: Any) -> bool:

@@ -7,7 +7,6 @@ How the kernels work, and how they are tested without a GPU: docs/cuda.md.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -18,8 +17,9 @@ from ..errors import InputError
 from .base import Array, ArrayBackend, Shared
 from .cuda import indexing, optim
 from .cuda.blas import Blas
+from .cuda.device import Device
 from .cuda.graph import CaptureError, Graphs
-from .cuda.launch import C_NAMES, THREADS, Kernels, ceil_div, import_cupy
+from .cuda.launch import C_NAMES, THREADS, ceil_div
 from .cuda.upload import Uploads
 from .geometry import ConvGeometry
 
@@ -38,18 +38,13 @@ SCALARS = 64  # that one launch gathers, as in reduce.cu
 MOST_CONSTANTS = 4096
 
 
-class CupyBackend(ArrayBackend):
+class CupyBackend(Device):
     """``tf32`` lets the factors of float32 products be rounded to 10 bits, for tensor cores: faster, less exact."""
 
     name = "cupy"
-    array_type: Any = None  # cupy.ndarray, once it is imported
-    captured_thread = 0  # what it launches is noted down for a graph, see cuda/graph.py
 
     def __init__(self) -> None:
-        self.xp = import_cupy()
-        self.array_type = self.xp.ndarray
-        kernels = Kernels(self.xp)
-        self.launch, self.for_each = kernels.launch, kernels.for_each
+        super().__init__()
         self._blas, self._uploads = Blas(self.xp), Uploads(self)
         self._constants: dict[tuple[bytes, str], Array] = {}
         self.tensor_cores = int(self.xp.cuda.Device().compute_capability) >= 80  # that know TF32
@@ -77,10 +72,6 @@ class CupyBackend(ArrayBackend):
         if host.ndim == 4:
             return self.xp.asarray(np.ascontiguousarray(host.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
         return self.xp.asarray(host)
-
-    @property
-    def capturing(self) -> bool:
-        return self.captured_thread == threading.get_ident()
 
     def upload(self, *arrays: np.ndarray) -> Callable[[], tuple[Array, ...]]:
         return self._uploads.start(arrays)
@@ -155,9 +146,6 @@ class CupyBackend(ArrayBackend):
 
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         return indexing.put_item(self, g, self._on_device(index), shape)
-
-    def span(self, index: Array) -> tuple[int, int] | None:
-        return None if self.capturing else super().span(index)
 
     def _on_device(self, index: Any) -> tuple[Any, ...]:
         parts = index if isinstance(index, tuple) else (index,)
