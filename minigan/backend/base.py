@@ -17,9 +17,9 @@ import numpy as np
 
 from ..errors import InputError
 from .geometry import ConvGeometry
+from .kept import Kept
 
 Array = Any  # a numpy or cupy array: the two share an interface but no base class
-Shared = dict[str, Any]  # what one convolution kernel leaves for the next, see ArrayBackend.conv2d
 
 
 class ReferenceArray(np.ndarray):
@@ -137,10 +137,9 @@ class ArrayBackend:
 
     # ---- convolution: the three partial derivatives of <g, conv2d(x, w)> -------------------------
     #
-    # `shared` is a dict that belongs to one application of a convolution. A kernel may leave its transform of an
-    # operand there under the operand's name ("x", "w" or "g"), and find what the others left. The reference needs none.
+    # In `kept` a kernel may leave its transform of an operand, and find what the others left. The reference needs none.
 
-    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         """x (N, C, H, W), w (F, C, kh, kw) -> y (N, F, oh, ow)"""
         padded = self._pad(x, geometry)
         y = self.empty((x.shape[0], w.shape[0], *geometry.out_hw), x.dtype)
@@ -149,7 +148,7 @@ class ArrayBackend:
             y += self.xp.einsum("nchw,fc->nfhw", padded[:, :, rows, cols], w[:, :, a, b])
         return y
 
-    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         """g (N, F, oh, ow), w (F, C, kh, kw) -> x (N, C, H, W): the transposed convolution."""
         (ph, pw), (h, wid) = geometry.padding, geometry.in_hw
         padded = self.empty((g.shape[0], w.shape[1], *geometry.padded_hw), g.dtype)
@@ -158,7 +157,7 @@ class ArrayBackend:
             padded[:, :, rows, cols] += self.xp.einsum("nfhw,fc->nchw", g, w[:, :, a, b])
         return self.channels_last(padded[:, :, ph : ph + h, pw : pw + wid])
 
-    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         """x (N, C, H, W), g (N, F, oh, ow) -> w (F, C, kh, kw)"""
         padded = self._pad(x, geometry)
         w = self.empty((g.shape[1], x.shape[1], *geometry.kernel_hw), x.dtype)
