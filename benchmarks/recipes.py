@@ -20,8 +20,8 @@ from minigan import backend, data, gan, metrics, nn, optim
 DEFAULTS: dict[str, Any] = {
     "width": 64, "batch": 64, "z_dim": 100, "lr": 1e-3, "d_lr": 0, "beta1": 0.0, "beta2": 0.99, "r1": 1.0, "r2": 0.0,
     "every": 1, "objective": "non_saturating", "g_norm": "batch", "g_hidden": 0, "g_conv": 0, "g_last": "t4",
-    "d_hidden": 0, "d_conv": 0, "mbstd": 0, "ema": 0.998, "decay_from": 0.0, "init": "dcgan", "mid": 2.0, "g_width": 0, "d_drop": 0.0,
-    "diffaug": "", "feat": 0, "z_cat": 0,
+    "d_hidden": 0, "d_conv": 0, "mbstd": 0, "ema": 0.998, "decay_from": 0.0, "init": "dcgan", "mid": 2.0, "g_width": 0,
+    "d_drop": 0.0, "diffaug": "", "feat": 0, "z_cat": 0,
 }  # fmt: skip
 
 
