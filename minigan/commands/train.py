@@ -100,9 +100,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     length = parser.add_argument_group("how long")
     length.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     length.add_argument("--steps", type=positive, help="stop after so many steps instead")
-    length.add_argument(
-        "--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, else 128)"
-    )
+    length.add_argument("--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, else 128)")
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
 
     add_metric(parser.add_argument_group("how good the samples are (minigan evaluate)"))
