@@ -9,6 +9,7 @@ here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").read_text()).group(1)
 
 test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
+numba = ["numba>=0.61"]
 bench = ["torch>=2.4", "psutil>=5.9", "scipy>=1.11"]
 
 setup(
@@ -33,10 +34,11 @@ setup(
     ],
     extras_require={
         "test": test,
+        "numba": numba,
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "bench": bench,
-        "dev": [*test, *bench, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
+        "dev": [*test, *bench, *numba, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
     },
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},
     classifiers=[

@@ -28,6 +28,7 @@ SUITE: dict[str, tuple[list[str], list[str]]] = {
     "ladder": ([], ["--rounds=1"]),
 }
 DRAWS_NOTHING = ("kernels",)
+ONE_OF_EACH = ("ladder",)  # has every backend that there is
 
 
 def main() -> int:
@@ -36,24 +37,29 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="the smallest settings")
     parser.add_argument("--only", action="append", choices=SUITE, help="may be repeated")
     parser.add_argument("--threads", type=int, help="for minigan and PyTorch (default: all cores)")
+    parser.add_argument(
+        "--backend", choices=("numpy", "numba"), default="numpy", help="numba: the compiled one as well"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as forgotten:
         folder = args.json or Path(forgotten)
         folder.mkdir(parents=True, exist_ok=True)
-        failed = [name for name in args.only or SUITE if not run(name, folder.resolve(), args.quick, args.threads)]
+        failed = [name for name in args.only or SUITE if not run(name, folder.resolve(), args)]
         print(table(ratios(load(folder))))
     if failed:
         print(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
 
 
-def run(name: str, folder: Path, quick: bool, threads: int | None) -> bool:
+def run(name: str, folder: Path, args: argparse.Namespace) -> bool:
     print(f"\n== {name}", flush=True)
-    command = [sys.executable, "-m", f"benchmarks.{name}", *SUITE[name][quick], f"--json={folder / name}.json"]
+    command = [sys.executable, "-m", f"benchmarks.{name}", *SUITE[name][args.quick], f"--json={folder / name}.json"]
     if name not in DRAWS_NOTHING:
         command.append(f"--plot={folder / name}.png")
-    if threads:
-        command.append(f"--threads={threads}")
+    if args.threads:
+        command.append(f"--threads={args.threads}")
+    if name not in ONE_OF_EACH:
+        command.append(f"--backend={args.backend}")
     start = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, check=False)
     print(f"({time.monotonic() - start:.0f} s)", flush=True)

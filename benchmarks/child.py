@@ -2,8 +2,8 @@
 
     python -m benchmarks.child minigan --workload mnist_dcgan --batch 8 --steps 3
 
-The library is one of "minigan", "torch_nchw", "torch_channels_last"; of the two packages only the one it needs is
-imported. ``--set width=16`` changes a field of the workload.
+The library is one of "minigan", "minigan_numba", "torch_nchw", "torch_channels_last"; of the two packages only the one
+it needs is imported. ``--set width=16`` changes a field of the workload.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 
 from benchmarks.workloads import WORKLOADS, Workload, images, minigan_step, minigan_trainer
 
-LIBRARIES = ("minigan", "torch_nchw", "torch_channels_last")
+BACKENDS = {"minigan": "numpy", "minigan_numba": "numba"}
+LIBRARIES = (*BACKENDS, "torch_nchw", "torch_channels_last")
 MEGABYTE = 2.0**20
 ROOT = Path(__file__).parent.parent
 
@@ -59,7 +60,7 @@ def main() -> None:
     args = parser.parse_args()
     workload = changed(WORKLOADS[args.workload], args.set)
     real = images(workload, args.batch)
-    build = minigan_side if args.library == "minigan" else torch_side
+    build = minigan_side if args.library in BACKENDS else torch_side
     step, base = build(args.library, workload, real, args.threads)
     step()
     first_step = time.time()
@@ -85,13 +86,13 @@ def changed(workload: Workload, settings: list[str]) -> Workload:
     return dataclasses.replace(workload, **fields)
 
 
-def minigan_side(_: str, workload: Workload, real: Any, threads: int) -> tuple[Any, float | None]:
+def minigan_side(library: str, workload: Workload, real: Any, threads: int) -> tuple[Any, float | None]:
     import minigan
 
     base = memory("VmRSS")
     minigan.set_num_threads(threads)
     minigan.keep_freed_memory().__enter__()  # as in a run
-    return minigan_step(minigan_trainer(workload), real), base
+    return minigan_step(minigan_trainer(workload, BACKENDS[library]), real), base
 
 
 def torch_side(library: str, workload: Workload, real: Any, threads: int) -> tuple[Any, float | None]:

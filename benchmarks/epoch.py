@@ -5,6 +5,8 @@
 Both shuffle and scale the 60,000 digits, blur what D sees, write a line of JSON each step, draw the same grids at the
 same steps, and save at the end. minigan's run is the example itself, which also watches the training's health, keeps
 states to go back to, and draws curves, walks and an animation.
+
+What the example does beside its training steps, from its first line to its last file, is told as a share of its time.
 """
 
 from __future__ import annotations
@@ -13,16 +15,20 @@ import contextlib
 import io
 import json
 import runpy
+import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks import plot
 from benchmarks.child import ROOT
-from benchmarks.harness import arguments, begin, finish, interleave, result, table
+from benchmarks.harness import arguments, begin, finish, interleave, own, result, table
 from benchmarks.workloads import WORKLOADS, images
 from minigan import data, viz
+from minigan.gan import Trainer
 from minigan.runs.run import frame_interval
 
 EPOCH = 60_000 // WORKLOADS["mnist_dcgan"].batch
@@ -34,26 +40,52 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=EPOCH, help=f"instead of the epoch's {EPOCH}")
     args = parser.parse_args()
     begin(args)
-    for train in CONTENDERS.values():
+    beside: dict[str, list[float]] = {name: [] for name in own(args)}
+    contenders = {
+        name: lambda steps, name=name, place=place: beside[name].append(minigan_training(steps, place))
+        for name, place in own(args).items()
+    } | THEIRS
+    for train in contenders.values():
         train(2)
-    timed = {name: lambda train=train: train(args.steps) for name, train in CONTENDERS.items()}
+    for shares in beside.values():
+        shares.clear()
+    timed = {name: lambda train=train: train(args.steps) for name, train in contenders.items()}
     name = "epoch of the example" if args.steps == EPOCH else f"{args.steps} steps of the example"
     row = result(f"{name}, mnist_dcgan", WORKLOADS["mnist_dcgan"].batch, interleave(timed, args.rounds, warmup=0))
+    row["beside_the_steps"] = {name: statistics.median(shares) for name, shares in beside.items()}
     print(table([row]))
+    for name, share in row["beside_the_steps"].items():
+        print(f"  {name}: {share:.1%} of its time goes to what is no training step")
     finish(args, [row], plot.bars)
 
 
-def minigan_training(steps: int) -> None:
+def minigan_training(steps: int, backend: str) -> float:
+    """Run the example; the share of its time that was not spent in the trainer's steps."""
+    in_steps = 0.0
+    step = Trainer.step
+
+    def timed(*args: Any, **settings: Any) -> Any:
+        nonlocal in_steps
+        start = time.perf_counter()
+        try:
+            return step(*args, **settings)
+        finally:
+            in_steps += time.perf_counter() - start
+
     example = runpy.run_path(str(ROOT / "examples" / "mnist_gan.py"))
     before = sys.argv
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        chosen = ["--recipe", "dcgan2016", "--steps", str(steps), "--out", folder]
+        chosen = ["--recipe", "dcgan2016", "--steps", str(steps), "--out", folder, "--backend", backend]
         sys.argv = ["mnist_gan.py", "--quiet", *chosen]
+        Trainer.step = timed  # type: ignore[method-assign]
+        start = time.perf_counter()
         try:
             if example["main"]():
                 raise RuntimeError("the example failed")
         finally:
             sys.argv = before
+            Trainer.step = step  # type: ignore[method-assign]
+        return 1 - in_steps / (time.perf_counter() - start)
 
 
 def torch_training(steps: int, tuned: bool = False) -> None:
@@ -98,8 +130,7 @@ def torch_training(steps: int, tuned: bool = False) -> None:
         torch.save([generator.state_dict(), discriminator.state_dict()], folder / "checkpoint.pt")
 
 
-CONTENDERS: dict[str, Callable[[int], None]] = {
-    "minigan": minigan_training,
+THEIRS: dict[str, Callable[[int], None]] = {
     "torch_channels_last": torch_training,
     "torch_tuned": lambda steps: torch_training(steps, tuned=True),
 }

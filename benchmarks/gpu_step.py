@@ -8,13 +8,14 @@ and each of them tells the host its losses at the end of a step, which it has to
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Contenders, Row, dismiss, interleave, result
+from benchmarks.harness import Contenders, Row, interleave, result
 from minigan import gan
 from minigan.errors import InputError
 from minigan.interop import to_torch
@@ -38,12 +39,31 @@ def check_torch() -> None:
         raise InputError(f"PyTorch {torch.__version__} finds no GPU: install one that is built for CUDA (pytorch.org)")
 
 
-def measure(cupy: Any, name: str, batch: int, rounds: int, *, device: str = "cuda", **changes: Any) -> list[Row]:
-    """A row for each precision. ``device`` "cpu" is for PyTorch in a dry run; ``changes`` are of the architecture."""
+def measure(
+    cupy: Any,
+    name: str,
+    batch: int,
+    rounds: int,
+    *,
+    device: str = "cuda",
+    kinds: Collection[str] | None = None,
+    **changes: Any,
+) -> list[Row]:
+    """A row for each precision, of all contenders or of ``kinds`` of them.
+
+    ``device`` "cpu" is for PyTorch in a dry run; ``changes`` are of the architecture.
+    """
     makers = contenders(cupy, ARCHITECTURES[name] | changes, batch, device)
-    memory = {key: held(cupy, make, device) for key, make in makers.items()}
-    steps: Contenders = {key: made_when_called(make) for key, make in makers.items()}
-    skipped = dismiss(steps)
+    if kinds is not None:
+        makers = {key: make for key, make in makers.items() if key.split()[0] in kinds}
+    warm_up(cupy, ARCHITECTURES[name] | changes, device)
+    steps: Contenders = {}
+    memory, skipped = {}, {}
+    for key, make in makers.items():
+        try:
+            steps[key], memory[key] = build(cupy, make, device)
+        except Exception as error:
+            skipped[key] = shorten(f"{type(error).__name__}: {error}", 150)
     seconds = interleave(steps, rounds, warmup=SETTLE, turn=TURN)
     rows = []
     for precision in PRECISIONS:
@@ -52,13 +72,13 @@ def measure(cupy: Any, name: str, batch: int, rounds: int, *, device: str = "cud
             return {key.split()[0]: value for key, value in found.items() if key.endswith(f" {precision}")}
 
         row = result(f"{name}, {precision}", batch, of(seconds))
-        rows.append(row | {"peak_bytes": of(memory), "skipped": of(skipped)})
+        rows.append(row | {"precision": precision, "peak_bytes": of(memory), "skipped": of(skipped)})
     return rows
 
 
 def peaks(row: Row) -> str:
     """The row's memory in one line."""
-    sizes = (f"{key} {size / 2**20:.0f} MiB" for key, size in row["peak_bytes"].items() if size is not None)
+    sizes = (f"{key} {size / 2**20:.0f} MiB" for key, size in row["peak_bytes"].items())
     return f"device memory, {row['workload']}, batch {row['batch']}: {', '.join(sizes)}"
 
 
@@ -66,6 +86,8 @@ def contenders(
     cupy: Any, architecture: dict[str, Any], batch: int, device: str
 ) -> dict[str, Callable[[], Callable[[], Any]]]:
     """What makes the step of each contender, by its name and precision."""
+    import torch
+
     rng = np.random.default_rng(0)
     shape = batch, architecture["channels"], architecture["image_size"], architecture["image_size"]
     images = rng.uniform(-1, 1, shape).astype(np.float32)
@@ -77,6 +99,7 @@ def contenders(
     }
     if device == "cuda":
         torch_kinds["compiled"] = {"channels_last": True, "compiled": True}
+    torch.compiler.reset()  # or a limit on recompilations lets later workloads run eagerly without a word
     makers: dict[str, Callable[[], Callable[[], Any]]] = {}
     for precision, tf32 in PRECISIONS.items():
         makers[f"minigan {precision}"] = partial(own, tf32, True)
@@ -86,38 +109,26 @@ def contenders(
     return makers
 
 
-def made_when_called(make: Callable[[], Callable[[], Any]]) -> Callable[[], Any]:
-    """The step that ``make`` makes, made by its first call."""
-    made: list[Callable[[], Any]] = []
-
-    def step() -> Any:
-        if not made:
-            made.append(make())
-        return made[0]()
-
-    return step
+def warm_up(cupy: Any, architecture: dict[str, Any], device: str) -> None:
+    """What a process takes for good, such as the libraries' own memory, is not the first contender's."""
+    makers = contenders(cupy, architecture | {"width": 2}, 2, device)
+    for name in ("minigan", "torch_channels_last"):
+        makers[f"{name} float32"]()()
 
 
-def held(cupy: Any, make: Callable[[], Callable[[], Any]], device: str) -> int | None:
-    """Bytes of the device that a contender takes, with all that it keeps for later; None if it does not run."""
+def build(cupy: Any, make: Callable[[], Callable[[], Any]], device: str) -> tuple[Callable[[], Any], int]:
+    """A contender's step, settled, and the bytes of the device that it takes, with all that it keeps for later."""
     import torch
 
-    def free() -> int:
-        gc.collect()
-        cupy.xp.get_default_memory_pool().free_all_blocks()
-        if device == "cuda":
-            torch.cuda.empty_cache()
-        return cupy.xp.cuda.runtime.memGetInfo()[0]
-
-    try:
-        make()()  # what is there for good, such as cuBLAS's own memory, is not the contender's
-        before = free()
-        step = make()
-        for _ in range(SETTLE):
-            step()
-        return before - cupy.xp.cuda.runtime.memGetInfo()[0]
-    except Exception:  # measure() says why
-        return None
+    gc.collect()
+    cupy.xp.get_default_memory_pool().free_all_blocks()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+    before = cupy.xp.cuda.runtime.memGetInfo()[0]
+    step = make()
+    for _ in range(SETTLE):
+        step()
+    return step, before - cupy.xp.cuda.runtime.memGetInfo()[0]
 
 
 def minigan_step(
@@ -179,6 +190,7 @@ def torch_step(
         return [d_loss, g_loss, *(logits.sigmoid().mean() for logits in (real_logits, fake_logits))]
 
     def with_tf32(work: Callable[[], Any]) -> Any:
+        # cuDNN's convolutions take TF32 by default, so float32 has to be asked for.
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
         return work()
 

@@ -12,6 +12,7 @@ A benchmark's JSON file is {"machine": facts, "results": rows}; a row, as ``resu
 
 Contenders whose names begin with "torch" are PyTorch, eager, in float32: the fastest of them is what ``ratio`` compares
 with. Others, such as "compiled" and "autocast_bf16", stand beside them with ratios of their own in the tables.
+"minigan" is its NumPy backend, "minigan_numba" the compiled one, and ``ratios`` has that of each.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import numpy as np
 import threadpoolctl
 
 import minigan
+from minigan import backend as backends
 
 T = TypeVar("T")
 Contenders = dict[str, Callable[[], Any]]
@@ -94,13 +96,18 @@ def summary(values: list[float]) -> dict[str, float]:
 
 
 def result(workload: str, batch: int | None, values: dict[str, list[float]], measure: str = "seconds") -> Row:
-    """One row: medians, quartiles, and minigan's median over that of the best PyTorch contender of the run."""
+    """One row: medians, quartiles, and minigan's median over that of the best PyTorch contender of the run.
+
+    A contender that was dismissed, minigan too, is missing from it; where one of the two is, so is the ratio.
+    """
     spread = {name: summary(of_one) for name, of_one in values.items()}
     medians = {name: of_one["median"] for name, of_one in spread.items()}
     best = min((name for name in medians if name.startswith("torch")), key=lambda name: medians[name], default=None)
     row: Row = {"workload": workload, "batch": batch, "measure": measure, measure: medians, "spread": spread}
     if best is not None and medians[best] > 0:
-        row |= {"best_torch": best, "ratio": medians["minigan"] / medians[best]}
+        ratios = {name: medians[name] / medians[best] for name in medians if name.startswith("minigan")}
+        row |= {"best_torch": best, "ratios": ratios} if ratios else {}
+        row |= {"ratio": ratios["minigan"]} if "minigan" in ratios else {}
     return row
 
 
@@ -121,7 +128,9 @@ def table(results: list[Row]) -> str:
             lines.append(f"  {name:20} {middle:>8} {unit}  ({low} .. {high}){ratio}")
         lines += [f"  {name:20} skipped: {reason}" for name, reason in row.get("skipped", {}).items()]
         if "ratio" in row:
-            lines.append(f"  ratio to the best PyTorch ({row['best_torch']}): {row['ratio']:.2f}")
+            found = row.get("ratios", {"minigan": row["ratio"]})
+            told = ", ".join(f"{ratio:.2f}" + (f" ({name})" if len(found) > 1 else "") for name, ratio in found.items())
+            lines.append(f"  ratio to the best PyTorch ({row['best_torch']}): {told}")
     return "\n".join(lines)
 
 
@@ -130,16 +139,28 @@ def arguments(doc: str | None, rounds: int = 15) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"turns of each contender (default: {rounds})")
     parser.add_argument("--threads", type=int, help="for minigan and PyTorch (default: all cores)")
+    parser.add_argument(
+        "--backend", choices=("numpy", "numba"), default="numpy", help="numba: the compiled one as well"
+    )
     parser.add_argument("--json", metavar="FILE", help="write machine and results there")
     parser.add_argument("--plot", metavar="FILE", help="draw the results there, as PNG")
     return parser
 
 
+def own(args: argparse.Namespace) -> dict[str, str]:
+    """minigan's contenders and the backend of each: NumPy's always, the compiled one where it is asked for."""
+    names = {"minigan": "numpy"} | ({"minigan_numba": "numba"} if args.backend == "numba" else {})
+    for backend in names.values():
+        backends.get(backend)
+    return names
+
+
 def begin(args: argparse.Namespace) -> None:
     """The same number of threads for both libraries, and a word on what would spoil the comparison."""
-    if "OPENBLAS_CORETYPE" in os.environ:
-        kind = os.environ["OPENBLAS_CORETYPE"]
-        print(f"warning: OPENBLAS_CORETYPE={kind} ties NumPy to that CPU's kernels: unset it first", file=sys.stderr)
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        if name in os.environ:
+            told = f"{name}={os.environ[name]}"
+            print(f"warning: {told} ties NumPy to another CPU's kernels: unset it first", file=sys.stderr)
     if args.threads:
         minigan.set_num_threads(args.threads)
     minigan.keep_freed_memory().__enter__()  # as in a run

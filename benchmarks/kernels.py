@@ -1,7 +1,7 @@
 """Every kernel of every layer of the two DCGANs, against PyTorch on the same CPU.
 
     python -m benchmarks.kernels                       # all layers
-    python -m benchmarks.kernels --layer 14x14 --json kernels.json
+    python -m benchmarks.kernels --layer 14x14 --backend numba --json kernels.json
 
 A layer's three convolution kernels are timed as in training, one after the other with shared transforms: forward, input
 gradient, weight gradient. GFLOP/s count the multiplications and additions of the plain algorithm, so filtering can pass
@@ -46,8 +46,10 @@ def main() -> None:
     parser.add_argument("--layer", help="only the layers whose name contains this")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, help="for minigan and PyTorch (default: all cores)")
+    parser.add_argument("--backend", choices=("numpy", "numba"), default="numpy", help="minigan's (default: numpy)")
     parser.add_argument("--json", metavar="FILE", help="write machine and results there")
     args = parser.parse_args()
+    own = backends.get(args.backend)
     import torch
 
     if args.threads:
@@ -56,7 +58,7 @@ def main() -> None:
     torch.set_num_threads(minigan.get_num_threads())
     results, totals = [], [0.0, 0.0]
     print(f"{'ms':34} {'minigan (quartiles)':>24} {'torch (quartiles)':>24} {'ratio':>6} {'GFLOP/s':>9} {'peak':>6}")
-    for name, kernels, contenders, flops in workloads(args.layer or ""):
+    for name, kernels, contenders, flops in workloads(args.layer or "", own):
         for row in measure(name, kernels, contenders, flops, args.rounds):
             results.append(row)
             totals[0] += row["minigan"]["median"]
@@ -106,24 +108,26 @@ def sgemm_gflops(size: int = 768) -> float:
     return 2e-9 * size**3 * len(outs) / (time.perf_counter() - start)
 
 
-def workloads(wanted: str):
+def workloads(wanted: str, own: Any):
     """(name, its kernels, contenders, flops of a kernel)"""
     rng = np.random.default_rng(0)
     for name, sizes in LAYERS.items():
         if wanted in name:
-            yield name, ["forward", "input gradient", "weight gradient"], *convolution(rng, *sizes)
+            yield name, ["forward", "input gradient", "weight gradient"], *convolution(own, rng, *sizes)
     for name, shape in NORMS.items():
         if wanted in name:
-            yield f"norm {name}", ["forward", "backward"], batch_norm(rng, shape), 0
+            yield f"norm {name}", ["forward", "backward"], batch_norm(own, rng, shape), 0
     if wanted in "adam":
-        yield "adam 3.6 M parameters", ["step"], adam(rng), 0
+        yield "adam 3.6 M parameters", ["step"], adam(own, rng), 0
 
 
 def channels_last(rng: np.random.Generator, n: int, c: int, h: int, w: int) -> np.ndarray:
     return rng.standard_normal((n, h, w, c), np.float32).transpose(0, 3, 1, 2)
 
 
-def convolution(rng: np.random.Generator, n: int, size: int, c: int, f: int, kind: Any) -> tuple[Timed, float]:
+def convolution(
+    own: Any, rng: np.random.Generator, n: int, size: int, c: int, f: int, kind: Any
+) -> tuple[Timed, float]:
     import torch
     from torch.nn.functional import conv2d
     from torch.nn.grad import conv2d_input, conv2d_weight
@@ -132,7 +136,6 @@ def convolution(rng: np.random.Generator, n: int, size: int, c: int, f: int, kin
     geometry = ConvGeometry((size, size), kernel, stride, padding)
     x, w = channels_last(rng, n, c, size, size), channels_last(rng, f, c, *kernel)
     g = channels_last(rng, n, f, *geometry.out_hw)
-    own = backends.get("numpy")
     tx, tw, tg = (torch.from_numpy(array) for array in (x, w, g))
 
     def minigan_kernels() -> list[float]:
@@ -154,14 +157,13 @@ def convolution(rng: np.random.Generator, n: int, size: int, c: int, f: int, kin
     return {"minigan": minigan_kernels, "torch": torch_kernels}, flops
 
 
-def batch_norm(rng: np.random.Generator, shape: tuple[int, int, int, int]) -> Timed:
+def batch_norm(own: Any, rng: np.random.Generator, shape: tuple[int, int, int, int]) -> Timed:
     """With the leaky ReLU that follows, forward and backward."""
     import torch
     from torch.nn import functional
 
     x, g = channels_last(rng, *shape), channels_last(rng, *shape)
     weight, bias = np.ones(shape[1], np.float32), np.zeros(shape[1], np.float32)
-    own = backends.get("numpy")
     tx, tw, tb = (torch.from_numpy(array).requires_grad_() for array in (x, weight, bias))
     tg = torch.from_numpy(g)
     kept: dict[str, Any] = {}
@@ -182,13 +184,12 @@ def batch_norm(rng: np.random.Generator, shape: tuple[int, int, int, int]) -> Ti
     return {"minigan": lambda: clock(forward, backward), "torch": lambda: clock(torch_forward, torch_backward)}
 
 
-def adam(rng: np.random.Generator) -> Timed:
+def adam(own: Any, rng: np.random.Generator) -> Timed:
     """The DCGAN-64 generator's parameters; PyTorch with its fused Adam."""
     import torch
 
     shapes = [(100, 512, 4, 4), (512, 256, 4, 4), (256, 128, 4, 4), (128, 64, 4, 4), (64, 3, 4, 4), (512,), (256,)]
     params, grads, first, second = ([rng.random(shape, np.float32) for shape in shapes] for _ in range(4))
-    own = backends.get("numpy")
     their = [torch.nn.Parameter(torch.tensor(p)) for p in params]
     for p, g in zip(their, grads, strict=True):
         p.grad = torch.tensor(g)

@@ -32,6 +32,7 @@ from minigan.backend import ConvGeometry
 from minigan.backend.cpu import blas, scratch
 from minigan.backend.cpu import threads as pool
 from minigan.backend.cpu.filtering import POINTS, toom_cook
+from minigan.backend.numba.compile import compiled as compile_loops
 
 SAMPLES, SIZE, CHANNELS, FILTERS = 128, 14, 128, 256
 KERNEL, STRIDE, PADDING = 4, 2, 1
@@ -53,6 +54,27 @@ def loops(x, w):
         for a, b, c in np.ndindex(w.shape[1:]):
             y[n, i, j, f] += x[n, 2 * i + a, 2 * j + b, c] * w[f, a, b, c]
     return y
+
+
+def compiled(x, w):
+    """The same loops, compiled by Numba; filters come last, so that neighbours in memory are multiplied together."""
+    y = np.zeros((len(x), x.shape[1] // 2, x.shape[2] // 2, len(w)), x.dtype)
+    compiled_loops(padded(x), np.ascontiguousarray(w.transpose(1, 2, 3, 0)), y)
+    return y
+
+
+@compile_loops
+def compiled_loops(x, w, y):
+    N, H, W, F = y.shape
+    kh, kw, C, _ = w.shape
+    for n in range(N):
+        for i in range(H):
+            for j in range(W):
+                for a in range(kh):
+                    for b in range(kw):
+                        for c in range(C):
+                            for f in range(F):
+                                y[n, i, j, f] += x[n, 2 * i + a, 2 * j + b, c] * w[a, b, c, f]
 
 
 def taps(x, w):
@@ -126,20 +148,22 @@ def filtered(x, w):
 
 RUNGS: dict[str, tuple[Callable[..., Any], str]] = {
     "loops": (loops, "textbook loops in Python"),
+    "compiled": (compiled, "the same loops, compiled"),
     "taps": (taps, "a product for each tap"),
     "im2col": (im2col, "im2col: one big product"),
     "tiled": (tiled, "tiles that fit the cache"),
     "threaded": (threaded, "tiles on all threads"),
     "filtered": (filtered, "minimal filtering, plainly written"),
-    "minigan": (lambda x, w: minigan_conv(x, w), "minigan's own kernel"),
+    "minigan": (lambda x, w: minigan_conv(x, w, "numpy"), "minigan's own kernel"),
+    "minigan_numba": (lambda x, w: minigan_conv(x, w, "numba"), "its transforms as compiled loops"),
     "torch": (lambda x, w: torch_conv(x, w), "PyTorch, channels-last"),
 }
-ONE_THREAD = ("loops", "taps", "im2col", "tiled", "sgemm, 1 thread")  # BLAS is held at one thread for these
+ONE_THREAD = ("loops", "compiled", "taps", "im2col", "tiled", "sgemm, 1 thread")  # BLAS is held at one thread for these
 
 
-def minigan_conv(x, w):
+def minigan_conv(x, w, backend):
     geometry = ConvGeometry(x.shape[1:3], (KERNEL, KERNEL), (STRIDE, STRIDE), (PADDING, PADDING))
-    y = backends.get("numpy").conv2d(x.transpose(0, 3, 1, 2), w.transpose(0, 3, 1, 2), geometry)
+    y = backends.get(backend).conv2d(x.transpose(0, 3, 1, 2), w.transpose(0, 3, 1, 2), geometry)
     return y.transpose(0, 2, 3, 1)
 
 
@@ -180,7 +204,10 @@ def climb(rounds: int, sizes: tuple[int, int, int, int] = (SAMPLES, SIZE, CHANNE
     w = rng.standard_normal((filters, KERNEL, KERNEL, channels), np.float32) * np.float32(0.02)
     part = x[:1, :, :, :4], np.ascontiguousarray(w[:4, :, :, :4])
     share = samples * (channels / part[0].shape[3]) * (filters / len(part[1]))
-    names = [name for name in RUNGS if name != "torch" or _torch_is_there()]
+    missing = {"torch"} if not _torch_is_there() else set()
+    if backends.available()["numba"]:
+        missing |= {"compiled", "minigan_numba"}
+    names = [name for name in RUNGS if name not in missing]
     errors = check(names, x, w)
 
     contenders = {name: (lambda f=RUNGS[name][0]: f(x, w)) for name in names}
@@ -250,13 +277,13 @@ def _torch_is_there() -> bool:
 def table(row: dict[str, Any]) -> str:
     """One line a rung: median milliseconds, GFLOP/s, their share of the peak on all threads, and GFLOP/s of a core."""
     lines = [f"{row['workload']}, batch {row['batch']}"]
-    lines.append(f"{'':44}{'ms':>12}{'GFLOP/s':>10}{'of peak':>9}{'a core':>9}{'error':>9}")
+    lines.append(f"{'':47}{'ms':>12}{'GFLOP/s':>10}{'of peak':>9}{'a core':>9}{'error':>9}")
     peak = row["gflops"]["sgemm, all threads"]
     for name, speed in row["gflops"].items():
-        text = f"{name:10} {RUNGS[name][1]}" if name in RUNGS else name
+        text = f"{name:13} {RUNGS[name][1]}" if name in RUNGS else name
         milliseconds = f"{row['seconds'][name] * 1e3:12.1f}" if name in RUNGS else f"{'':12}"
         lines.append(
-            f"{text:44}{milliseconds}{speed:10.4g}{speed / peak:9.1%}{row['gflops_per_core'][name]:9.4g}"
+            f"{text:47}{milliseconds}{speed:10.4g}{speed / peak:9.1%}{row['gflops_per_core'][name]:9.4g}"
             + (f"{row['errors'][name]:9.0e}" if name in row["errors"] else "")
         )
     return "\n".join(lines)

@@ -18,11 +18,16 @@ import numpy as np
 
 import minigan
 from benchmarks import child, plot
-from benchmarks.harness import Row, arguments, begin, finish, interleave, result, table
+from benchmarks.harness import Row, arguments, begin, finish, interleave, own, result, table
 from benchmarks.workloads import WORKLOADS, Workload
 
 NODES = 1000
-MEMORY = [("mnist_dcgan", 8), ("mnist_dcgan", 64), ("mnist_dcgan", 128), ("dcgan64", 64), ("wgan_gp_critic", 64)]
+MEMORY = [
+    *(("mnist_dcgan", batch) for batch in (8, 64, 128)),
+    *(("dcgan64", batch) for batch in (64, 128)),
+    *(("wgan_gp_critic", batch) for batch in (64, 128)),
+    ("sngan32", 64),
+]
 
 
 def main() -> None:
@@ -34,13 +39,14 @@ def main() -> None:
     if args.quick:
         args.rounds, args.steps = 1, 20
     results = []
-    for row in rows(args.rounds, args.steps, args.quick):
+    libraries = [name for name in child.LIBRARIES if name in own(args) or name not in child.BACKENDS]
+    for row in rows(args.rounds, args.steps, args.quick, libraries):
         results.append(row)
         print(table([row]), flush=True)
     finish(args, results, lambda path, found: plot.bars(path, [row for row in found if "ratio" in row]))
 
 
-def rows(rounds: int, steps: int, quick: bool) -> Iterator[Row]:
+def rows(rounds: int, steps: int, quick: bool, libraries: list[str]) -> Iterator[Row]:
     yield from tape(rounds)
     yield result("import", None, by_turns({
         name: lambda name=name: import_seconds(name.split("_")[0]) for name in ("minigan", "torch")
@@ -48,17 +54,19 @@ def rows(rounds: int, steps: int, quick: bool) -> Iterator[Row]:
     name, batch = ("mnist_dcgan", 8)
     small = replace(WORKLOADS[name], width=16)
     started = {library: lambda library=library: of_child(library, small if quick else WORKLOADS[name], batch)
-               for library in child.LIBRARIES}  # fmt: skip
+               for library in libraries}  # fmt: skip
     told = by_turns(started, rounds)
     yield result(f"from process start to first step, {name}", batch, pick(told, "first_step"))
     for name, batch in [("mnist_dcgan", 8)] if quick else MEMORY:
-        told = {library: [of_child(library, WORKLOADS[name], batch, steps=3)] for library in child.LIBRARIES}
+        told = {library: [of_child(library, WORKLOADS[name], batch, steps=3)] for library in libraries}
         if told["minigan"][0]["peak"] is not None:
             yield result(f"peak memory, {name}", batch, pick(told, "peak"), measure="megabytes")
-    told = {library: [of_child(library, small, batch, steps=steps + 1, settle=50)] for library in child.LIBRARIES[:2]}
+    told = {library: [of_child(library, small, batch, steps=steps + 1, settle=50)] for library in libraries[:-1]}
     if told["minigan"][0]["growth"] is not None:
         row = result(f"growth over {steps} steps, {name} of width 16", batch, pick(told, "growth"), measure="megabytes")
-        yield {key: value for key, value in row.items() if key not in ("ratio", "best_torch")}  # of two noises
+        yield {
+            key: value for key, value in row.items() if key not in ("ratio", "ratios", "best_torch")
+        }  # of two noises
 
 
 def of_child(library: str, workload: Workload, batch: int, **settings: int) -> Any:

@@ -35,7 +35,9 @@ def panel(axes: Any, row: Row) -> None:
     labels = [name if name == "minigan" else f"{name}  {s['median'] / own:.2f}x" for name, s in row["spread"].items()]
     widths = [s["median"] * factor for s in spread]
     whiskers = [[(s["median"] - s["q1"]) * factor for s in spread], [(s["q3"] - s["median"]) * factor for s in spread]]
-    colours = [OWN if name == "minigan" else FIRST if name == row.get("best_torch") else OTHER for name in names]
+    colours = [
+        OWN if name.startswith("minigan") else FIRST if name == row.get("best_torch") else OTHER for name in names
+    ]
     axes.barh(labels, widths, color=colours, height=0.7, xerr=whiskers, error_kw={"linewidth": 1, "alpha": 0.6})
     axes.invert_yaxis()
     axes.set_title(f"{title(row)} ({unit})", fontsize=9, loc="left")

@@ -68,10 +68,15 @@ def training_step(
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             with torch.set_grad_enabled(g_learns):
                 fake = generate(torch.randn(len(real), workload.z_dim))
+            if workload.gamma:
+                real.requires_grad_()
             real_logits, fake_logits = judge(show(real)), judge(show(fake.detach()))
             d_loss = d_loss_of(real_logits, fake_logits)
             if workload.model == "wgan_gp":
                 d_loss = d_loss + gradient_penalty(judge, real, fake.detach())
+            if workload.gamma:
+                d_loss = d_loss + r1(real_logits, real) * (workload.gamma / 2)
+                real.requires_grad_(False)
         d_loss.backward()
         d_adam.step()
         report = d_loss.item(), belief(workload, real_logits), belief(workload, fake_logits)
@@ -112,6 +117,11 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     x = (mix * real + (1 - mix) * fake).requires_grad_()
     (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
     return weight * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+
+
+def r1(logits: Tensor, real: Tensor) -> Tensor:
+    (slope,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    return slope.square().sum((1, 2, 3)).mean()
 
 
 # ---- SNGAN's residual networks -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Tables from the JSON files of the benchmarks: on the screen, or into the places that a document keeps for them.
 
     python -m benchmarks.report DIR                                     # DIR/train_step.json, DIR/kernels.json, ...
-    python -m benchmarks.report DIR --markdown docs/performance.md      # fill it; plots go to docs/performance/
+    python -m benchmarks.report DIR --markdown docs/performance.md   # fill it; plots and raw runs beside it
 
 A place is what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; NAME is one of those in TABLES.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .harness import UNITS, Row, title
+from .scaling import MORE_THREADS, speedup
 
 Results = dict[str, dict[str, Any]]  # what a benchmark wrote, by its name
 PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -38,7 +39,7 @@ def main() -> int:
         return 0
     args.markdown.write_text(filled(args.markdown.read_text(), tables(results)))
     plots = args.markdown.with_suffix("")
-    for path in sorted(args.folder.glob("*.png")):
+    for path in sorted([*args.folder.glob("*.png"), *args.folder.glob("*.json")]):
         plots.mkdir(exist_ok=True)
         shutil.copy(path, plots)
     return 0
@@ -106,15 +107,19 @@ def summary_table(results: Results) -> str:
 def contenders_table(rows: list[Row]) -> str:
     """A line a workload, a column a contender: the medians, and the quartiles of minigan's."""
     names = list(dict.fromkeys(name for row in rows for name in row["spread"]))
+    own = [name for name in names if name.startswith("minigan")] or ["minigan"]
     lines = []
     for row in rows:
         factor, unit = UNITS[row.get("measure", "seconds")]
         cells = [number(row["spread"][name]["median"] * factor) if name in row["spread"] else "" for name in names]
-        if "minigan" in row["spread"]:
-            own = row["spread"]["minigan"]
-            cells[names.index("minigan")] += f" ({number(own['q1'] * factor)}-{number(own['q3'] * factor)})"
-        lines.append([f"{title(row)}, {unit}", *cells, f"**{row['ratio']:.2f}**" if "ratio" in row else ""])
-    return markdown(["", *names, "ratio"], lines) + skipped(rows)
+        for name in own:
+            if name in row["spread"]:
+                spread = row["spread"][name]
+                cells[names.index(name)] += f" ({number(spread['q1'] * factor)}-{number(spread['q3'] * factor)})"
+        ratios = row.get("ratios", {"minigan": row["ratio"]} if "ratio" in row else {})
+        lines.append([f"{title(row)}, {unit}", *cells, *(f"**{ratios[n]:.2f}**" if n in ratios else "" for n in own)])
+    head = ["ratio"] if len(own) < 2 else [f"ratio, {name.partition('_')[2] or 'numpy'}" for name in own]
+    return markdown(["", *names, *head], lines) + skipped(rows)
 
 
 def skipped(rows: list[Row]) -> str:
@@ -149,12 +154,28 @@ def ladder_table(rows: list[Row]) -> str:
 
 
 def scaling_table(rows: list[Row]) -> str:
+    names = list(rows[0]["seconds"])
+
     def cells(row: Row) -> list[str]:
-        slopes = [f"{row['exponents'][key][name]:.2f}" for key in ("seconds", "megabytes") for name in row["seconds"]]
+        slopes = [f"{row['exponents'][key][name]:.2f}" for key in ("seconds", "megabytes") for name in names]
         return [f"{row['axis']}, {row['values'][0]} to {row['values'][-1]}", *slopes]
 
-    return markdown(["exponent of", "time, minigan", "time, PyTorch", "memory, minigan", "memory, PyTorch"],
-                    map(cells, rows))  # fmt: skip
+    head = [f"{what}, {name}" for what in ("time", "memory") for name in names]
+    return markdown(["exponent of", *head], map(cells, rows)) + "".join(map(amdahl_table, rows))
+
+
+def amdahl_table(row: Row) -> str:
+    """The share of a step that stays on one thread, and what more threads would give by that."""
+    if "serial" not in row:
+        return ""
+    lines = [
+        [name, f"{row['seconds'][name][0] / row['seconds'][name][-1]:.2f}", f"{serial:.0%}"]
+        + [f"{speedup(serial, n):.1f}" for n in MORE_THREADS]
+        for name, serial in row["serial"].items()
+    ]
+    most = row["values"][-1]
+    head = ["", f"faster on {most}", "stays on one thread", *(f"by Amdahl on {n}" for n in MORE_THREADS)]
+    return "\n\n" + markdown(head, lines)
 
 
 def facts_table(facts: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """One training step (D on real and fake, then G, Adam) against PyTorch on the same CPU: same model, weights and batch.
 
     python -m benchmarks.train_step                        # the two headline workloads
+    python -m benchmarks.train_step --backend numba        # with the compiled backend beside the NumPy one
     python -m benchmarks.train_step --all --compile --autocast --json train_step.json --plot train_step.png
     python -m benchmarks.train_step --device cuda
 
@@ -21,7 +22,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from benchmarks import plot
-from benchmarks.harness import Contenders, Row, arguments, begin, dismiss, finish, interleave, result, table
+from benchmarks.harness import Contenders, Row, arguments, begin, dismiss, finish, interleave, own, result, table
 from benchmarks.workloads import ALL, HEADLINE, WORKLOADS, images, minigan_step, minigan_trainer
 from minigan import backend
 from minigan.cli import user_errors
@@ -47,7 +48,7 @@ def main() -> None:
         chosen = [(name, batch) for name in dict.fromkeys(name for name, _ in chosen) for batch in args.batch]
     results = []
     for name, batch in chosen:
-        results.append(measure(name, batch, args.rounds, compiled=args.compile, autocast=args.autocast))
+        results.append(measure(name, batch, args.rounds, own(args), compiled=args.compile, autocast=args.autocast))
         print(table(results[-1:]), flush=True)
     finish(args, results, plot.bars)
 
@@ -70,15 +71,17 @@ def on_gpu(args: argparse.Namespace) -> None:
     finish(args, results, plot.bars)
 
 
-def measure(name: str, batch: int, rounds: int, **options: bool) -> Row:
-    entered = contenders(name, batch, **options)
+def measure(name: str, batch: int, rounds: int, places: dict[str, str], **options: bool) -> Row:
+    entered = contenders(name, batch, places, **options)
     skipped = dismiss(entered)
     if not find_spec("jax"):
         skipped["jax_jit"] = "JAX is not installed"
     return result(name, batch, interleave(entered, rounds)) | {"skipped": skipped}
 
 
-def contenders(name: str, batch: int, *, compiled: bool = False, autocast: bool = False) -> Contenders:
+def contenders(
+    name: str, batch: int, places: dict[str, str], *, compiled: bool = False, autocast: bool = False
+) -> Contenders:
     """All start from the same weights. The first call of each sets it up."""
     from torch import from_numpy
 
@@ -86,8 +89,9 @@ def contenders(name: str, batch: int, *, compiled: bool = False, autocast: bool 
 
     workload = WORKLOADS[name]
     real = images(workload, batch)
-    trainer = minigan_trainer(workload)
-    states = [network.state_dict() for network in (trainer.game.generator, trainer.game.discriminator)]
+    trainers = {key: minigan_trainer(workload, place) for key, place in places.items()}
+    trainer = trainers["minigan"]
+    states = [network.state_dict() for network in trainer.game.networks.values()]
 
     def torch_step(layout: Any, **options: bool) -> Callable[[], Any]:
         networks = pytorch.build(workload)
@@ -97,7 +101,7 @@ def contenders(name: str, batch: int, *, compiled: bool = False, autocast: bool 
 
     nchw, channels_last = pytorch.LAYOUTS.values()
     entered: Contenders = {
-        "minigan": minigan_step(trainer, real),
+        **{key: minigan_step(trainer, real) for key, trainer in trainers.items()},
         "torch_nchw": torch_step(nchw),
         "torch_channels_last": torch_step(channels_last),
         "torch_tuned": torch_step(channels_last, tuned=True),
@@ -106,7 +110,7 @@ def contenders(name: str, batch: int, *, compiled: bool = False, autocast: bool 
         entered["compiled"] = torch_step(channels_last, tuned=True, compiled=True)
     if autocast:
         entered["autocast_bf16"] = torch_step(channels_last, tuned=True, bf16=True)
-    if workload.model == "dcgan" and find_spec("jax"):
+    if workload.model == "dcgan" and not workload.gamma and find_spec("jax"):
         from benchmarks import jax_step
 
         entered["jax_jit"] = jax_step.training_step(workload, states, real)

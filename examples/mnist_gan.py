@@ -41,7 +41,7 @@ from minigan.runs import Latents, Run
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
+    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), numba, cupy, reference")
     add_tf32(parser)
     parser.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     parser.add_argument("--steps", type=positive, help="stop after so many steps instead")

@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--steps", type=positive, default=20000, help="steps a run (default: 20000)")
     parser.add_argument("--batch-size", type=positive, default=200, help="points a step (default: 200)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/toy-gan, -2, -3, ...)")
-    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
+    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), numba, cupy, reference")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return user_errors(run, parser.parse_args())
 

@@ -19,6 +19,7 @@ from .tensor import Tensor
 class Optimizer:
     """Holds parameters and one zero-initialised array per parameter for each name in ``slots``."""
 
+    rule = ""  # the backend's kernel
     slots: tuple[str, ...] = ()
 
     def __init__(self, params: Iterable[Parameter], lr: float) -> None:
@@ -36,16 +37,17 @@ class Optimizer:
         }
 
     def step(self, gradients: Sequence[Tensor] | None = None) -> None:
-        """One update with ``gradients``, one per parameter (default: their ``.grad``)."""
+        """One update with ``gradients``, one for each of ``learning`` (default: their ``.grad``)."""
+        params = self.learning
         if gradients is None:
-            missing = [p.name or str(i) for i, p in enumerate(self.params) if p.grad is None]
+            missing = [p.name or str(i) for i, p in enumerate(params) if p.grad is None]
             if missing:
                 raise RuntimeError(f"no gradient for {', '.join(missing[:5])}: call backward() before step()")
-            gradients = [p.grad for p in self.params if p.grad is not None]
-        if len(gradients) != len(self.params):
-            raise InputError(f"step got {len(gradients)} gradients for {len(self.params)} parameters")
+            gradients = [p.grad for p in params if p.grad is not None]
+        if len(gradients) != len(params):
+            raise InputError(f"step got {len(gradients)} gradients for {len(params)} parameters")
         _check_gradients("step", gradients)
-        for number, (p, g) in enumerate(zip(self.params, gradients, strict=True)):
+        for number, (p, g) in enumerate(zip(params, gradients, strict=True)):
             if g.shape != p.shape or g.dtype != p.dtype:
                 raise InputError(
                     f"step got a gradient of {g.dtype}{g.shape} for {p.name or f'parameter {number}'}, "
@@ -53,7 +55,13 @@ class Optimizer:
                 )
         self._follow()
         on_host(self._begin)
-        self.update(self.params[0].backend, [p.data for p in self.params], [g.data for g in gradients])
+        if params:
+            self.update(params[0].backend, [p.data for p in params], [g.data for g in gradients])
+
+    @property
+    def learning(self) -> list[Parameter]:
+        """The parameters that are updated: those that require a gradient. The others are frozen."""
+        return [p for p in self.params if p.requires_grad]
 
     def _follow(self) -> None:
         """Take the state to where the parameters are now: they may have been moved by ``model.to``."""
@@ -65,11 +73,14 @@ class Optimizer:
 
     def _begin(self) -> None:
         self.step_count += 1
-        for p in self.params:
+        for p in self.learning:
             p.bump()
 
     def update(self, backend: Any, params: list[Array], grads: list[Array]) -> None:
-        raise NotImplementedError(f"{type(self).__name__}.update")
+        states = [
+            [s for p, s in zip(self.params, self.state[slot], strict=True) if p.requires_grad] for slot in self.slots
+        ]
+        backend.update(self.rule, self.settings, params, grads, *states)
 
     def settings(self) -> dict[str, Any]:
         """What the backend's kernel is told in this step."""
@@ -102,7 +113,7 @@ class Optimizer:
 class SGD(Optimizer):
     """b <- momentum b + g + l2 p;  p <- p - lr b"""
 
-    slots = ("momentum_buffer",)
+    rule, slots = "sgd", ("momentum_buffer",)
 
     def __init__(
         self, params: Iterable[Parameter], *, lr: float, momentum: float = 0.0, weight_decay: float = 0.0
@@ -112,9 +123,6 @@ class SGD(Optimizer):
         _check_setting(self, "weight_decay", weight_decay)
         self.momentum, self.weight_decay = momentum, weight_decay
 
-    def update(self, backend, params, grads):
-        backend.update("sgd", self.settings, params, grads, self.state["momentum_buffer"])
-
     def settings(self):
         return {"lr": self.lr, "momentum": self.momentum, "l2": self.weight_decay}
 
@@ -122,7 +130,7 @@ class SGD(Optimizer):
 class RMSprop(Optimizer):
     """v <- alpha v + (1 - alpha) g^2;  p <- p - lr g / (sqrt(v) + eps)  (Tieleman & Hinton 2012)"""
 
-    slots = ("square_avg",)
+    rule, slots = "rmsprop", ("square_avg",)
 
     def __init__(
         self, params: Iterable[Parameter], *, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8
@@ -131,9 +139,6 @@ class RMSprop(Optimizer):
         _check_setting(self, "alpha", alpha, below=1)
         _check_setting(self, "eps", eps)
         self.alpha, self.eps = alpha, eps
-
-    def update(self, backend, params, grads):
-        backend.update("rmsprop", self.settings, params, grads, self.state["square_avg"])
 
     def settings(self):
         return {"lr": self.lr, "alpha": self.alpha, "eps": self.eps}
@@ -145,7 +150,7 @@ class Adam(Optimizer):
     m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
     """
 
-    slots = ("exp_avg", "exp_avg_sq")
+    rule, slots = "adam", ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,
@@ -164,9 +169,6 @@ class Adam(Optimizer):
         _check_setting(self, "eps", eps)
         _check_setting(self, "weight_decay", weight_decay)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
-
-    def update(self, backend, params, grads):
-        backend.update("adam", self.settings, params, grads, self.state["exp_avg"], self.state["exp_avg_sq"])
 
     def settings(self):
         return {"lr": self.lr, "betas": self.betas, "eps": self.eps, "step": self.step_count, **self.decay()}

@@ -163,7 +163,7 @@ class Tensor(Protocols):
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
-        if on and self.data.dtype.kind != "f":
+        if on and self.data.dtype.kind not in "fO":  # O: numbers that spell themselves out, see spelled.py
             raise TypeError(f"only floating-point tensors can require gradients, not {self.data.dtype}")
         self._requires_grad = bool(on)
 

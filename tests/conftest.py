@@ -14,6 +14,9 @@ if WHY_NO_GPU:
     fake_cupy.install(WHY_NO_GPU)  # then the cupy backend runs all the same, its kernels compiled for the CPU
 WHY_NO_CUPY = backends.available()["cupy"]
 
+WHY_NO_NUMBA = backends.available()["numba"]
+NUMBA = pytest.param("numba", marks=pytest.mark.skipif(bool(WHY_NO_NUMBA), reason=WHY_NO_NUMBA))
+
 # Started in the background, by nohup or a job of a script, these are ignored, here and in every process started here.
 for name, handler in (("SIGINT", signal.default_int_handler), ("SIGTERM", signal.SIG_DFL), ("SIGHUP", signal.SIG_DFL)):
     if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
@@ -24,12 +27,19 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGTERM", signal
     params=[
         "reference",
         "numpy",
+        NUMBA,
         pytest.param(
             "cupy", marks=pytest.mark.skipif(bool(WHY_NO_CUPY), reason=WHY_NO_CUPY) if WHY_NO_GPU else pytest.mark.gpu
         ),
     ]
 )
 def backend(request):
+    return backends.get(request.param)
+
+
+@pytest.fixture(params=["numpy", NUMBA])
+def fast(request):
+    """A backend with fast CPU kernels."""
     return backends.get(request.param)
 
 

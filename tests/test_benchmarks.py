@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import child, guard, harness, report, scaling, workloads
@@ -74,6 +75,28 @@ def test_no_ratio_without_pytorch_or_to_nothing():
     assert "ratio" not in harness.result("growth", 1, {"minigan": [1.0], "torch": [0.0]}, measure="megabytes")
 
 
+def test_a_row_without_minigan_is_still_a_row():
+    row = harness.result("dcgan", 8, {"torch_nchw": [1.0, 2.0]}) | {"skipped": {"minigan": "out of luck"}}
+    assert "ratio" not in row and "minigan              skipped: out of luck" in harness.table([row])
+
+
+def test_each_backend_has_a_ratio(row):
+    seconds = {"minigan": [2.0], "minigan_numba": [1.0], "torch_nchw": [4.0]}
+    both = harness.result("dcgan", 8, seconds)
+    assert both["ratio"] == 0.5 and both["ratios"] == {"minigan": 0.5, "minigan_numba": 0.25}
+    assert harness.table([both]).endswith("0.50 (minigan), 0.25 (minigan_numba)")
+    head, _, line = report.contenders_table([both]).splitlines()
+    assert head.endswith("| ratio, numpy | ratio, numba |") and line.endswith("| **0.50** | **0.25** |")
+    assert report.contenders_table([row]).splitlines()[0].endswith("| ratio |")
+
+
+def test_amdahls_share_is_found_again():
+    threads = [1, 2, 4, 8]
+    for serial in (0.0, 0.03, 0.5, 1.0):
+        seconds = [7 / scaling.speedup(serial, n) for n in threads]
+        assert scaling.serial_share(threads, seconds) == pytest.approx(serial, abs=1e-12)
+
+
 def test_table_in_text(row):
     text = harness.table([row])
     assert "dcgan, batch 8" in text
@@ -104,6 +127,12 @@ def test_report_of_the_other_benchmarks():
     axis = {"axis": "batch", "values": [1, 2], "seconds": {"minigan": [1, 2], "torch": [1, 2]},
             "exponents": {key: {"minigan": 1.0, "torch": 0.5} for key in ("seconds", "megabytes")}}  # fmt: skip
     assert "| batch, 1 to 2 | 1.00 | 0.50 | 1.00 | 0.50 |" in report.scaling_table([axis])
+    threads = axis | {
+        "axis": "threads",
+        "serial": {"minigan": 0.5, "torch": 0.0},
+        "seconds": {"minigan": [4, 3], "torch": [4, 2]},
+    }
+    assert "| minigan | 1.33 | 50% | 1.8 | 1.9 |" in report.scaling_table([threads])
     spread = {"median": 0.002, "q1": 0.002, "q3": 0.002}
     kernel = {"workload": "conv", "minigan": spread, "torch": spread, "ratio": 1.0, "gflops": 99.6, "sgemm_gflops": 200}
     assert "| conv | 2.00 | 2.00 | 1.00 | 100 | 200 |" in report.kernels_table([kernel])
@@ -112,7 +141,8 @@ def test_report_of_the_other_benchmarks():
 def test_every_place_of_the_document_has_a_table():
     document = (ROOT / "docs" / "performance.md").read_text()
     names = [name for _, name, _ in report.PLACE.findall(document)]
-    assert sorted(names) == sorted([*report.TABLES, "machine", "summary"])
+    assert len(set(names)) == len(names) and set(names) <= {*report.TABLES, "machine", "summary"}
+    assert {"machine", "train_step"} <= set(names)
 
 
 def test_exponent_is_of_the_larger_half():
@@ -133,7 +163,10 @@ def test_networks_are_the_zoos_and_pytorchs_fit_them(name):
     workload = workloads.WORKLOADS[name]
     trainer = workloads.minigan_trainer(workload)
     settings = {"image_size": workload.side, "channels": workload.channels, "z_dim": workload.z_dim}
+    settings["width"] = workload.width
     zoo = gan.build({"model": workload.model, **settings}, trainer.game.rng)
+    if workload.gamma:  # D is one without batch norm, as WGAN-GP's
+        zoo = zoo[0], gan.build({"model": "wgan_gp", **settings}, trainer.game.rng)[1]
     for ours, theirs, original in zip(
         (trainer.game.generator, trainer.game.discriminator), pytorch.build(workload), zoo, strict=True
     ):
@@ -164,6 +197,30 @@ def test_who_takes_part_on_a_gpu():
     assert set(made) == {f"{kind} {precision}" for kind in kinds for precision in ("float32", "TF32")}
     with pytest.raises(RuntimeError, match="backend 'numpy' captures nothing"), pytest.warns(RuntimeWarning):
         made["minigan float32"]()()  # which claims to be captured, and is not
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_pytorchs_float32_is_float32(tf32, monkeypatch):
+    """cuDNN's convolutions take TF32 unless they are told not to."""
+    torch = pytest.importorskip("torch")
+    from benchmarks import gpu_step
+
+    places = torch.backends.cudnn, torch.backends.cuda.matmul
+    before, linear, seen = [place.allow_tf32 for place in places], torch.nn.functional.linear, []
+
+    def watched(*args):
+        seen.append([place.allow_tf32 for place in places])
+        return linear(*args)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", watched)
+    try:
+        for place in places:
+            place.allow_tf32 = not tf32
+        gpu_step.torch_step(gpu_step.MNIST | {"width": 2}, np.zeros((2, 1, 28, 28), np.float32), "cpu", tf32)()
+        assert seen and all(flags == [tf32, tf32] for flags in seen)
+    finally:
+        for place, allowed in zip(places, before, strict=True):
+            place.allow_tf32 = allowed
 
 
 @pytest.mark.parametrize("command", COMMANDS)

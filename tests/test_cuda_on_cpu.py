@@ -44,6 +44,23 @@ extern "C" __global__ void some_pass_the_barrier_by(double* x, int from) {
     x[threadIdx.x] = threadIdx.x;
 }
 extern "C" __global__ void writes_behind_the_end(double* x, int size) { x[size] = 1; }
+extern "C" __global__ void exchanges(const double* x, double* y, int mask) {
+    y[threadIdx.x] = x[threadIdx.x] + 100 * __shfl_xor_sync(0xffffffff, x[threadIdx.x], mask);
+}
+extern "C" __global__ void some_pass_their_warp_by(double* x, int from) {
+    if ((int)threadIdx.x >= from) x[threadIdx.x] = __shfl_xor_sync(0xffffffff, x[threadIdx.x], 1);
+}
+extern "C" __global__ void copies(const float* x, float* y, int waits) {
+    alignas(16) __shared__ float shared[64];
+    float* own = shared + 4 * threadIdx.x;
+    for (int i = 0; i < 4; i++) own[i] = -1;
+    copy_async(own, threadIdx.x < 15 ? x + 4 * threadIdx.x : nullptr);
+    close_group();
+    if (waits) wait_for_groups<0>();
+    else wait_for_groups<1>();
+    __syncthreads();
+    for (int i = 0; i < 4; i++) y[4 * threadIdx.x + i] = shared[63 - 4 * threadIdx.x - i];
+}
 extern "C" __global__ void takes(const float* x, long long count, float scale, const int* n) {}
 """
 
@@ -70,7 +87,7 @@ def test_threads_meet_at_barriers(block, cupy, kernel, rng):
 def test_a_missing_barrier_shows_in_the_order_of_the_threads(cupy, kernel, monkeypatch):
     x, results = cupy.arange(64, dtype=float), []
     for descending in (False, True):
-        monkeypatch.setattr(cupy.RawKernel, "descending", descending)
+        monkeypatch.setattr(cupy.RawKernel, "_descending", descending)
         kernel("forgets_a_barrier")((1,), (64,), (x, y := cupy.empty(64)))
         results.append(y.get())
     assert not np.array_equal(*results)
@@ -87,6 +104,30 @@ def test_a_barrier_that_some_threads_pass_by_is_an_error(first, cupy, kernel):
             launch((1,), (64,), (x, np.int32(first)))
     launch((1,), (64,), (x, np.int32(64)))  # and the next launch is a new one
     np.testing.assert_array_equal(x.get(), np.arange(64))
+
+
+@pytest.mark.parametrize("mask", [1, 5, 16])
+def test_the_threads_of_a_warp_exchange_their_registers(mask, cupy, kernel, monkeypatch, rng):
+    x, lanes = rng.random(64), np.arange(64)
+    for descending in (False, True):
+        monkeypatch.setattr(cupy.RawKernel, "_descending", descending)
+        kernel("exchanges")((1,), (64,), (cupy.array(x), y := cupy.empty(64), np.int32(mask)))
+        np.testing.assert_array_equal(y.get(), x + 100 * x[lanes ^ mask])
+
+
+@pytest.mark.parametrize("first", [1, 16, 33])
+def test_a_warp_of_which_some_pass_by_is_an_error(first, cupy, kernel):
+    x, launch = cupy.zeros(64), kernel("some_pass_their_warp_by")
+    with pytest.raises(RuntimeError, match=r"some_pass_their_warp_by: .*warp"):
+        launch((1,), (64,), (x, np.int32(first)))
+    launch((1,), (64,), (x, np.int32(0)))
+
+
+def test_a_copy_arrives_when_it_is_waited_for(cupy, kernel):
+    x = np.arange(60, dtype=np.float32)
+    for waits, expected in ((1, np.append(x, [0] * 4)[::-1]), (0, np.full(64, -1))):
+        kernel("copies")((1,), (16,), (cupy.array(x), y := cupy.empty(64, np.float32), np.int32(waits)))
+        np.testing.assert_array_equal(y.get(), expected)
 
 
 def test_launches_are_checked(cupy, kernel):

@@ -35,7 +35,7 @@ def test_all_is_well(capsys):
     assert lines["NumPy"] == np.__version__ and lines["minigan"] == minigan.__version__
     assert "threads)" in lines["BLAS"] and lines["CPU threads"].split()[0] == str(minigan.get_num_threads())
     assert lines["CUDA"] == "13.0" and lines["NVIDIA driver"] == "for CUDA up to 13.0"
-    assert lines["GPU"] == "stand-in on the CPU, compute capability 7.5"
+    assert lines["GPU"] == "stand-in on the CPU, compute capability 9.0"
     assert lines["GPU memory"].endswith("GiB free of 8.0 GiB")
     assert lines["cupy backend"] == "its kernels run"
     assert not any(name.startswith("mend") for name in lines)
@@ -56,7 +56,7 @@ def test_with_a_driver_that_is_too_old(capsys, monkeypatch):
     import cupy
 
     def fail():
-        raise cupy.cuda.runtime.CUDARuntimeError("cudaErrorInsufficientDriver")
+        raise cupy.cuda.runtime.CUDARuntimeError(35)
 
     monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", fail)
     monkeypatch.setattr(cupy.cuda.runtime, "driverGetVersion", lambda: 12040)

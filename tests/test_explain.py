@@ -76,6 +76,16 @@ def test_structure_in_words():
     assert "composed of these" in said("silu") and "composed of these" not in said("relu")
 
 
+def test_the_compiled_loops_are_shown():
+    for name, code in (
+        ("batch_norm", "y[i, c] = leaky((x[i, c] - mean[c]) * a[c] + bias[c], slope)"),
+        ("relu", "out[i] = below if x[i] <= 0 else x[i]"),
+        ("conv2d", "columns[row, a, b, c] = image[n, h, w, c]"),
+        ("avg_pool2d", "y[n, i, j, c] += x[n, h, w, c]"),
+    ):
+        assert code in explain(name), name
+
+
 def test_kernels_of_every_backend():
     text = explain("batch_norm")
     for place in ("reference  minigan/backend/base.py", "numpy      minigan/backend/numpy", "cupy       minigan/"):

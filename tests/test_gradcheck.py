@@ -79,7 +79,7 @@ def test_a_case_that_raises_is_a_failing_row(two_cases):
     two_cases.insert(0, table.Case("broken", lambda x: x @ x, (2, 3)))
     lines = []
     assert not table.run(orders=1, write=lines.append)
-    assert lines[2].startswith("  FAILED ValueError: matmul: shapes (2, 3) and (2, 3)")
+    assert lines[2].startswith("  FAILED InputError: matmul: shapes (2, 3) and (2, 3)")
     assert lines[-1] == "3 cases, 1 failed"
 
 

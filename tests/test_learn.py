@@ -1,6 +1,6 @@
 """The study companion: every code block of docs/learn prints what stands beneath it, and every link leads somewhere.
 
-The code in docs/kernels.md is that of benchmarks/ladder.py, whose rungs agree with each other.
+The code in docs/kernels.md is that of benchmarks/ladder.py, whose rungs agree, and of the compiled loops.
 
 After a change that is meant: ``python docs/learn/run.py --update``, and read the diff.
 """
@@ -42,11 +42,12 @@ def test_links_and_pictures_are_there(page):
     assert targets and not missing
 
 
-def test_the_code_in_kernels_is_that_of_the_ladder():
-    ladder = (ROOT / "benchmarks" / "ladder.py").read_text(encoding="utf-8")
+def test_the_code_in_kernels_is_that_which_runs():
+    sources = [ROOT / "benchmarks" / "ladder.py", *(ROOT / "minigan" / "backend" / "numba").glob("*.py")]
+    code = "".join(path.read_text(encoding="utf-8") for path in sources)
     blocks = re.findall(r"^```python\n(.*?)^```", (DOCS / "kernels.md").read_text(encoding="utf-8"), re.M | re.S)
-    assert len(blocks) == 6
-    assert [block for block in blocks if block not in ladder] == []
+    assert len(blocks) == 10
+    assert [block for block in blocks if block not in code] == []
 
 
 def test_the_rungs_of_the_ladder_agree(monkeypatch, tmp_path):

@@ -1,7 +1,8 @@
-"""The fast CPU kernels against the reference ones: values, layouts, threads, memory."""
+"""The fast CPU kernels, NumPy's and the compiled ones, against the reference: values, layouts, threads, memory."""
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import subprocess
@@ -18,7 +19,6 @@ from minigan.backend import numpy_backend
 from minigan.backend.cpu import blas, elementwise, filtering, scratch, threads
 from minigan.backend.geometry import ConvGeometry
 
-numpy = backends.get("numpy")
 reference = backends.get("reference")
 
 # The error of each algorithm in float32, relative to the largest element of the float64 result.
@@ -99,44 +99,44 @@ ODD = [
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES + ODD, ids=str)
-def test_conv_matches_reference(geometry, rng, force):
+def test_conv_matches_reference(fast, geometry, rng, force):
     for n, c, f in ((1, 1, 3), (2, 3, 17), (5, 17, 1)):
         x, w, g = conv_arrays(rng, geometry, n, c, f)
         expected = conv_kernels(reference, x, w, g, geometry)
         for tile in algorithms(geometry):
             force(tile)
             for shared in (None, {}):
-                results = conv_kernels(numpy, x, w, g, geometry, shared)
+                results = conv_kernels(fast, x, w, g, geometry, shared)
                 assert_channels_last(*results)
                 for result, right in zip(results, expected, strict=True):
                     assert relative_error(result, right) < 1e-10, f"tile {tile}, N {n}, C {c}, F {f}"
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES[::3], ids=str)
-def test_conv_chosen_by_itself(geometry, rng):
+def test_conv_chosen_by_itself(fast, geometry, rng):
     x, w, g = conv_arrays(rng, geometry, 37, 17, 16)
     expected = conv_kernels(reference, x, w, g, geometry)
-    for result, right in zip(conv_kernels(numpy, x, w, g, geometry, {}), expected, strict=True):
+    for result, right in zip(conv_kernels(fast, x, w, g, geometry, {}), expected, strict=True):
         assert relative_error(result, right) < 1e-10
 
 
 @pytest.mark.parametrize("kernel_hw", [(1, 1), (3, 3), (40, 41)])
-def test_maps_that_are_cut_in_bands(kernel_hw, rng):
+def test_maps_that_are_cut_in_bands(fast, kernel_hw, rng):
     """One sample's columns are more than a tile may hold."""
     geometry = ConvGeometry((40, 41), kernel_hw)
     x, w, g = conv_arrays(rng, geometry, 2, 130, 5)
     for result, right in zip(
-        conv_kernels(numpy, x, w, g, geometry, {}), conv_kernels(reference, x, w, g, geometry), strict=True
+        conv_kernels(fast, x, w, g, geometry, {}), conv_kernels(reference, x, w, g, geometry), strict=True
     ):
         assert relative_error(result, right) < 1e-10
 
 
 @pytest.mark.parametrize("channels", [3, 20])
-def test_convolution_of_nothing(channels, rng):
+def test_convolution_of_nothing(fast, channels, rng):
     geometry = ConvGeometry((8, 8), (4, 4), (2, 2), (1, 1))
     x, w, g = conv_arrays(rng, geometry, 0, channels, 20)
     for result, right in zip(
-        conv_kernels(numpy, x, w, g, geometry, {}), conv_kernels(reference, x, w, g, geometry), strict=True
+        conv_kernels(fast, x, w, g, geometry, {}), conv_kernels(reference, x, w, g, geometry), strict=True
     ):
         assert result.shape == right.shape and not result.any()
 
@@ -146,12 +146,12 @@ def test_convolution_of_nothing(channels, rng):
     [ConvGeometry((14, 14), (4, 4), (2, 2), (1, 1)), ConvGeometry((13, 13), (3, 3), (1, 1), (1, 1))],
     ids=str,
 )
-def test_conv_float32_error(geometry, rng, force):
+def test_conv_float32_error(fast, geometry, rng, force):
     x, w, g = conv_arrays(rng, geometry, 5, 40, 48, np.float32)
     expected = conv_kernels(reference, *(a.astype(np.float64) for a in (x, w, g)), geometry)
     for tile in algorithms(geometry):
         force(tile)
-        for result, right in zip(conv_kernels(numpy, x, w, g, geometry, {}), expected, strict=True):
+        for result, right in zip(conv_kernels(fast, x, w, g, geometry, {}), expected, strict=True):
             assert result.dtype == np.float32
             assert relative_error(result, right) < FLOAT32_BOUND[tile], f"tile {tile}"
 
@@ -169,39 +169,39 @@ def strided_variants(rng, shape):
 
 
 @pytest.mark.parametrize("tile", [0, 3])
-def test_conv_takes_any_strides(tile, rng, force):
+def test_conv_takes_any_strides(fast, tile, rng, force):
     geometry = ConvGeometry((8, 6), (4, 4), (2, 2), (1, 1))
     force(tile)
     shapes = (3, 5, 8, 6), (7, 5, 4, 4), (3, 7, 4, 3)
     for (name, x), (_, w), (_, g) in zip(*(strided_variants(rng, shape) for shape in shapes), strict=True):
         expected = conv_kernels(reference, x, w, g, geometry)
-        for result, right in zip(conv_kernels(numpy, x, w, g, geometry, {}), expected, strict=True):
+        for result, right in zip(conv_kernels(fast, x, w, g, geometry, {}), expected, strict=True):
             assert relative_error(result, right) < 1e-10, name
 
 
 @pytest.mark.parametrize("tile", [0, 2, 4])
-def test_conv_kernels_are_adjoint(tile, rng, force):
+def test_conv_kernels_are_adjoint(fast, tile, rng, force):
     """<g, conv(x, w)> = <conv_input(g, w), x> = <conv_weight(x, g), w>"""
     force(tile)
     geometry = ConvGeometry((15, 12), (4, 4), (2, 2), (1, 1))
     x, w, g = conv_arrays(rng, geometry, 6, 20, 24)
-    y, dx, dw = conv_kernels(numpy, x, w, g, geometry)
+    y, dx, dw = conv_kernels(fast, x, w, g, geometry)
     form = np.vdot(g, y)
     assert np.vdot(dx, x) == pytest.approx(form, rel=1e-11)
     assert np.vdot(dw, w) == pytest.approx(form, rel=1e-11)
 
 
-def test_shared_transforms_are_reused_in_any_order(rng, force):
+def test_shared_transforms_are_reused_in_any_order(fast, rng, force):
     force(4)
     geometry = ConvGeometry((8, 8), (4, 4), (2, 2), (1, 1))
     x, w, g = conv_arrays(rng, geometry, 2, 3, 5)
-    expected = conv_kernels(numpy, x, w, g, geometry)
+    expected = conv_kernels(fast, x, w, g, geometry)
     shared = {}
-    dw = numpy.conv2d_weight(x, g, geometry, shared)
+    dw = fast.conv2d_weight(x, g, geometry, shared)
     assert set(shared) == {"x", "g"}
     kept = shared["x"]
-    y = numpy.conv2d(x, w, geometry, shared)
-    dx = numpy.conv2d_input(g, w, geometry, shared)
+    y = fast.conv2d(x, w, geometry, shared)
+    dx = fast.conv2d_input(g, w, geometry, shared)
     assert set(shared) == {"x", "g", "w"} and shared["x"] is kept
     for result, right in zip((y, dx, dw), expected, strict=True):
         np.testing.assert_array_equal(result, right)
@@ -235,11 +235,11 @@ def test_verbose_prints_each_choice_once(monkeypatch, capsys):
     assert "N=64 C=32 F=64" in lines[0] and "filtering" in lines[0]
 
 
-def test_other_dtypes_are_inherited(rng):
+def test_other_dtypes_are_inherited(fast, rng):
     geometry = ConvGeometry((4, 4), (3, 3), (1, 1), (1, 1))
     x, w, g = conv_arrays(rng, geometry, 2, 3, 4, np.float16)
     expected = conv_kernels(reference, *(a.astype(np.float64) for a in (x, w, g)), geometry)
-    for result, right in zip(conv_kernels(numpy, x, w, g, geometry), expected, strict=True):
+    for result, right in zip(conv_kernels(fast, x, w, g, geometry), expected, strict=True):
         assert result.dtype == np.float16
         assert relative_error(result, right) < 1e-2
 
@@ -249,19 +249,19 @@ def test_other_dtypes_are_inherited(rng):
 
 @pytest.mark.parametrize("shape", [(1, 1, 2, 1), (2, 3, 5, 7), (37, 17, 4, 4), (5, 256, 7, 7), (3, 3000, 3, 1)])
 @pytest.mark.parametrize("slope", [1.0, 0.2, 0.0])
-def test_batch_norm_matches_reference(shape, slope, rng):
+def test_batch_norm_matches_reference(fast, shape, slope, rng):
     for (name, x), (_, g) in zip(strided_variants(rng, shape), strided_variants(rng, shape), strict=True):
         weight, bias = rng.standard_normal((2, shape[1]))
         arguments = [reference.asarray(a) for a in (x, weight, bias)]
         expected = reference.batch_norm(*arguments, 1e-5, slope)
-        results = numpy.batch_norm(x, weight, bias, 1e-5, slope)
+        results = fast.batch_norm(x, weight, bias, 1e-5, slope)
         assert_channels_last(results[0])
         for result, right in zip(results, expected, strict=True):
             assert relative_error(result, right) < 1e-10, name
 
         y, mean, var = results
         expected = reference.batch_norm_backward(g, x, y, weight, mean, var, 1e-5, slope)
-        results = numpy.batch_norm_backward(g, x, y, weight, mean, var, 1e-5, slope)
+        results = fast.batch_norm_backward(g, x, y, weight, mean, var, 1e-5, slope)
         assert_channels_last(results[0])
         scale = np.abs(g).max() * np.abs(weight).max() / np.sqrt(var.min() + 1e-5)  # dx may cancel to nothing
         assert np.abs(results[0] - expected[0]).max() < 1e-10 * scale, name
@@ -269,27 +269,27 @@ def test_batch_norm_matches_reference(shape, slope, rng):
             assert np.abs(result - right).max() < 1e-10 * np.abs(g).sum(), name
 
 
-def test_batch_norm_with_a_mean_far_from_zero(rng):
+def test_batch_norm_with_a_mean_far_from_zero(fast, rng):
     """|mean| = 1000 std: float32 still has 4 digits, and none may be lost by the formula."""
     x = (1000 + rng.standard_normal((64, 8, 9, 9))).astype(np.float32)
     g = rng.standard_normal(x.shape).astype(np.float32)
     weight, bias = np.ones(8, np.float32), np.zeros(8, np.float32)
-    y, mean, var = numpy.batch_norm(x, weight, bias, 1e-5)
+    y, mean, var = fast.batch_norm(x, weight, bias, 1e-5)
     exact = [reference.asarray(a, np.float64) for a in (x, weight, bias)]
     y64, mean64, var64 = reference.batch_norm(*exact, 1e-5)
     assert relative_error(mean, mean64) < 1e-7
     assert relative_error(var, var64) < 1e-5
     assert np.abs(y - y64).max() < 1e-4
-    dx, dweight, dbias = numpy.batch_norm_backward(g, x, y, weight, mean, var, 1e-5, 1.0)
+    dx, dweight, dbias = fast.batch_norm_backward(g, x, y, weight, mean, var, 1e-5, 1.0)
     exact = reference.batch_norm_backward(g.astype(np.float64), exact[0], y64, exact[1], mean64, var64, 1e-5, 1.0)
     assert relative_error(dx, exact[0]) < 1e-4
     assert np.abs(dweight - exact[1]).max() < 1e-4 * np.sqrt(x.size / 8) * 10
     assert np.abs(dbias - exact[2]).max() < 1e-4 * np.sqrt(x.size / 8)
 
 
-def test_batch_norm_of_a_constant():
+def test_batch_norm_of_a_constant(fast):
     x = np.full((4, 3, 5, 5), 7.1, np.float32)
-    y, mean, var = numpy.batch_norm(x, np.ones(3, np.float32), np.zeros(3, np.float32), 1e-5)
+    y, mean, var = fast.batch_norm(x, np.ones(3, np.float32), np.zeros(3, np.float32), 1e-5)
     np.testing.assert_allclose(mean, 7.1, rtol=1e-6)
     assert (var >= 0).all() and var.max() < 1e-10 and np.abs(y).max() < 1e-3
 
@@ -299,40 +299,56 @@ def test_batch_norm_of_a_constant():
 
 @pytest.mark.parametrize("shape", [(), (3,), (0,), (5, 16, 3, 2), (3, 40, 17, 19), (300, 301)])
 @pytest.mark.parametrize("slope", [0.0, 0.2, 1.0, 2.0, -0.5])
-def test_leaky_relu_and_gate(shape, slope, rng):
+def test_leaky_relu_and_gate(fast, shape, slope, rng):
     x, g = rng.standard_normal((2, *shape))
     if x.size > 4:
         x.reshape(-1)[:4] = 0.0, -0.0, 1e-310, -1e-310
-    y = numpy.leaky_relu(x, slope)
-    u = numpy.leaky_relu_gate(g, x, slope)
+    y = fast.leaky_relu(x, slope)
+    u = fast.leaky_relu_gate(g, x, slope)
     np.testing.assert_array_equal(y, np.where(x > 0, x, slope * x))
     np.testing.assert_array_equal(u, np.where(x > 0, g, slope * g))
 
 
 @pytest.mark.parametrize("name", ["tanh", "softplus", "sigmoid"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_smooth_activations(name, dtype, rng):
+def test_smooth_activations(fast, name, dtype, rng):
     for shape in ((), (7,), (3, 40, 17, 19)):
         x = np.asarray(rng.standard_normal(shape) * 30, dtype)
         if x.size > 4:
             x.reshape(-1)[:4] = 1000, -1000, 0, -0.0
-        result, right = getattr(numpy, name)(x), getattr(reference, name)(x.astype(np.float64))
+        result, right = getattr(fast, name)(x), getattr(reference, name)(x.astype(np.float64))
         assert result.dtype == dtype and result.shape == x.shape
         np.testing.assert_allclose(result, right, rtol=5e-6 if dtype == np.float32 else 1e-13, atol=1e-37)
 
 
-def test_elementwise_takes_any_strides(rng):
+def test_elementwise_takes_any_strides(fast, rng):
     for name, x in strided_variants(rng, (4, 30, 20, 10)):
         assert x.size >= numpy_backend.SMALL
-        result = numpy.leaky_relu(x, 0.2)
+        result = fast.leaky_relu(x, 0.2)
         assert_channels_last(result)
         np.testing.assert_array_equal(result, np.where(x > 0, x, 0.2 * x), err_msg=name)
         g = np.ascontiguousarray(x[::-1])
-        np.testing.assert_array_equal(numpy.leaky_relu_gate(g, x, 0.2), np.where(x > 0, g, 0.2 * g), err_msg=name)
-        np.testing.assert_allclose(numpy.sum(x, (0, 2, 3), False), x.sum((0, 2, 3)), rtol=1e-11, atol=1e-11)
+        np.testing.assert_array_equal(fast.leaky_relu_gate(g, x, 0.2), np.where(x > 0, g, 0.2 * g), err_msg=name)
+        np.testing.assert_allclose(fast.sum(x, (0, 2, 3), False), x.sum((0, 2, 3)), rtol=1e-11, atol=1e-11)
 
 
-def test_sum(rng):
+def test_arithmetic_in_chunks(fast, rng):
+    """Of large pictures, with whatever is broadcast to their shape; the bits are those of one NumPy call."""
+    shape = (7, 32, 40, 40)
+    x, g = (fast.channels_last(rng.standard_normal(shape)) for _ in range(2))
+    bias = np.broadcast_to(rng.standard_normal((1, 32, 1, 1)), shape)
+    for f in (operator.add, operator.sub, operator.mul, operator.truediv):
+        for other in (g, bias, rng.standard_normal(shape)):
+            for a, b in ((x, other), (other, x)):
+                result = fast.elementwise(f, a, b)
+                assert_channels_last(result)
+                np.testing.assert_array_equal(result, f(a, b))
+    np.testing.assert_array_equal(fast.elementwise(operator.neg, x), -x)
+    np.testing.assert_array_equal(fast.elementwise(np.exp, x), np.exp(x))
+    np.testing.assert_array_equal(fast.elementwise(lambda x: x * x, x), x * x)
+
+
+def test_sum(fast, rng):
     for shape, axes in (
         ((6, 50, 12, 12), (0, 2, 3)),
         ((6, 50, 12, 12), (3, 0, 2)),
@@ -346,24 +362,24 @@ def test_sum(rng):
     ):
         x = rng.standard_normal(shape)
         for keepdims in (False, True):
-            result = numpy.sum(x, axes, keepdims)
+            result = fast.sum(x, axes, keepdims)
             np.testing.assert_allclose(result, x.sum(axes, keepdims=keepdims), rtol=1e-10, atol=1e-11)
             assert np.shape(result) == np.shape(x.sum(axes, keepdims=keepdims))
 
 
-def test_matmul(rng):
+def test_matmul(fast, rng):
     for n, k, m in ((1, 1, 1), (3, 0, 2), (0, 3, 2), (128, 100, 1000), (700, 64, 3)):
         a, b = rng.standard_normal((n, k)), rng.standard_normal((m, k)).T
-        np.testing.assert_allclose(numpy.matmul(a, b), a @ b, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(fast.matmul(a, b), a @ b, rtol=1e-10, atol=1e-10)
     a, b = rng.standard_normal((2, 5, 6)), rng.standard_normal((2, 6, 3))
-    np.testing.assert_allclose(numpy.matmul(a, b), a @ b)
+    np.testing.assert_allclose(fast.matmul(a, b), a @ b)
 
 
 # ---- Adam ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("l2, decay", [(0.0, 0.0), (0.1, 0.0), (0.0, 0.1)])
-def test_adam_matches_reference(l2, decay, rng):
+def test_adam_matches_reference(fast, l2, decay, rng):
     def make(shape, layout):
         array = np.asarray(rng.standard_normal(shape))
         return array if layout == "C" else np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
@@ -378,7 +394,7 @@ def test_adam_matches_reference(l2, decay, rng):
     untouched = [g.copy() for g in grads]
     for step in (1, 2, 3):
         settings = dict(lr=0.1, betas=(0.5, 0.999), eps=1e-8, step=step, l2=l2, decay=decay)
-        numpy.adam(params, grads, *zeros, **settings)
+        fast.adam(params, grads, *zeros, **settings)
         reference.adam(copies[0], grads, *copies[1:], **settings)
     for arrays, rights in zip((params, *zeros), copies, strict=True):
         for array, right in zip(arrays, rights, strict=True):
@@ -390,7 +406,7 @@ def test_adam_matches_reference(l2, decay, rng):
 # ---- threads -------------------------------------------------------------------------------------------------------
 
 
-def every_kernel(rng):
+def every_kernel(fast, rng):
     """Results of every kernel on arrays large enough for several tiles and threads."""
     geometry = ConvGeometry((14, 14), (4, 4), (2, 2), (1, 1))
     results = []
@@ -398,39 +414,39 @@ def every_kernel(rng):
         numpy_backend.choose, chosen = (lambda *sizes, tile=tile: tile), numpy_backend.choose
         try:
             for n, c, f in ((24, 32, 48), (40, 1, 32)):
-                results += conv_kernels(numpy, *conv_arrays(rng, geometry, n, c, f, np.float32), geometry, {})
+                results += conv_kernels(fast, *conv_arrays(rng, geometry, n, c, f, np.float32), geometry, {})
         finally:
             numpy_backend.choose = chosen
     x, g = rng.standard_normal((2, 40, 30, 14, 14), np.float32)
     weight, bias = rng.standard_normal((2, 30), np.float32)
-    y, mean, var = numpy.batch_norm(x, weight, bias, 1e-5, 0.2)
-    results += [y, mean, var, *numpy.batch_norm_backward(g, x, y, weight, mean, var, 1e-5, 0.2)]
-    results += [numpy.leaky_relu(x, 0.2), numpy.leaky_relu_gate(g, x, 0.2), numpy.tanh(x), numpy.softplus(x)]
-    results += [numpy.sigmoid(x), numpy.sum(x, (0, 2, 3), False)]
+    y, mean, var = fast.batch_norm(x, weight, bias, 1e-5, 0.2)
+    results += [y, mean, var, *fast.batch_norm_backward(g, x, y, weight, mean, var, 1e-5, 0.2)]
+    results += [fast.leaky_relu(x, 0.2), fast.leaky_relu_gate(g, x, 0.2), fast.tanh(x), fast.softplus(x)]
+    results += [fast.sigmoid(x), fast.sum(x, (0, 2, 3), False)]
     a, b = rng.standard_normal((400, 300), np.float32), rng.standard_normal((300, 500), np.float32)
-    results.append(numpy.matmul(a, b))
+    results.append(fast.matmul(a, b))
     p, m, v = a.copy(), np.zeros_like(a), np.zeros_like(a)
-    numpy.adam([p], [a], [m], [v], lr=0.1, betas=(0.5, 0.999), eps=1e-8, step=1)
+    fast.adam([p], [a], [m], [v], lr=0.1, betas=(0.5, 0.999), eps=1e-8, step=1)
     return [*results, p, m, v]
 
 
-def test_results_do_not_depend_on_threads(thread_count):
+def test_results_do_not_depend_on_threads(fast, thread_count):
     """To the last bit, for 1, 2 and 3 threads."""
     thread_count(1)
-    expected = every_kernel(np.random.default_rng(1))
+    expected = every_kernel(fast, np.random.default_rng(1))
     for count in (2, 3):
         thread_count(count)
-        for result, right in zip(every_kernel(np.random.default_rng(1)), expected, strict=True):
+        for result, right in zip(every_kernel(fast, np.random.default_rng(1)), expected, strict=True):
             np.testing.assert_array_equal(result, right)
 
 
-def test_two_callers_at_once(thread_count):
+def test_two_callers_at_once(fast, thread_count):
     thread_count(2)
-    expected = every_kernel(np.random.default_rng(1))
+    expected = every_kernel(fast, np.random.default_rng(1))
     right = []
 
     def work():
-        results = [numpy.batch_norm(e, np.ones(e.shape[1], e.dtype), np.zeros(e.shape[1], e.dtype), 1e-5)[0]
+        results = [fast.batch_norm(e, np.ones(e.shape[1], e.dtype), np.zeros(e.shape[1], e.dtype), 1e-5)[0]
                    for e in expected if e.ndim == 4]  # fmt: skip
         right.append(results)
 
@@ -445,7 +461,7 @@ def test_two_callers_at_once(thread_count):
     assert len(right) == 3
 
 
-def test_inputs_stay_as_they_are(monkeypatch, rng):
+def test_inputs_stay_as_they_are(fast, monkeypatch, rng):
     geometry = ConvGeometry((8, 8), (4, 4), (2, 2), (1, 1))
     x, w, g = conv_arrays(rng, geometry, 3, 4, 5)
     weight, bias = rng.standard_normal((2, 4))
@@ -453,10 +469,10 @@ def test_inputs_stay_as_they_are(monkeypatch, rng):
         array.flags.writeable = False
     for tile in (0, 3):
         monkeypatch.setattr(numpy_backend, "choose", lambda *sizes, tile=tile: tile)
-        conv_kernels(numpy, x, w, g, geometry, {})
-    y, mean, var = numpy.batch_norm(x, weight, bias, 1e-5, 0.2)
+        conv_kernels(fast, x, w, g, geometry, {})
+    y, mean, var = fast.batch_norm(x, weight, bias, 1e-5, 0.2)
     y.flags.writeable = False
-    numpy.batch_norm_backward(x, x, y, weight, mean, var, 1e-5, 0.2)
+    fast.batch_norm_backward(x, x, y, weight, mean, var, 1e-5, 0.2)
 
 
 def test_run_covers_every_tile_once_and_raises(thread_count):
@@ -549,17 +565,17 @@ def test_without_blas_control_there_is_no_pool(monkeypatch, rng):
 # ---- memory --------------------------------------------------------------------------------------------------------
 
 
-def test_memory_does_not_grow(monkeypatch, rng):
+def test_memory_does_not_grow(fast, monkeypatch, rng):
     monkeypatch.setattr(threads, "_threads", 1)  # a second one may come to its first tile, and its scratch, late
-    every_kernel(rng)
+    every_kernel(fast, rng)
     held = scratch.scratch_bytes()
     assert 0 < held < 1 << 28
     tracemalloc.start()
     try:
-        every_kernel(rng)
+        every_kernel(fast, rng)
         first = tracemalloc.get_traced_memory()[0]
         for _ in range(3):
-            every_kernel(rng)
+            every_kernel(fast, rng)
         assert tracemalloc.get_traced_memory()[0] < first + 100_000
     finally:
         tracemalloc.stop()

@@ -115,6 +115,7 @@ def test_bad_input_says_what_is_wrong(f, message, tensor):
         f(tensor(np.ones((2, 3, 4, 6))))
 
 
+@np.errstate(invalid="ignore")
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 def test_an_infinite_pixel_stays_where_it_is(mode, tensor):
     """Pixels are picked: a product with zeros would turn its whole row and column into NaN."""

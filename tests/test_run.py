@@ -63,7 +63,7 @@ def test_everything_is_written(tmp_path):
     out, trainer = tmp_path / "some" / "where", make_trainer()
     records = go(make_run(out, trainer, epochs=2))
     assert_complete(out, epochs=2, steps=8)
-    assert read_metrics(out) == [record.as_dict() for record in records]
+    assert read_metrics(out) == [{**record.as_dict(), "precision": "float32"} for record in records]
     architecture, state = read_model(out / "model.safetensors")
     assert architecture == ARCHITECTURE
     assert all(np.array_equal(array, state[name]) for name, array in trainer.game.generator.state_dict().items())
@@ -71,7 +71,7 @@ def test_everything_is_written(tmp_path):
     with Image.open(out / "samples" / "epoch-000.png") as first, Image.open(out / "samples" / "epoch-002.png") as last:
         assert first.size == last.size == (8 * 6 + 2, 8 * 6 + 2)
         z = np.random.default_rng(5).standard_normal((64, Z_DIM))
-        networks = make_trainer().generator, trainer.game.generator
+        networks = make_trainer().game.generator, trainer.game.generator
         pictures = [runs.viz.grid(gan.generate(network, z)) for network in networks]
         np.testing.assert_array_equal(np.asarray(first), pictures[0])
         np.testing.assert_array_equal(np.asarray(last), pictures[1])
@@ -117,7 +117,7 @@ def test_looking_does_not_change_the_training(tmp_path):
     watched, alone = make_trainer(), make_trainer()
     go(make_run(tmp_path, watched))
     list(alone.steps(make_loader()))
-    for name, array in watched.generator.state_dict().items():
+    for name, array in watched.game.generator.state_dict().items():
         np.testing.assert_array_equal(array, alone.game.generator.state_dict()[name])
 
 

@@ -335,8 +335,59 @@ def test_the_penalty_is_beside_the_loss_not_in_it():
 
 
 @pytest.mark.parametrize("name", ["clip_weights", "clip_grad_norm"])
-@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_clip_that_leaves_nothing_is_refused(name, limit):
     generator, discriminator = gan.build({"model": "dcgan", "width": 4, "z_dim": 3}, np.random.default_rng(0))
     with pytest.raises(InputError, match=f"{name} = .* must be above 0"):
         trainer_of(generator, discriminator, z_dim=3, rng=np.random.default_rng(1), **{name: limit})
+
+
+# ---- frozen layers, modes -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", [optim.Adam, optim.AdamW, optim.RMSprop, lambda p: optim.SGD(p, lr=0.1, momentum=0.5)])
+def test_a_frozen_layer_stays_as_it_is(rule):
+    networks = plain_networks()
+    networks[1][1].requires_grad_(False)
+    trainer = make_trainer(networks, d_optimizer=rule(networks[1].parameters()))
+    before = states(trainer)[1]
+    list(trainer.steps(batches(3)))
+    for name, array in states(trainer)[1].items():
+        assert np.array_equal(array, before[name]) == name.startswith("1."), name
+    networks[1][1].requires_grad_(True)
+    list(trainer.steps(batches(1)))
+    assert not np.array_equal(states(trainer)[1]["1.weight"], before["1.weight"])
+
+
+def test_a_player_who_is_frozen_whole_is_refused():
+    networks = plain_networks()
+    networks[0].requires_grad_(False)
+    with pytest.raises(InputError, match="nothing that 'g' could learn requires a gradient"):
+        list(make_trainer(networks).steps(batches()))
+
+
+def test_a_layer_in_evaluation_mode_stays_in_it():
+    trainer = make_trainer()
+    layer = trainer.game.discriminator[1]
+    layer.eval()
+    list(trainer.steps(batches()))
+    assert not layer.training and trainer.game.discriminator.training
+
+
+@pytest.mark.filterwarnings("ignore:.* encountered in")
+def test_an_infinite_loss_is_no_penalty():
+    class Infinite(gan.Wasserstein):
+        def d_loss(self, real_logits, fake_logits, labels=None):
+            return super().d_loss(real_logits, fake_logits) * float("inf")
+
+    trainer = make_trainer(objective=Infinite())
+    (record,) = trainer.steps(batches())
+    assert not np.isfinite(record.d_loss) and record.penalty == 0
+
+
+@pytest.mark.parametrize("batch", [[[1.0]], "abc", None, ([1.0], np.zeros(1)), 3.0])
+def test_a_batch_that_is_no_array_is_refused(batch):
+    with pytest.raises(
+        InputError, match=r"a batch must be an array, or a tuple of arrays such as \(images, labels\), not"
+    ):
+        list(make_trainer().steps([batch]))

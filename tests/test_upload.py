@@ -24,7 +24,7 @@ def cupy():
 @pytest.fixture
 def slow(cupy, monkeypatch):
     """Uploads whose copies happen when somebody waits for them, and not before."""
-    monkeypatch.setattr(cupy.xp.cuda.Stream, "dawdle", True)
+    monkeypatch.setattr(cupy.xp.cuda.Stream, "_dawdle", True)
     return Uploads(cupy)
 
 
@@ -68,18 +68,47 @@ def test_pinned_memory_is_not_used_again_before_its_copy_has_ended(slow):
 
 
 @on_stand_in
-def test_a_copy_waits_for_those_who_still_read_its_memory(slow, cupy, monkeypatch):
-    """That is, for all that was launched before its memory was taken."""
-    log = []
-    event = cupy.xp.cuda.Event
-    monkeypatch.setattr(cupy.xp, "empty", lambda *args, empty=cupy.xp.empty: (log.append("taken"), empty(*args))[1])
+def test_a_copy_waits_for_the_last_use_of_its_memory_and_no_longer(cupy, monkeypatch):
+    uploads, log, cuda = Uploads(cupy), [], cupy.xp.cuda
+    record = cuda.Event.record
     monkeypatch.setattr(
-        event, "record", lambda self, stream, record=event.record: (log.append(stream), record(self, stream))[1]
+        cuda.Event, "record", lambda event, stream=None: (log.append(("record", event)), record(event, stream))[1]
     )
-    monkeypatch.setattr(slow._stream, "wait_event", lambda event: log.append("waits"))
-    monkeypatch.setattr(slow._stream, "later", lambda work: log.append("copies"))
-    slow.start(pictures(1)[:1])
-    assert log[:4] == ["taken", cupy.xp.cuda.get_current_stream(), "waits", "copies"]
+    monkeypatch.setattr(uploads._stream, "wait_event", lambda event: log.append(("wait", event)))
+    (array,) = uploads.start(pictures(1)[:1])()
+    at, view = array.data.ptr, array[0]
+    del array
+    assert not uploads._free  # its view still lies there
+    del view
+    kind, dropped = log[-1]  # on the compute stream
+    assert kind == "record" and [buffer.idle for buffer in uploads._free] == [dropped]
+    record(cuda.Event())  # a step that is launched later
+    finish = uploads.start(pictures(2)[:1])
+    assert [event for kind, event in log if kind == "wait"][-1] is dropped
+    (array,) = finish()
+    assert array.data.ptr == at
+
+
+@on_stand_in
+def test_a_batch_that_nobody_asks_for_keeps_its_memory_among_the_uploads(slow, cupy):
+    pool = cupy.xp.get_default_memory_pool()
+    slow.start(pictures(1))()
+    held = pool.used_bytes()
+    slow.start(pictures(7))  # dropped while its copies are put off
+    assert slow._stream._put_off and pool.used_bytes() == held
+    other = cupy.xp.full((3, 2, 4, 5), 5, np.float32)
+    assert_are(slow.start(pictures(9))(), 9)
+    assert (other.get() == 5).all()
+
+
+def test_memory_is_used_again(cupy):
+    uploads, pool = Uploads(cupy), cupy.xp.get_default_memory_pool()
+    for number in range(3):
+        uploads.start(pictures(number))()
+    held = pool.used_bytes()
+    for number in range(20):
+        assert_are(uploads.start(pictures(number, 3 - number % 2))(), number, count=3 - number % 2)
+    assert pool.used_bytes() == held
 
 
 @pytest.mark.parametrize("prefetch", [0, 2])

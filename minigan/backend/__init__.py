@@ -26,15 +26,15 @@ __all__ = [
     "overlap",
 ]
 
-NAMES = ("reference", "numpy", "cupy")
+NAMES = ("reference", "numpy", "numba", "cupy")
 _by_name: dict[str, ArrayBackend] = {}
 _by_type: dict[type, ArrayBackend] = {}
 
 
 def get(name: str) -> ArrayBackend:
-    """The backend called ``name``: "reference", "numpy" or "cupy".
+    """The backend called ``name``: "reference", "numpy", "numba" or "cupy".
 
-    Raises InputError for another name, and for "cupy" where CuPy or a GPU is missing.
+    Raises InputError for another name, for "numba" without Numba, and for "cupy" where CuPy or a GPU is missing.
 
     >>> get("numpy").name
     'numpy'
@@ -53,6 +53,10 @@ def _make(name: str) -> ArrayBackend:
         from .numpy_backend import NumpyBackend
 
         return NumpyBackend()
+    if name == "numba":
+        from .numba.backend import NumbaBackend
+
+        return NumbaBackend()
     if name == "cupy":
         from .cupy_backend import CupyBackend
 

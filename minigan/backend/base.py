@@ -90,6 +90,10 @@ class ArrayBackend:
                 "out --tf32"
             )
 
+    def precision(self, dtype: Any) -> str:
+        """What arrays of ``dtype`` are multiplied in: "float64", "float32" or "TF32"."""
+        return "TF32" if self.tf32 and np.dtype(dtype) == np.float32 else np.dtype(dtype).name
+
     def graphs(self) -> Any:
         """What captures steps and replays them, see cuda/graph.py; None where there is nothing to gain from that."""
         return None
@@ -105,6 +109,11 @@ class ArrayBackend:
 
     def get_item(self, x: Array, index: Any) -> Array:
         """x[index]; an array in ``index`` may be on the host or on this backend."""
+        parts = index if isinstance(index, tuple) else (index,)
+        last, axis = parts[-1] if parts else None, len(parts) - 1
+        is_list = isinstance(last, np.ndarray) and last.ndim == 1 and last.dtype.kind in "iu"
+        if is_list and x.flags.c_contiguous and parts[:-1] == (slice(None),) * axis:
+            return x.take(last, axis)  # quicker, and its result is contiguous too
         return x[index]
 
     def span(self, index: Array) -> tuple[int, int] | None:
@@ -217,6 +226,27 @@ class ArrayBackend:
         var = xp.mean(centred * centred, axis=(0, 2, 3))
         y = centred * (weight / xp.sqrt(var + eps))[:, None, None] + bias[:, None, None]
         return self.channels_last(y if negative_slope == 1.0 else self.leaky_relu(y, negative_slope)), mean, var
+
+    def batch_norm_tracked(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        running_mean: Array,
+        running_var: Array,
+        momentum: float,
+        eps: float,
+        negative_slope: float = 1.0,
+    ) -> tuple[Array, Array, Array]:
+        """``batch_norm``, and the running statistics move towards the batch's, in place; the variance is unbiased:
+
+        running = running + momentum * (batch - running)
+        """
+        y, mean, var = self.batch_norm(x, weight, bias, eps, negative_slope)
+        count = x.size // x.shape[1]
+        running_mean += momentum * (mean - running_mean)
+        running_var += momentum * (var * (count / (count - 1)) - running_var)
+        return y, mean, var
 
     def batch_norm_backward(
         self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
@@ -338,6 +368,11 @@ class ArrayBackend:
             v *= alpha
             v += (1 - alpha) * g * g
             p -= lr * g / (self.xp.sqrt(v) + eps)
+
+    def average(self, averages: Sequence[Array], arrays: Sequence[Array], *, share: Any) -> None:
+        """a <- a + share (p - a): each average moves towards its array. ``share`` is a number, or an array of one."""
+        for a, p in zip(averages, arrays, strict=True):
+            a += share * (p - a)
 
 
 def _never_repeats(part: Any) -> bool:

@@ -24,7 +24,10 @@ from .cuda.upload import Uploads
 from .geometry import ConvGeometry
 
 TILE, NARROW, SLICE = 64, 16, 16  # BM, the two BN and BK of conv.cu
+TENSOR_TILE, TENSOR_WIDE = 128, 128  # BM and the wide BN of tensor.cu
+FEW, CHUNK, FILTERS, PIXELS, MOST_WEIGHTS = 4, 16, 64, 128, 6144  # of direct.cu
 ENOUGH_BLOCKS = 512  # to keep any GPU busy; a constant, so that results do not depend on the GPU
+ENOUGH_WIDE = 256  # wide tiles on tensor cores: two for each multiprocessor of a large GPU, likewise a constant
 MOST_ROWS = 2**31 - 1024  # rows are counted in 32 bits
 PIXELS_A_THREAD = 8  # of im2col, as in conv.cu
 WIDE, MOST_WINDOWS, MOST_PHASES = 32, 2**26, 1024  # see choose()
@@ -36,7 +39,7 @@ MOST_CONSTANTS = 4096
 
 
 class CupyBackend(ArrayBackend):
-    """``tf32`` lets cuBLAS round the factors of float32 products to 10 bits on the tensor cores: faster, less exact."""
+    """``tf32`` lets the factors of float32 products be rounded to 10 bits, for tensor cores: faster, less exact."""
 
     name = "cupy"
     array_type: Any = None  # cupy.ndarray, once it is imported
@@ -49,6 +52,7 @@ class CupyBackend(ArrayBackend):
         self.launch, self.for_each = kernels.launch, kernels.for_each
         self._blas, self._uploads = Blas(self.xp), Uploads(self)
         self._constants: dict[tuple[bytes, str], Array] = {}
+        self.tensor_cores = int(self.xp.cuda.Device().compute_capability) >= 80  # that know TF32
 
     @property
     def tf32(self) -> bool:
@@ -192,10 +196,11 @@ class CupyBackend(ArrayBackend):
 
     # ---- convolution -------------------------------------------------------------------------------------------------
     #
-    # x (N, H, W, C), w (F, kh, kw, C) and y or g (N, oh, ow, F), all contiguous. Three ways, see choose():
+    # x (N, H, W, C), w (F, kh, kw, C) and y or g (N, oh, ow, F), all contiguous. Four ways, see choose():
     #   product    where every window is a row of x as it lies: y = x w^T, x = g w, w = g^T x
     #   im2col     the same with the windows copied to rows first
-    #   implicit   conv.cu's own matrix product, which reads the windows from x itself
+    #   implicit   a matrix product of our own, which reads the windows from x itself: conv.cu, or tensor.cu with TF32
+    #   direct     direct.cu, for pictures: few channels
 
     def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
         if not has_kernels(x, w):
@@ -203,11 +208,19 @@ class CupyBackend(ArrayBackend):
         x, w = self._nhwc(x), self._nhwc(w)
         samples, filters, (oh, ow) = len(x), len(w), geometry.out_hw
         p = conv_sizes(geometry, samples, x.shape[-1], filters)
-        way = self.choose(geometry, samples, x.shape[-1], filters)
-        if way == "implicit":
+        way = self.choose(geometry, samples, x.shape[-1], filters, x.dtype)
+        if way == "direct":
+            out = self.xp.empty((samples, oh, ow, filters), x.dtype)
+            grid = ceil_div(samples * oh * ow, PIXELS), ceil_div(filters, FILTERS)
+            self._direct("conv2d", out, grid, x, w, p)
+        elif way == "implicit":
             out = self._implicit("conv2d", (samples, oh, ow, filters), x, w, p, samples * oh * ow, filters, w[0].size)
         else:
             windows = self._im2col(x, p, samples * oh * ow, w[0].size) if way == "im2col" else x
+            if way == "im2col" and shared is not None and "transposed" in shared:
+                shared["x"] = (
+                    windows  # of a gradient: conv2d_weight wants the same next. A forward's are too large to keep
+                )
             out = self.matmul(windows.reshape(samples * oh * ow, -1), w.reshape(filters, -1).T)
         return self._nchw(out.reshape(samples, oh, ow, filters))
 
@@ -217,17 +230,23 @@ class CupyBackend(ArrayBackend):
         g, w = self._nhwc(g), self._nhwc(w)
         samples, filters, channels, (h, wid) = len(g), len(w), w.shape[-1], geometry.in_hw
         p = conv_sizes(geometry, samples, channels, filters)
-        way = self.choose(geometry, samples, channels, filters)
-        if way == "implicit":
-            (sh, sw), (kh, kw) = geometry.stride, geometry.kernel_hw
-            phases, pixels = min(sh, h) * min(sw, wid), samples * ceil_div(h, sh) * ceil_div(wid, sw)
+        way = self.choose(geometry, samples, channels, filters, g.dtype)
+        if shared is not None:
+            shared["transposed"] = (
+                True  # what is given this dict from now on is the backward of a transposed convolution
+            )
+        (sh, sw), (kh, kw) = geometry.stride, geometry.kernel_hw
+        phases, pixels = min(sh, h) * min(sw, wid), samples * ceil_div(h, sh) * ceil_div(wid, sw)
+        if way == "direct":
+            out = self.xp.empty((samples, h, wid, channels), g.dtype)
+            self._direct("conv2d_input", out, (ceil_div(pixels, PIXELS), 1, phases), g, w, p)
+        elif way == "implicit":
             depth = ceil_div(kh, sh) * ceil_div(kw, sw) * filters
             out = self._implicit("conv2d_input", (samples, h, wid, channels), g, w, p, pixels, channels, depth, phases)
         else:
             out = self.matmul(g.reshape(-1, filters), w.reshape(filters, -1))
             if way == "im2col":
-                windows, out = out, self.xp.empty((samples, h, wid, channels), g.dtype)
-                self.for_each(out, "conv.col2im", windows, out, p)
+                out = self._col2im(out, p)
         return self._nchw(out.reshape(samples, h, wid, channels))
 
     def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
@@ -236,30 +255,53 @@ class CupyBackend(ArrayBackend):
         x, g = self._nhwc(x), self._nhwc(g)
         samples, filters, channels, (kh, kw) = len(x), g.shape[-1], x.shape[-1], geometry.kernel_hw
         p = conv_sizes(geometry, samples, channels, filters)
-        way = self.choose(geometry, samples, channels, filters)
+        way = self.choose(geometry, samples, channels, filters, g.dtype)
         pixels = samples * prod(geometry.out_hw)
         depth = kh * kw * channels
-        if way == "implicit":
+        if way == "direct":
+            blocks = ceil_div(filters, FILTERS), ceil_div(depth, CHUNK)
+            p["splits"] = splits = max(1, min(pixels // (8 * SLICE), ENOUGH_BLOCKS // prod(blocks)))
+            partial = self.xp.empty((splits, filters, depth), g.dtype)
+            self._direct("conv2d_weight", partial, (*blocks, splits), x, g, p)
+            out = self._add_parts(partial)
+        elif way == "implicit":
             out = self._implicit("conv2d_weight", (filters, kh, kw, channels), x, g, p, filters, depth, pixels)
         else:
-            windows = self._im2col(x, p, pixels, depth) if way == "im2col" else x
+            windows = (shared or {}).pop("x", None)
+            if windows is None:
+                windows = self._im2col(x, p, pixels, depth) if way == "im2col" else x
             out = self.matmul(g.reshape(pixels, filters).T, windows.reshape(pixels, -1))
         return self._nchw(out.reshape(filters, kh, kw, channels))
 
-    def choose(self, geometry: ConvGeometry, samples: int, channels: int, filters: int) -> str:
-        """How to convolve: "product", "im2col" or "implicit".
+    def choose(self, geometry: ConvGeometry, samples: int, channels: int, filters: int, dtype: Any = np.float32) -> str:
+        """How to convolve: "product", "im2col", "implicit" or "direct".
 
-        With many channels on both sides cuBLAS's product is worth writing the windows to memory, if they fit. The
-        bounds are an estimate: ``python -m benchmarks.gpu_suite`` times both ways layer by layer.
+        With many channels on both sides tensor cores multiply what they read from x, where TF32 lets them; otherwise
+        cuBLAS's product is worth writing the windows to memory, if they fit. The bounds are an estimate:
+        ``python -m benchmarks.gpu_suite --only convolutions`` times the ways layer by layer.
         """
         whole_image = geometry.kernel_hw == geometry.in_hw and geometry.padding == (0, 0)
         one_by_one = geometry.kernel_hw == geometry.stride == (1, 1) and geometry.padding == (0, 0)
         if one_by_one or (whole_image and geometry.out_hw == (1, 1)):
             return "product"
-        windows = samples * prod(geometry.out_hw) * prod(geometry.kernel_hw) * channels
         phases = prod(min(s, size) for s, size in zip(geometry.stride, geometry.in_hw, strict=True))
-        wide = min(channels, filters) >= WIDE and windows <= MOST_WINDOWS
-        return "im2col" if wide or phases > MOST_PHASES else "implicit"
+        weights = prod(geometry.kernel_hw) * channels * filters
+        if phases > MOST_PHASES:
+            return "im2col"
+        if channels <= FEW < filters and weights <= MOST_WEIGHTS:
+            return "direct"
+        if self._on_tensor_cores(channels, filters, dtype):
+            return "implicit"
+        windows = samples * prod(geometry.out_hw) * prod(geometry.kernel_hw) * channels
+        return "im2col" if min(channels, filters) >= WIDE and windows <= MOST_WINDOWS else "implicit"
+
+    def _on_tensor_cores(self, channels: int, filters: int, dtype: Any) -> bool:
+        """Whether tensor.cu multiplies: channels come in fours, and factors may be rounded."""
+        return self.tensor_cores and self.tf32 and dtype == np.float32 and channels % 4 == filters % 4 == 0
+
+    def _direct(self, kernel: str, out: Array, grid: tuple[int, ...], a: Array, b: Array, p: np.ndarray) -> None:
+        if out.size:
+            self.launch(f"direct.{kernel}", a.dtype, grid, (THREADS,), a, b, out, p)
 
     def _implicit(
         self,
@@ -273,22 +315,40 @@ class CupyBackend(ArrayBackend):
         depth: int,
         phases: int = 1,
     ) -> Array:
-        """A product of (rows, depth) and (depth, columns) by conv.cu. A long depth is split, so as to fill the GPU."""
-        narrow = columns <= NARROW
-        tiles = ceil_div(rows, TILE), ceil_div(columns, NARROW if narrow else TILE)
+        """A product of (rows, depth) and (depth, columns). A long depth is split, so as to fill the GPU."""
+        channels, filters = int(p["C"][0]), int(p["F"][0])
+        if self._on_tensor_cores(channels, filters, a.dtype) and in_fours(channels, a, b):
+            wide = (
+                columns >= TENSOR_WIDE and ceil_div(rows, TENSOR_TILE) * columns * phases >= TENSOR_WIDE * ENOUGH_WIDE
+            )
+            file, variant, tile = "tensor", "_wide" * wide, (TENSOR_TILE, TENSOR_WIDE if wide else TILE)
+        else:
+            narrow = columns <= NARROW
+            file, variant, tile = "conv", "_narrow" * narrow, (TILE, NARROW if narrow else TILE)
+        tiles = ceil_div(rows, tile[0]), ceil_div(columns, tile[1])
         p["splits"] = splits = max(1, min(depth // (8 * SLICE), ENOUGH_BLOCKS // (prod(tiles) * phases)))
         partial = self.xp.empty((splits, *shape), a.dtype)
         if partial.size:
             grid = (*tiles, splits * phases)
-            self.launch(f"conv.{kernel}{'_narrow' * narrow}", a.dtype, grid, (THREADS,), a, b, partial, p)
+            self.launch(f"{file}.{kernel}{variant}", a.dtype, grid, (THREADS,), a, b, partial, p)
         return self._add_parts(partial)
 
     def _im2col(self, x: Array, p: np.ndarray, pixels: int, depth: int) -> Array:
         windows = self.xp.empty((pixels, depth), x.dtype)
         if windows.size:
-            grid = ceil_div(pixels, PIXELS_A_THREAD), ceil_div(depth, THREADS)
-            self.launch("conv.im2col", x.dtype, grid, (THREADS,), x, windows, p)
+            by_4 = in_fours(int(p["C"][0]), x, windows)
+            grid = ceil_div(pixels, PIXELS_A_THREAD), ceil_div(depth // (4 if by_4 else 1), THREADS)
+            self.launch(f"conv.im2col{'_by_4' * by_4}", x.dtype, grid, (THREADS,), x, windows, p)
         return windows
+
+    def _col2im(self, windows: Array, p: np.ndarray) -> Array:
+        samples, h, wid, channels = (int(p[name][0]) for name in "NHWC")
+        x = self.xp.empty((samples, h, wid, channels), windows.dtype)
+        if x.size:
+            by_4 = in_fours(channels, x, windows)
+            grid = samples * h, ceil_div(wid * channels // (4 if by_4 else 1), THREADS)
+            self.launch(f"conv.col2im{'_by_4' * by_4}", x.dtype, grid, (THREADS,), windows, x, p)
+        return x
 
     # ---- pooling -----------------------------------------------------------------------------------------------------
 
@@ -311,16 +371,45 @@ class CupyBackend(ArrayBackend):
     ) -> tuple[Array, Array, Array]:
         if not has_kernels(x, weight, bias) or not x.size:
             return super().batch_norm(x, weight, bias, eps, negative_slope)
+        return self._batch_norm(x, weight, bias, eps, negative_slope)
+
+    def batch_norm_tracked(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        running_mean: Array,
+        running_var: Array,
+        momentum: float,
+        eps: float,
+        negative_slope: float = 1.0,
+    ) -> tuple[Array, Array, Array]:
+        tracked = running_mean, running_var
+        contiguous = all(array.flags.c_contiguous for array in tracked)
+        if not has_kernels(x, weight, bias, *tracked) or not x.size or not contiguous:
+            return super().batch_norm_tracked(x, weight, bias, *tracked, momentum, eps, negative_slope)
+        return self._batch_norm(x, weight, bias, eps, negative_slope, tracked, momentum)
+
+    def _batch_norm(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        eps: float,
+        negative_slope: float,
+        tracked: tuple[Array, Array] | None = None,
+        momentum: float = 0.0,
+    ) -> tuple[Array, Array, Array]:
         x, weight, bias = map(self._dense, (x, weight, bias))
         channels, size = x.shape[1], (x.size // x.shape[1], x.shape[1])
         grid, block = self._by_column(*size)
-        sums, squares = self.xp.empty((2, grid[1], channels), x.dtype)
+        moments = self.xp.empty((grid[1], channels, 3), x.dtype)
         mean, var = self.xp.empty((2, channels), x.dtype)
         y = self.empty(x.shape, x.dtype)
-        settings = float(eps), float(negative_slope), *size
-        self.launch("norm.batch_norm_sum", x.dtype, grid, block, x, sums, *size)
-        self.launch("norm.batch_norm_squares", x.dtype, grid, block, x, sums, mean, squares, *size)
-        self.launch("norm.batch_norm_apply", x.dtype, grid, block, x, mean, squares, weight, bias, var, y, *settings)
+        self.launch("norm.batch_norm_moments", x.dtype, grid, block, x, moments, *size)
+        arrays = x, moments, weight, bias, mean, var, *(tracked or (mean, var)), y
+        settings = float(eps), float(negative_slope), float(momentum), int(tracked is not None)
+        self.launch("norm.batch_norm_apply", x.dtype, grid, block, *arrays, *settings, *size)
         return y, mean, var
 
     def batch_norm_backward(
@@ -406,6 +495,11 @@ def conv_sizes(geometry: ConvGeometry, samples: int, channels: int, filters: int
     if max(samples * pixels, depth * channels, depth * filters) > MOST_ROWS:
         raise InputError(f"{samples} images of {geometry.in_hw} are too many for one convolution: use a smaller batch")
     return np.array([values], CONV)
+
+
+def in_fours(channels: int, *arrays: Array) -> bool:
+    """Whether a thread can load four neighbouring channels of them at once."""
+    return channels % 4 == 0 and all(array.data.ptr % 16 == 0 for array in arrays)
 
 
 def has_kernels(*arrays: Array) -> bool:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from .base import Array, ArrayBackend
 
 ALIGNMENT = 256  # bytes, of an array that comes from the host
@@ -23,7 +25,9 @@ class Tape:
     def __init__(self) -> None:
         self.bytes = 0
 
-    def from_host(self, backend: ArrayBackend, make: Callable[..., Any], *step: int) -> Array:
+    def from_host(
+        self, backend: ArrayBackend, make: Callable[..., Any], *step: int, rng: np.random.Generator | None = None
+    ) -> Array:
         value = make(*step)
         self.bytes += aligned(value.nbytes)
         return backend.asarray(value)
@@ -39,13 +43,16 @@ class _Current(threading.local):
 _current = _Current()
 
 
-def from_host(backend: ArrayBackend, make: Callable[..., Any], *step: int) -> Array:
+def from_host(
+    backend: ArrayBackend, make: Callable[..., Any], *step: int, rng: np.random.Generator | None = None
+) -> Array:
     """``make()``, a NumPy array, as an array of ``backend``; in a replay made anew.
 
     Where it depends on the number of the step, that is given too: ``from_host(backend, make, step)`` calls
-    ``make(step)``, and a replay calls it with its own number.
+    ``make(step)``, and a replay calls it with its own number. With ``rng``, all that ``make`` does is to draw from it:
+    then what a step begins with may be drawn ahead, while the step before is computed.
     """
-    return _current.tape.from_host(backend, make, *step)
+    return _current.tape.from_host(backend, make, *step, rng=rng)
 
 
 def on_host(action: Callable[[], Any]) -> None:

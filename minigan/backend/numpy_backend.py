@@ -6,6 +6,7 @@ Convolutions arrive as (N, C, H, W) and are worked on as their contiguous (N, H,
 from __future__ import annotations
 
 import math
+import operator
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,11 +20,26 @@ from .cpu import elementwise, filtering, im2col, norm, optim, threads
 from .geometry import ConvGeometry
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
+UFUNCS: dict[Any, np.ufunc] = {
+    operator.add: np.add,
+    operator.sub: np.subtract,
+    operator.mul: np.multiply,
+    operator.truediv: np.divide,
+    operator.neg: np.negative,
+}
 
 
 class NumpyBackend(ArrayBackend):
     name = "numpy"
     array_type = np.ndarray
+
+    # The tile functions. A backend with faster ones puts them here.
+    norm: Any = norm
+    optim: Any = optim
+    activations: Any = elementwise
+    columns = staticmethod(im2col.columns)
+    transforms = filtering.PLAIN
+    transform_cost = 0.7  # nanoseconds of one core for a number that filtering's transforms read or write
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         if type(array) is np.ndarray and dtype is None:
@@ -33,39 +49,39 @@ class NumpyBackend(ArrayBackend):
     # ---- convolution -------------------------------------------------------------------------------
 
     def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
-        if not _has_kernels(x.dtype, w.dtype) or not len(x):
+        if not has_kernels(x.dtype, w.dtype) or not len(x):
             return super().conv2d(x, w, geometry, shared)
         x, w = self._nhwc(x), self._nhwc(w)
         y = np.empty((len(x), *geometry.out_hw, len(w)), x.dtype)
-        tile = choose(geometry, len(x), x.shape[-1], len(w))
+        tile = choose(geometry, len(x), x.shape[-1], len(w), self.transform_cost)
         if tile:
-            filtering.conv2d(x, w, y, geometry, tile, {} if shared is None else shared)
+            filtering.conv2d(x, w, y, geometry, tile, {} if shared is None else shared, self.transforms)
         else:
-            im2col.conv2d(x, w, y, geometry)
+            im2col.conv2d(x, w, y, geometry, self.columns)
         return y.transpose(0, 3, 1, 2)
 
     def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
-        if not _has_kernels(g.dtype, w.dtype) or not len(g):
+        if not has_kernels(g.dtype, w.dtype) or not len(g):
             return super().conv2d_input(g, w, geometry, shared)
         g, w = self._nhwc(g), self._nhwc(w)
         x = np.empty((len(g), *geometry.in_hw, w.shape[-1]), g.dtype)
-        tile = choose(geometry, len(g), w.shape[-1], len(w))
+        tile = choose(geometry, len(g), w.shape[-1], len(w), self.transform_cost)
         if tile:
-            filtering.conv2d_input(g, w, x, geometry, tile, {} if shared is None else shared)
+            filtering.conv2d_input(g, w, x, geometry, tile, {} if shared is None else shared, self.transforms)
         else:
-            im2col.conv2d_input(g, w, x, geometry)
+            im2col.conv2d_input(g, w, x, geometry, self.columns)
         return x.transpose(0, 3, 1, 2)
 
     def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
-        if not _has_kernels(x.dtype, g.dtype) or not len(x):
+        if not has_kernels(x.dtype, g.dtype) or not len(x):
             return super().conv2d_weight(x, g, geometry, shared)
         x, g = self._nhwc(x), self._nhwc(g)
         w = np.empty((g.shape[-1], *geometry.kernel_hw, x.shape[-1]), x.dtype)
-        tile = choose(geometry, len(x), x.shape[-1], g.shape[-1])
+        tile = choose(geometry, len(x), x.shape[-1], g.shape[-1], self.transform_cost)
         if tile:
-            filtering.conv2d_weight(x, g, w, geometry, tile, {} if shared is None else shared)
+            filtering.conv2d_weight(x, g, w, geometry, tile, {} if shared is None else shared, self.transforms)
         else:
-            im2col.conv2d_weight(x, g, w, geometry)
+            im2col.conv2d_weight(x, g, w, geometry, self.columns)
         return w.transpose(0, 3, 1, 2)
 
     # ---- batch norm --------------------------------------------------------------------------------
@@ -73,34 +89,50 @@ class NumpyBackend(ArrayBackend):
     def batch_norm(
         self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
     ) -> tuple[Array, Array, Array]:
-        if not _has_kernels(x.dtype, weight.dtype, bias.dtype):
+        if not has_kernels(x.dtype, weight.dtype, bias.dtype):
             return super().batch_norm(x, weight, bias, eps, negative_slope)
-        x = self._nhwc(x)
+        x, weight, bias = self._nhwc(x), np.asarray(weight), np.asarray(bias)
         y = np.empty(x.shape, x.dtype)
-        mean, var = norm.forward(_rows(x), weight, bias, eps, negative_slope, _rows(y))
+        mean, var = self.norm.forward(_rows(x), weight, bias, eps, negative_slope, _rows(y))
         return y.transpose(0, 3, 1, 2), mean.astype(x.dtype), var.astype(x.dtype)
 
     def batch_norm_backward(
         self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
     ) -> tuple[Array, Array, Array]:
-        if not _has_kernels(x.dtype, g.dtype, y.dtype, weight.dtype, mean.dtype, var.dtype):
+        if not has_kernels(x.dtype, g.dtype, y.dtype, weight.dtype, mean.dtype, var.dtype):
             return super().batch_norm_backward(g, x, y, weight, mean, var, eps, negative_slope)
         shape = x.shape
         g, x, y = (_rows(self._nhwc(array)) for array in (g, x, y))
+        weight, mean, var = (np.asarray(array) for array in (weight, mean, var))
         dx = self.empty(shape, x.dtype)
-        dweight, dbias = norm.backward(g, x, y, weight, mean, var, eps, negative_slope, _rows(self._nhwc(dx)))
+        dweight, dbias = self.norm.backward(g, x, y, weight, mean, var, eps, negative_slope, _rows(self._nhwc(dx)))
         return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
 
     # ---- element-wise, sums ------------------------------------------------------------------------
 
+    def elementwise(self, f: Callable[..., Array], *arrays: Array) -> Array:
+        ufunc, (x, *others) = UFUNCS.get(f, f), map(np.asarray, arrays)
+        shared_out = isinstance(ufunc, np.ufunc) and x.ndim == 4 and x.size >= elementwise.CHUNK
+        if not shared_out or not has_kernels(*(a.dtype for a in arrays)) or not any(map(_is_nhwc, (x, *others))):
+            return super().elementwise(f, *arrays)
+        out = self.empty(x.shape, x.dtype)
+        step = max(1, elementwise.CHUNK * len(x) // x.size)
+
+        def task(index: int) -> None:
+            n = slice(index * step, (index + 1) * step)
+            ufunc(x[n], *(other[n] for other in others), out=out[n])
+
+        threads.run(task, -(-len(x) // step), cost=4 * x.size)
+        return out
+
     def leaky_relu(self, x: Array, negative_slope: float) -> Array:
-        return self._elementwise(super().leaky_relu, elementwise.leaky_relu, (x,), negative_slope)
+        return self._elementwise(super().leaky_relu, self.activations.leaky_relu, (x,), negative_slope)
 
     def leaky_relu_gate(self, g: Array, x: Array, negative_slope: float) -> Array:
-        return self._elementwise(super().leaky_relu_gate, elementwise.leaky_relu_gate, (g, x), negative_slope)
+        return self._elementwise(super().leaky_relu_gate, self.activations.leaky_relu_gate, (g, x), negative_slope)
 
     def keep(self, x: Array, mask: Array) -> Array:
-        if x.size < SMALL or not _has_kernels(x.dtype):
+        if x.size < SMALL or not has_kernels(x.dtype):
             return super().keep(x, mask)
         out = self.empty(x.shape, x.dtype)
         elementwise.over_chunks(elementwise.keep, self._flat(x), self._flat(mask), self._flat(out))
@@ -110,33 +142,35 @@ class NumpyBackend(ArrayBackend):
         return self._elementwise(super().tanh, np.tanh, (x,))
 
     def softplus(self, x: Array) -> Array:
-        return self._elementwise(super().softplus, elementwise.softplus, (x,))
+        return self._elementwise(super().softplus, self.activations.softplus, (x,))
 
     def sigmoid(self, x: Array) -> Array:
-        return self._elementwise(super().sigmoid, elementwise.sigmoid, (x,))
+        return self._elementwise(super().sigmoid, self.activations.sigmoid, (x,))
 
     def _elementwise(self, plain: Callable, kernel: Callable, arrays: tuple[Array, ...], *settings: float) -> Array:
         """``kernel(*arrays, out, *settings)`` in chunks; ``plain`` for what is too small to profit or has no kernel."""
-        if arrays[0].size < SMALL or not _has_kernels(*(a.dtype for a in arrays)) or len({a.shape for a in arrays}) > 1:
+        if arrays[0].size < SMALL or not has_kernels(*(a.dtype for a in arrays)) or len({a.shape for a in arrays}) > 1:
             return plain(*arrays, *settings)
         out = self.empty(arrays[0].shape, arrays[0].dtype)
-        elementwise.over_chunks(lambda *chunk: kernel(*chunk, *settings), *map(self._flat, arrays), self._flat(out))
+        flat = *map(self._flat, arrays), self._flat(out)
+        elementwise.over_chunks(lambda *part: kernel(*part, *settings), *flat, chunk=self.activations.CHUNK)
         return out
 
     def sum(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
         shape = x.shape
-        if x.size >= SMALL and _has_kernels(x.dtype) and sorted(axes) in ([0, 2, 3], [0]) and x.ndim in (2, 4):
+        if x.size >= SMALL and has_kernels(x.dtype) and sorted(axes) in ([0, 2, 3], [0]) and x.ndim in (2, 4):
             over_pixels = x.ndim == 4 and len(axes) == 3
             if over_pixels or x.ndim == 2:
-                rows = _rows(self._nhwc(x)) if over_pixels else np.ascontiguousarray(x)
+                rows = _rows(self._nhwc(x)) if over_pixels else np.ascontiguousarray(np.asarray(x))
                 total = elementwise.column_sums(rows)
                 kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
                 return total.reshape(kept) if keepdims else total
         return super().sum(x, axes, keepdims)
 
     def matmul(self, a: Array, b: Array) -> Array:
-        if a.ndim != 2 or b.ndim != 2 or not _has_kernels(a.dtype, b.dtype) or not a.size or not b.size:
+        if a.ndim != 2 or b.ndim != 2 or not has_kernels(a.dtype, b.dtype) or not a.size or not b.size:
             return super().matmul(a, b)
+        a, b = np.asarray(a), np.asarray(b)
         out = np.empty((len(a), b.shape[1]), a.dtype)
         if a.shape[1] == 1:  # an outer product is no work for BLAS
             np.multiply(a, b, out=out)
@@ -161,24 +195,31 @@ class NumpyBackend(ArrayBackend):
         decay: float = 0.0,
     ) -> None:
         settings: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps, "step": step, "l2": l2, "decay": decay}
+        self.optim.adam(self._flat_groups(super().adam, settings, params, grads, first, second), **settings)
+
+    def _flat_groups(
+        self, plain: Callable[..., None], settings: dict[str, Any], *arrays: Sequence[Array]
+    ) -> list[list[np.ndarray]]:
+        """Each parameter with its gradient and state, as flat arrays; what cannot be seen so is left to ``plain``."""
         groups = []
-        for p, g, m, v in zip(params, grads, first, second, strict=True):
+        for p, g, *state in zip(*arrays, strict=True):
             if g.strides != p.strides:  # a gradient of another layout is brought into the parameter's
                 g, given = np.empty_like(p, dtype=g.dtype), g
                 g[...] = given
-            flat = optim.flat_views((p, g, m, v)) if _has_kernels(p.dtype, g.dtype, m.dtype, v.dtype) else None
+            group = [np.asarray(array) for array in (p, g, *state)]
+            flat = optim.flat_views(group) if has_kernels(*(array.dtype for array in group)) else None
             if flat is None:
-                super().adam([p], [g], [m], [v], **settings)
+                plain([p], [g], *([array] for array in state), **settings)
             else:
                 groups.append(flat)
-        optim.adam(groups, **settings)
+        return groups
 
     # ---- layouts -----------------------------------------------------------------------------------
 
     def channels_last(self, array: Array) -> Array:
-        if array.ndim != 4 or array.size < SMALL or array.transpose(0, 2, 3, 1).flags.c_contiguous:
+        if array.ndim != 4 or array.size < SMALL or _is_nhwc(array):
             return super().channels_last(array)
-        copy = self.empty(array.shape, array.dtype)
+        copy, array = self.empty(array.shape, array.dtype), np.asarray(array)
         step = max(1, elementwise.CHUNK // (array.size // len(array)))
 
         def task(index: int) -> None:
@@ -189,32 +230,39 @@ class NumpyBackend(ArrayBackend):
         return copy
 
     def _nhwc(self, array: Array) -> Array:
-        return self.channels_last(array).transpose(0, 2, 3, 1)
+        return np.asarray(self.channels_last(array)).transpose(0, 2, 3, 1)
 
     def _flat(self, array: Array) -> Array:
         """All elements in the order of memory; a view unless the layout must change."""
-        return (self._nhwc(array) if array.ndim == 4 else np.ascontiguousarray(array)).reshape(-1)
+        return (self._nhwc(array) if array.ndim == 4 else np.ascontiguousarray(np.asarray(array))).reshape(-1)
+
+
+def _is_nhwc(array: Array) -> bool:
+    return array.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
 def _rows(nhwc: Array) -> Array:
     return nhwc.reshape(-1, nhwc.shape[-1])
 
 
-def _has_kernels(*dtypes: np.dtype) -> bool:
+def has_kernels(*dtypes: np.dtype) -> bool:
     """The fast kernels are for one dtype, float32 or float64; the inherited ones take anything else."""
     return dtypes[0] in (np.float32, np.float64) and all(dtype == dtypes[0] for dtype in dtypes)
 
 
 @lru_cache(maxsize=4096)
-def choose(geometry: ConvGeometry, samples: int, channels: int, filters: int) -> int:
+def choose(
+    geometry: ConvGeometry, samples: int, channels: int, filters: int, transform: float = NumpyBackend.transform_cost
+) -> int:
     """The convolution algorithm: 0 for im2col, m for minimal filtering with tiles of m outputs.
 
-    Filtering costs products over fewer points, and three transforms that are bound by memory. The time of each, in
-    nanoseconds on one core of a current machine, decides. Fitted to the layers of ``benchmarks/kernels.py``.
+    Filtering costs products over fewer points, and three transforms that are bound by memory, ``transform`` for each
+    number. The time of each, in nanoseconds on one core of a current machine, decides. Fitted to the layers of
+    ``benchmarks/kernels.py``.
     """
     costs = {0: im2col_cost(geometry, samples, channels, filters)}
     if filtering.applies(geometry) and channels >= 16 and filters >= 16:
-        costs |= {m: filtering_cost(geometry, samples, channels, filters, m) for m in (2, 3, 4)}
+        costs |= {m: filtering_cost(geometry, samples, channels, filters, m, transform) for m in (2, 3, 4)}
     tile = min(costs, key=lambda m: costs[m])
     if os.environ.get("MINIGAN_VERBOSE") == "1":
         name = f"filtering, tiles of {tile}" if tile else "im2col"
@@ -228,11 +276,13 @@ def im2col_cost(geometry: ConvGeometry, samples: int, channels: int, filters: in
     return rows * taps * channels * (filters / 100 + 0.6)
 
 
-def filtering_cost(geometry: ConvGeometry, samples: int, channels: int, filters: int, tile: int) -> float:
+def filtering_cost(
+    geometry: ConvGeometry, samples: int, channels: int, filters: int, tile: int, transform: float
+) -> float:
     plan = filtering.Plan.make(geometry, tile, np.dtype(np.float32))
     points, kinds = math.prod(plan.points), math.prod(plan.kinds)
     inside = channels * math.prod(plan.phases)
     rows = points * samples / len(plan.pieces(samples))  # a product of few rows is slow
     products = points * samples * inside * filters / 100 * (1 + 36 / rows)
     moved = points * samples * (inside + filters) + kinds * inside * filters
-    return products + moved * 0.7
+    return products + moved * transform

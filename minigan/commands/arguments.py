@@ -113,7 +113,7 @@ def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), cupy or reference")
+    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), numba, cupy, reference")
 
 
 def add_extractor(parser: argparse._ActionsContainer) -> None:

@@ -54,6 +54,7 @@ def examine() -> Iterator[Finding]:
     yield Finding("CPU threads", f"{minigan.get_num_threads()} work on a kernel")
     for name in NEEDED:
         yield package(name)
+    yield compiled_loops()
     yield from gpu()
 
 
@@ -72,6 +73,22 @@ def package(name: str) -> Finding:
         return Finding(name, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
         return Finding(name, "not installed", f"{sys.executable} -m pip install {name}", needed=True)
+
+
+def compiled_loops() -> Finding:
+    """Whether Numba is there for ``--backend numba``, and compiles."""
+    try:
+        found = importlib.metadata.version("numba")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("Numba", "not installed", f'{sys.executable} -m pip install "minigan[numba]"')
+    reason = backend.available()["numba"]
+    if reason:
+        return Finding("Numba", f"{found}, {reason}")
+    place = backend.get("numba")
+    x, weight, bias = (place.asarray(np.array(numbers, np.float32)) for numbers in ([-1, 1], [1], [0]))
+    y, _, _ = place.batch_norm(x.reshape(2, 1, 1, 1), weight, bias, 0.0, 0.5)
+    right = y.reshape(-1).tolist() == [-0.5, 1.0]
+    return Finding("Numba", f"{found}, its loops {'compile' if right else 'give wrong results'}")
 
 
 def gpu() -> Iterator[Finding]:

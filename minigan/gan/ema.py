@@ -43,8 +43,10 @@ class EMA:
             self.generator.to(*there)
         backend, dtype = there
         share = from_host(backend, lambda: np.array(1 - self.decay_at(self._updates()), dtype))
-        for average, parameter in zip(self.generator.parameters(), self.source.parameters(), strict=True):
-            average.data += share * (parameter.data - average.data)
+        averages, parameters = list(self.generator.parameters()), list(self.source.parameters())
+        arrays = [average.data for average in averages], [parameter.data for parameter in parameters]
+        backend.average(*arrays, share=share)
+        for average in averages:
             on_host(average.bump)
         for averaged, module in zip(self.generator.modules(), self.source.modules(), strict=True):
             for name in module.buffer_names:

@@ -5,6 +5,7 @@ Other games are written the same way, see ``gan/rules.py``; ``gan/trainer.py`` p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,8 +51,8 @@ class TwoPlayer(Game):
     ) -> None:
         if n_critic < 1 or z_dim < 1:
             raise InputError(f"n_critic = {n_critic} and z_dim = {z_dim} must each be at least 1")
-        if clip_weights is not None and not clip_weights > 0:
-            raise InputError(f"clip_weights = {clip_weights} must be above 0")
+        if clip_weights is not None and not 0 < clip_weights < math.inf:
+            raise InputError(f"clip_weights = {clip_weights} must be above 0, and finite")
         self.generator, self.discriminator = generator, discriminator
         self.networks = {"generator": generator, "discriminator": discriminator}
         self.z_dim, self.rng, self.objective = z_dim, rng, objective or NonSaturating()
@@ -88,8 +89,8 @@ class TwoPlayer(Game):
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
-        dtype = self.generator.dtype
-        return Tensor(from_host(self.backend, lambda: self.rng.standard_normal((count, self.z_dim)).astype(dtype)))
+        shape, dtype = (count, self.z_dim), self.generator.dtype
+        return Tensor(from_host(self.backend, lambda: self.rng.standard_normal(shape).astype(dtype), rng=self.rng))
 
     def show(self, images: Tensor) -> Tensor:
         """What D gets to see of the images."""

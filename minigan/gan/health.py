@@ -62,6 +62,7 @@ class Health:
     """
 
     def __init__(self, judge: Leads, waits: Mapping[str, int] | None = None) -> None:
+        judge.lead(dict.fromkeys(("d_loss", "d_real", "d_fake"), math.nan))  # who does not tell is refused now
         self.judge = judge
         self.waits = waits or {}
         self._active: dict[str, str] = {}

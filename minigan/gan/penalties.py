@@ -37,8 +37,10 @@ class Penalty:
     at: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.every < 1 or self.every != int(self.every):
-            raise InputError(f"{type(self).__name__}: every = {self.every} must be at least 1, and a whole number")
+        if self.every < 1:
+            raise InputError(f"{type(self).__name__}: every = {self.every} must be at least 1")
+        if self.every != int(self.every):
+            raise InputError(f"{type(self).__name__}: every = {self.every} must be a whole number of steps")
         for name in ("weight", "gamma"):
             value = getattr(self, name, 0)
             if not 0 <= value < math.inf:

@@ -84,3 +84,8 @@ class Game:
     @property
     def backend(self) -> ArrayBackend:
         return next(iter(self.networks.values())).backend
+
+    @property
+    def precision(self) -> str:
+        """What its networks are multiplied in: "float64", "float32" or "TF32"."""
+        return self.backend.precision(next(iter(self.networks.values())).dtype)

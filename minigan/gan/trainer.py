@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, is_array
 from ..errors import InputError
 from ..nn import Module
 from ..optim import Adam, Optimizer, clip_grad_norm
@@ -60,8 +60,8 @@ class Trainer(Resumable[GameT]):
             )
         if accumulate < 1:
             raise InputError(f"accumulate = {accumulate} must be at least 1")
-        if clip_grad_norm is not None and not clip_grad_norm > 0:
-            raise InputError(f"clip_grad_norm = {clip_grad_norm} must be above 0")
+        if clip_grad_norm is not None and not 0 < clip_grad_norm < math.inf:
+            raise InputError(f"clip_grad_norm = {clip_grad_norm} must be above 0, and finite")
         self.game, self.optimizers = game, optimizers_for(game.turns, optimizers or {})
         self.clip_grad_norm, self.accumulate, self.schedule = clip_grad_norm, accumulate, schedule
         self.base_lrs = {name: optimizer.lr for name, optimizer in self.optimizers.items()}
@@ -77,6 +77,11 @@ class Trainer(Resumable[GameT]):
         wants, such as (images, labels)."""
         for batch in batches:
             parts = batch if isinstance(batch, tuple) else (batch,)
+            if not all(is_array(part) or isinstance(part, np.ndarray) for part in parts):
+                kinds = ", ".join(type(part).__name__ for part in parts)
+                raise InputError(
+                    f"a batch must be an array, or a tuple of arrays such as (images, labels), not {kinds}"
+                )
             start = time.perf_counter()
             values = self.step(*parts)
             seconds = time.perf_counter() - start
@@ -129,11 +134,14 @@ class Trainer(Resumable[GameT]):
     def learn(self, turn: Turn, rounds: Sequence[Any]) -> Report:
         """Update a player by the gradient of its mean loss over the rounds; the terms of the loss, round by round."""
         optimizer, gradients = self.optimizers[turn.name], list[Tensor]()
+        parameters = optimizer.learning
+        if not parameters:
+            raise InputError(f"nothing that {turn.name!r} could learn requires a gradient: all its layers are frozen")
         report: Report = {}
         for round in rounds:
             terms = turn.loss(round)
             loss, *others = terms.values()
-            found = grad(sum(others, loss) * (1 / len(rounds)), optimizer.params)
+            found = grad(sum(others, loss) * (1 / len(rounds)), parameters)
             gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
             for name, term in terms.items():
                 report.setdefault(name, []).append(term.data)

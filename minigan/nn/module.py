@@ -25,9 +25,9 @@ class Parameter(Tensor):
         super().__init__(data, requires_grad=True)
 
     def assign(self, array: Any) -> None:
-        """Copy ``array`` (host or backend), of the parameter's shape, into the parameter, in place."""
+        """Copy ``array`` (host or backend), of the parameter's shape, or one number into the parameter, in place."""
         array = self.backend.asarray(array.data if isinstance(array, Tensor) else array, self.dtype)
-        if array.shape != self.shape:
+        if array.ndim and array.shape != self.shape:
             raise InputError(f"{self.name or 'a parameter'} is {self.shape}, and an array of {array.shape} is not")
         self.data[...] = array
         self.bump()

@@ -39,28 +39,35 @@ class BroadcastTo(Op):
 
 
 class Sum(Op):
-    """y = sum of x over axes. Adjoint: broadcast back. With a ``scale``, y is multiplied by it before it is rounded."""
+    """y = sum of x over axes. Adjoint: broadcast back."""
 
     reads_inputs = False
 
-    def __init__(self, axes: tuple[int, ...], keepdims: bool, scale: float = 1.0) -> None:
-        self.axes, self.keepdims, self.scale = axes, keepdims, scale
+    def __init__(self, axes: tuple[int, ...], keepdims: bool) -> None:
+        self.axes, self.keepdims = axes, keepdims
 
     def forward(self, backend, x):
-        if self.scale == 1:
-            return backend.sum(x, self.axes, self.keepdims)
-        wide = backend.sum(backend.asarray(x, np.float32), self.axes, self.keepdims)
-        return backend.asarray(wide * self.scale, x.dtype)
+        return backend.sum(x, self.axes, self.keepdims)
 
     def vjp(self, g, y, x):
         kept = tuple(1 if a in self.axes else n for a, n in enumerate(x.shape))
+        return (lambda: g.reshape(kept).broadcast_to(x.shape),)
+
+
+class ScaledSum(Sum):
+    """y = scale * sum of x, multiplied before it is rounded: a float16's mean may fit where its sum does not."""
+
+    def __init__(self, axes: tuple[int, ...], keepdims: bool, scale: float) -> None:
+        super().__init__(axes, keepdims)
+        self.scale = scale
+
+    def forward(self, backend, x):
+        wide = backend.asarray(x, np.float32) if x.dtype == np.float16 else x
+        return backend.asarray(backend.sum(wide, self.axes, self.keepdims) * self.scale, x.dtype)
+
+    def vjp(self, g, y, x):
         root = self.scale**0.5  # by which twice: the scale itself may be too small for a float16
-
-        def dx():
-            scaled = g if self.scale == 1 else g * root * root
-            return scaled.reshape(kept).broadcast_to(x.shape)
-
-        return (dx,)
+        return super().vjp(g * root * root, y, x)
 
 
 # ---- arithmetic on operands of one shape and dtype ------------------------------------------------
@@ -311,7 +318,7 @@ def mean(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
     if not count:
         raise InputError(f"mean of a tensor {x.shape} over the axes {over}: there is nothing to average")
     if x.dtype == np.float16:  # whose sum may not fit where the mean does
-        return apply(Sum(over, keepdims, scale=1 / count), x)
+        return apply(ScaledSum(over, keepdims, 1 / count), x)
     return x.sum(over, keepdims) * (1 / count)
 
 

@@ -41,6 +41,7 @@ RULES: dict[str, Rule] = {
     "MatMul": lambda inputs, y: 2 * prod(y) * inputs[0][-1],
     "Linear": lambda inputs, y: prod(y) * (2 * inputs[0][-1] + len(inputs) - 2),
     "Sum": _each_input(1),
+    "ScaledSum": _each_input(1),
     "Max": _each_input(1),
     "Keep": _each_input(1),
     "Softmax": _each_input(5),  # maximum, difference, exp, sum, quotient

@@ -52,12 +52,8 @@ def batch_norm(
     count = x.size // x.shape[1]
     if count < 2:
         raise InputError(f"batch_norm: input {x.shape} has one value per channel, so no variance: use a larger batch")
-    op = BatchNorm(eps, negative_slope)
-    y = apply(op, x, weight, bias)
-    if running_mean is not None and running_var is not None:
-        running_mean += momentum * (op.mean - running_mean)
-        running_var += momentum * (op.var * (count / (count - 1)) - running_var)
-    return y
+    tracked = None if running_mean is None or running_var is None else (running_mean, running_var, momentum)
+    return apply(BatchNorm(eps, negative_slope, tracked), x, weight, bias)
 
 
 class BatchNorm(Op):
@@ -69,11 +65,15 @@ class BatchNorm(Op):
     one fused kernel; a recorded one is composed of ops, so that it can be differentiated again.
     """
 
-    def __init__(self, eps: float, negative_slope: float) -> None:
-        self.eps, self.negative_slope = eps, negative_slope
+    def __init__(self, eps: float, negative_slope: float, tracked: tuple[Array, Array, float] | None = None) -> None:
+        self.eps, self.negative_slope, self.tracked = eps, negative_slope, tracked
 
     def forward(self, backend, x, weight, bias):
-        y, self.mean, self.var = backend.batch_norm(x, weight, bias, self.eps, self.negative_slope)
+        settings = self.eps, self.negative_slope
+        if self.tracked is None:
+            y, self.mean, self.var = backend.batch_norm(x, weight, bias, *settings)
+        else:
+            y, self.mean, self.var = backend.batch_norm_tracked(x, weight, bias, *self.tracked, *settings)
         return y
 
     def vjp(self, g, y, x, weight, bias):

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..errors import InputError
 from ..files import write_atomically
@@ -22,8 +22,8 @@ class Journal:
     Both follow from the lines alone, so going on from step N with the first N lines is as if there had been no break.
     """
 
-    def __init__(self, path: Path, health: Health) -> None:
-        self.path, self.health = path, health
+    def __init__(self, path: Path, health: Health, precision: str = "") -> None:
+        self.path, self.health, self.precision = path, health, precision
         self.history: dict[str, list[float]] = {}
         self.alarms: list[Alarm] = []
         self._file: IO[str] | None = None
@@ -38,7 +38,7 @@ class Journal:
             )
         for number, line in enumerate(lines, start=1):
             try:
-                values = {k: math.nan if v is None else float(v) for k, v in json.loads(line).items() if k != "alarms"}
+                values = numbers(json.loads(line))
                 if values["step"] != number:
                     raise ValueError(f"step {values['step']}")
                 self._take(values)
@@ -53,7 +53,9 @@ class Journal:
         """Write the record down, with what was ``measured`` after it; the alarms that it raised, part of its line."""
         values = {**record.as_dict(), **(measured or {})}
         raised = self._take(values)
-        line = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        line: dict[str, Any] = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        if self.precision:
+            line["precision"] = self.precision
         if raised:
             line["alarms"] = [{"kind": alarm.kind, "text": alarm.text} for alarm in raised]
         if self._file is None:
@@ -98,6 +100,12 @@ def append(history: dict[str, list[float]], values: Mapping[str, float]) -> None
         history.setdefault(name, [math.nan] * before).append(values.get(name, math.nan))
 
 
+def numbers(line: Mapping[str, Any]) -> dict[str, float]:
+    """Of a line of metrics.jsonl, what is drawn."""
+    words = ("alarms", "precision")
+    return {name: math.nan if v is None else float(v) for name, v in line.items() if name not in words}
+
+
 def measured(history: Mapping[str, Sequence[float]]) -> tuple[list[float], list[float]]:
     """The steps at which a Frechet distance was measured, and the distances."""
     pairs = zip(history["step"], history.get("frechet", ()), strict=False)
@@ -124,7 +132,7 @@ def read_journal(path: Path) -> tuple[dict[str, list[float]], list[Alarm]]:
                 raise KeyError
             found = values.pop("alarms", [])
             alarms += [Alarm(int(values["step"]), alarm["kind"], alarm["text"]) for alarm in found]
-            append(history, {name: math.nan if value is None else float(value) for name, value in values.items()})
+            append(history, numbers(values))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InputError(f"{path}: line {number} is not the record of a step: is it a training's?") from None
     return history, alarms

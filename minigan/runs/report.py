@@ -44,7 +44,7 @@ def page(out: Path, history: Mapping[str, Sequence[float]], alarms: Sequence[Ala
         samples(out),
         figures(history),
         section("Configuration", table(shown(config))),
-        section("Environment", table(facts.get("versions", {}))),
+        section("Environment", table(facts.get("versions", {}) | known(facts, "precision"))),
     ]
     return PAGE.format(title=html.escape(title), style=STYLE, body="\n".join(body), script=SCRIPT)
 
@@ -161,6 +161,11 @@ def figures(history: Mapping[str, Sequence[float]]) -> str:
 def table(values: Mapping[str, Any]) -> str:
     rows = "".join(f"<tr><th>{html.escape(str(k))}<td>{html.escape(str(v))}" for k, v in values.items())
     return f"<table class=facts>{rows}</table>" if rows else "<p class=note>Not known: there is no checkpoint.</p>"
+
+
+def known(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What checkpoints of former versions do not tell is left out."""
+    return {name: facts[name]} if facts.get(name) else {}
 
 
 def shown(config: Mapping[str, Any]) -> dict[str, Any]:

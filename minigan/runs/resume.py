@@ -73,6 +73,7 @@ class Keeper:
             "config": self.config,
             "architecture": self.architecture,
             "versions": versions(),
+            "precision": self.journal.precision,
         }
         if self.best is not None:  # the best so far is part of the state: going back brings the former best back
             arrays, facts = {**arrays, **self.best.arrays()}, {**facts, "best": self.best.facts()}

@@ -40,7 +40,7 @@ class Run:
         training.gif            the same grid through time, from frames/
         curves.png              losses; D(x) and D(G(z))
         interpolation.png       walks between two latents, a row each (or whatever ``looks`` finishes with)
-        metrics.jsonl           what each step did, a line of JSON each, with the alarms that it raised
+        metrics.jsonl           what each step did, a line of JSON each, with its precision and the alarms it raised
         model.safetensors       the generator; where there are several, each under its name
         best.safetensors        the generator at its lowest Frechet distance, with ``best``
         checkpoints/            the whole state, at each epoch's end and every ``checkpoint_every`` steps
@@ -91,7 +91,8 @@ class Run:
         self.claim = claim_folder(out, base, resume=resume, inputs=loader.dataset.root)
         try:
             self.out = self.claim.path
-            self.journal = Journal(self.out / "metrics.jsonl", Health(trainer.game, trainer.game.waits()))
+            health = Health(trainer.game, trainer.game.waits())
+            self.journal = Journal(self.out / "metrics.jsonl", health, trainer.game.precision)
             self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
             if resume:
                 self.keeper.resume()

@@ -21,6 +21,7 @@ from .. import backend as backends
 from .. import ops
 from ..backend import ArrayBackend
 from ..backend.cupy_backend import CupyBackend
+from ..backend.numba.backend import LOOPS, NumbaBackend
 from ..backend.numpy_backend import NumpyBackend
 from ..errors import InputError
 from ..gradcheck import BOUNDS, STEP, worst_mismatches
@@ -29,7 +30,7 @@ from .gradcheck_table import CASES, Case, op_classes
 from .spelled import Spelled, spell, values
 from .tracing import trace
 
-BACKENDS: tuple[type[ArrayBackend], ...] = (ArrayBackend, NumpyBackend, CupyBackend)
+BACKENDS: tuple[type[ArrayBackend], ...] = (ArrayBackend, NumpyBackend, NumbaBackend, CupyBackend)
 LINE = 108  # characters
 SHOWN = 6  # elements of a list of them
 
@@ -167,6 +168,9 @@ class _Explained:
         for kernel in self._kernels():
             method = getattr(ArrayBackend, kernel)
             lines += [f"The reference kernel, {_place(method)}:", *_source(method), ""]
+        for kernel in self._kernels(("forward", "vjp")):
+            for loop in LOOPS.get(kernel, ()):
+                lines += [f"A loop of {kernel} in the numba backend, {_place(loop)}:", *_source(loop), ""]
         example = self._example()
         lines += [f"Run on {example}:", ""]
         for label, array in zip(self.labels, self.inputs, strict=True):
@@ -302,6 +306,7 @@ def _cut(text: str) -> str:
 
 
 def _source(thing: Any) -> list[str]:
+    thing = getattr(thing, "py_func", thing)  # what Numba has compiled
     return indent(dedent(inspect.getsource(thing)).rstrip(), "    ").splitlines()
 
 
@@ -312,4 +317,5 @@ def _file(thing: Any) -> str:
 
 def _place(thing: Any) -> str:
     """file:line"""
+    thing = getattr(thing, "py_func", thing)
     return f"{_file(thing)}:{inspect.getsourcelines(inspect.unwrap(thing))[1]}"

@@ -24,8 +24,9 @@ from ..errors import InputError
 from ..gradcheck import BOUNDS, Mismatch, worst_mismatches
 from ..observer import Observer
 from ..ops import conv2d, conv_transpose2d
+from ..ops.arithmetic import ScaledSum
 from ..ops.translate import translate
-from ..tensor import Node, Op, Tensor
+from ..tensor import Node, Op, Tensor, apply
 
 # ---- inputs --------------------------------------------------------------------------------------
 
@@ -161,6 +162,7 @@ CASES = [
     Case("sum: keepdims", lambda x: x.sum(1, keepdims=True) * x, strided(3, 4)),
     Case("mean", lambda x: x.mean() * x, (2, 3)),
     Case("mean: axes, keepdims", lambda x: x.mean((0, 2), keepdims=True) * x, transposed(2, 3, 2)),
+    Case("mean: scaled before it is rounded", lambda x: apply(ScaledSum((0,), True, 0.5), x) * x, strided(2, 3)),
     Case("broadcast_to", lambda x: x.broadcast_to((4, 3, 2)) ** 2, (3, 1)),
     Case("broadcast_to: scalar", lambda x: x.broadcast_to((2, 3)) ** 2, ()),
     Case("sum_to", lambda x: x.sum_to((3, 1)) ** 2, (2, 3, 2)),

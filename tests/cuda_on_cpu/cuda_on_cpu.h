@@ -5,6 +5,9 @@
 // reported (a GPU would hang, or worse). The threads between two barriers run in ascending or in descending order, as
 // the launch asks: a kernel that misses a barrier gives different results in the two.
 //
+// What a warp does together (__shfl_xor_sync, mma) is a barrier of its 32 threads, who show each other their registers.
+// An asynchronous copy to shared memory happens when its thread waits for it, and not before.
+//
 // Most kernels have no barrier. A block's first thread runs as a fiber, and when it ends without having met a barrier,
 // the others run as plain calls.
 
@@ -12,14 +15,17 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <ucontext.h>
 
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #define __global__
 #define __device__
 #define __shared__ static
+#define __launch_bounds__(...)
 
 struct dim3 {
     unsigned x, y, z;
@@ -34,12 +40,12 @@ namespace cuda_on_cpu {
 
 // ---- fibers: each serves one thread of a block after the other, and is never taken down ----------------------------
 
-const int MAX_THREADS = 1024, STACK_BYTES = 64 * 1024;
+const int MAX_THREADS = 1024, WARP = 32, STACK_BYTES = 64 * 1024;
 
-enum State { FRESH, WAITING, DONE };
+enum State { RUNNING, AT_BARRIER, IN_WARP, DONE };
 
 struct Fiber {
-    State state = FRESH;
+    State state = DONE;
     bool started = false;
     void* stack = nullptr;
     ucontext_t context;
@@ -90,36 +96,103 @@ static void run(int thread) {
     switch_to(scheduler, fiber);
 }
 
-static void wait_for_block() {
+static void wait_in(State state, const char* otherwise) {
     if (plain) {
-        error = "a thread came to __syncthreads() that others of its block passed by";
+        error = otherwise;
         return;
     }
-    fibers[current].state = WAITING;
+    fibers[current].state = state;
     switch_to(fibers[current], scheduler);
 }
 
+static void wait_for_block() {
+    wait_in(AT_BARRIER, "a thread came to __syncthreads() that others of its block passed by");
+}
+
+static void wait_for_warp() {
+    wait_in(IN_WARP, "a thread came to what its warp does together, and others of the warp passed by");
+}
+
+// Run the threads first .. end - 1 of a warp until each of them has ended or waits for the block.
+static void run_warp(int first, int end, bool descending) {
+    for (;;) {
+        int together = 0;
+        for (int i = first; i < end; i++) {
+            int thread = descending ? first + end - 1 - i : i;
+            if (fibers[thread].state == RUNNING) run(thread);
+        }
+        for (int i = first; i < end; i++) together += fibers[i].state == IN_WARP;
+        if (!together) return;
+        if (together < end - first) error = "some threads of a warp do together what the others do not come to";
+        for (int i = first; i < end; i++)
+            if (fibers[i].state == IN_WARP) fibers[i].state = RUNNING;
+    }
+}
+
+// ---- what a warp does together ---------------------------------------------------------------------------------------
+
+struct Slot {
+    double words[8];
+    template <class T>
+    const T& as() const { return *(const T*)words; }
+};
+
+// By turn and thread: the registers that it shows the others. Nobody overwrites what another may still have to read:
+// when a thread comes to its next turn but one, all have come to the next, and so are done with this.
+static Slot shown[2][MAX_THREADS];
+static int turns[MAX_THREADS];
+
+template <class T>
+static const Slot* show(const T& value) {
+    Slot* all = shown[turns[current]++ % 2];
+    memcpy(all + current, &value, sizeof value);
+    wait_for_warp();
+    return all;
+}
+
+template <class T>
+T shuffle_xor(T value, int mask) {
+    const Slot* all = show(value);
+    return all[current ^ mask].template as<T>();
+}
+
+// ---- asynchronous copies ---------------------------------------------------------------------------------------------
+
+struct Copy {
+    void* to;
+    const void* from;  // null: zeros
+    int group;
+};
+
+static std::vector<Copy> under_way[MAX_THREADS];
+static int groups[MAX_THREADS];  // that the thread has closed
+
 static void run_block(int threads, bool descending) {
-    auto number = [=](int i) { return descending ? threads - 1 - i : i; };
+    int first = descending ? threads - 1 : 0;
+    for (int i = 0; i < threads; i++) fibers[i].state = RUNNING, under_way[i].clear(), groups[i] = turns[i] = 0;
     plain = false;
-    run(number(0));
-    if (fibers[number(0)].state == DONE) {
+    run(first);
+    if (fibers[first].state == DONE) {
         plain = true;
         for (int i = 1; i < threads; i++) {
-            current = number(i);
+            current = descending ? threads - 1 - i : i;
             threadIdx = {current % blockDim.x, current / blockDim.x % blockDim.y, current / blockDim.x / blockDim.y};
             call(arguments);
         }
         return;
     }
-    for (int i = 1; i < threads; i++) run(number(i));
+    int warps = (threads + WARP - 1) / WARP;
     for (;;) {
+        for (int i = 0; i < warps; i++) {
+            int warp = descending ? warps - 1 - i : i;
+            run_warp(warp * WARP, min(warp * WARP + WARP, threads), descending);
+        }
         int waiting = 0;
-        for (int i = 0; i < threads; i++) waiting += fibers[i].state == WAITING;
+        for (int i = 0; i < threads; i++) waiting += fibers[i].state == AT_BARRIER;
         if (!waiting) return;
         if (waiting < threads) error = "some threads of a block ended while others waited at __syncthreads()";
         for (int i = 0; i < threads; i++)
-            if (fibers[number(i)].state == WAITING) run(number(i));
+            if (fibers[i].state == AT_BARRIER) fibers[i].state = RUNNING;
     }
 }
 
@@ -175,6 +248,60 @@ const char* signature(void (*)(P...)) {
 }  // namespace cuda_on_cpu
 
 #define __syncthreads() cuda_on_cpu::wait_for_block()
+#define __shfl_xor_sync(mask, value, lanes) cuda_on_cpu::shuffle_xor(value, lanes)
+
+// ---- the five instructions that tensor.cu is written with, see there -----------------------------------------------
+
+#define TENSOR_CORES_ON_CPU
+
+// cp.async of 16 bytes, or of zeros where `from` is null
+static inline void copy_async(void* to, const void* from) {
+    if ((size_t)to % 16 || (size_t)from % 16) cuda_on_cpu::error = "cp.async between addresses that are no multiple of 16";
+    cuda_on_cpu::under_way[cuda_on_cpu::current].push_back({to, from, cuda_on_cpu::groups[cuda_on_cpu::current]});
+}
+
+// cp.async.commit_group
+static inline void close_group() { cuda_on_cpu::groups[cuda_on_cpu::current]++; }
+
+// cp.async.wait_group: all groups but the last `pending` closed ones have arrived
+template <int pending>
+static void wait_for_groups() {
+    auto& copies = cuda_on_cpu::under_way[cuda_on_cpu::current];
+    int last = cuda_on_cpu::groups[cuda_on_cpu::current] - pending;
+    size_t left = 0;
+    for (auto& copy : copies)
+        if (copy.group >= last)
+            copies[left++] = copy;
+        else if (copy.from)
+            memcpy(copy.to, copy.from, 16);
+        else
+            memset(copy.to, 0, 16);
+    copies.resize(left);
+}
+
+// cvt.rna.tf32: to 10 bits of mantissa, ties away from zero
+static inline unsigned to_tf32(float value) {
+    unsigned bits;
+    memcpy(&bits, &value, 4);
+    return (bits & 0x7f800000) == 0x7f800000 ? bits : (bits + 0x1000) & 0xffffe000;
+}
+
+// mma.sync.m16n8k8: c (16, 8) += a (16, 8) b (8, 8), dealt to the lanes of a warp as PTX tells
+static inline void multiply_add(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+    using namespace cuda_on_cpu;
+    struct Shown {
+        float a[4], b[2];
+    } mine;
+    memcpy(mine.a, a, sizeof a), memcpy(mine.b, b, sizeof b);
+    const Slot* all = show(mine);
+    int warp = current / WARP * WARP, lane = current % WARP, row = lane / 4, column = lane % 4 * 2;
+    for (int k = 0; k < 8; k++)
+        for (int i = 0; i < 4; i++) {
+            int m = row + i / 2 * 8, n = column + i % 2;
+            c[i] += all[warp + m % 8 * 4 + k % 4].as<Shown>().a[m / 8 + k / 4 * 2] *
+                    all[warp + n * 4 + k % 4].as<Shown>().b[k / 4];
+        }
+}
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 

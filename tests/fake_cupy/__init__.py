@@ -13,8 +13,9 @@ because = ""  # why no GPU could be used
 
 def install(reason: str = "") -> None:
     global installed, because
-    for name in [name for name in sys.modules if name.split(".")[0] == "cupy"]:
+    for name in [name for name in sys.modules if name.split(".")[0] in ("cupy", "cupyx")]:
         del sys.modules[name]
+    sys.modules["cupyx"] = None  # type: ignore[assignment] # CuPy's own, if it is installed, would not fit the stand-in
     sys.path.insert(0, str(FOLDER))
     try:
         import cupy  # noqa: F401

@@ -32,8 +32,8 @@ def batches(size, count):
 
 
 @pytest.mark.parametrize("size", WIDTHS)
-def test_float64(size):
-    game = make_game(size, np.float64)
+def test_float64(fast, size):
+    game = make_game(size, np.float64, backend=fast.name)
     for real in batches(size, 100):
         game.step(real)
         game.compare(1e-10 if game.count == 1 else 1e-8)
@@ -56,16 +56,16 @@ def test_reference_backend():
     ],
     ids=["adam-decayed", "adamw", "rmsprop", "sgd"],
 )
-def test_other_optimizers(optimizer, settings):
-    game = make_game(28, np.float64, optimizer=optimizer, **settings)
+def test_other_optimizers(fast, optimizer, settings):
+    game = make_game(28, np.float64, backend=fast.name, optimizer=optimizer, **settings)
     for real in batches(28, 5):
         game.step(real)
         game.compare(1e-8)
 
 
 @pytest.mark.parametrize("size", WIDTHS)
-def test_float32_one_step(size):
-    game = make_game(size, np.float32)
+def test_float32_one_step(fast, size):
+    game = make_game(size, np.float32, backend=fast.name)
     for real in batches(size, 1):
         game.step(real)
     game.compare_losses(1e-5)

@@ -185,7 +185,7 @@ GAMES = {
 }
 
 
-def make_game(name, dtype, **changes):
+def make_game(name, dtype, place="numpy", **changes):
     game = GAMES[name]
     model = gan.MODELS[game.model]
     architecture = {"model": game.model, "image_size": 28, "channels": 1, "width": game.width, "z_dim": Z_DIM}
@@ -198,7 +198,7 @@ def make_game(name, dtype, **changes):
                 nn.spectral_norm(layer, rng=np.random.default_rng(3))
     settings = {"n_critic": 1, **game.settings, **changes}
     for network in (generator, discriminator):
-        network.to("numpy", dtype)
+        network.to(place, dtype)
     if model.optimizer == "adam":
         players = {"g": generator, "d": discriminator}
         settings["optimizers"] = {who: optim.Adam(p.parameters(), **game.adam) for who, p in players.items()}
@@ -226,6 +226,15 @@ def test_float64(name):
         if game.count < 3 or game.count % 10 == 0:
             game.compare(1e-10 if game.count == 1 else 1e-8)
     assert game.count == 100
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_the_other_fast_backend(name):
+    pytest.importorskip("numba")
+    game = make_game(name, np.float64, place="numba")
+    for batch in batches(name, 10):
+        game.step(*batch)
+        game.compare(1e-10 if game.count == 1 else 1e-8)
 
 
 @pytest.mark.parametrize("name", GAMES)

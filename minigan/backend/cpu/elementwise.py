@@ -28,15 +28,15 @@ from . import scratch, threads
 CHUNK = 1 << 18  # elements
 
 
-def over_chunks(function: Callable[..., None], *arrays: np.ndarray) -> None:
+def over_chunks(function: Callable[..., None], *arrays: np.ndarray, chunk: int = CHUNK) -> None:
     """Call ``function`` on matching chunks of flat arrays, the last of which is its output."""
     size = arrays[0].size
 
     def task(index: int) -> None:
-        part = slice(index * CHUNK, (index + 1) * CHUNK)
+        part = slice(index * chunk, (index + 1) * chunk)
         function(*(array[part] for array in arrays))
 
-    threads.run(task, -(-size // CHUNK), cost=4 * size)
+    threads.run(task, -(-size // chunk), cost=4 * size)
 
 
 def leaky_relu(x: np.ndarray, out: np.ndarray, negative_slope: float) -> None:

@@ -15,12 +15,15 @@ same ones. So each of the s s' phases is a stride-1 convolution of g with its ow
 forward, nothing is added up in memory. Only with few channels (images) is col2im the cheaper: its columns are then
 small.
 
-The weight gradient is g^T cols, summed over tiles: into a fixed number of partial sums, added in order.
+The weight gradient is g^T cols, summed over tiles: into a fixed number of partial sums, added in order. Of a small
+batch the sums would be larger than what is summed. So its weight is cut by rows of taps instead: each is one product
+of g^T with what these taps see of all images, and nothing is left to add.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -31,11 +34,14 @@ from . import scratch, threads
 TILE_BYTES = 1_200_000  # of columns at a time, but
 TILE_ROWS = 512  # at least, so that w, which BLAS reads anew for every tile, is worth reading
 SHORT_ROWS = 2048  # of a few numbers each, next to the pixels: fewer are not worth waking a thread for
+FEW_ROWS = 1024  # of columns up to which a weight gradient is cut by taps
 PARTIALS = 8  # partial sums of a weight gradient, so at most so many threads work on it
 THIN = 4  # channels up to which the input gradient goes by col2im
 
+Columns = Callable[..., np.ndarray]  # ``columns`` of below, or a faster function that does the same
 
-def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry) -> None:
+
+def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
     """x (N, H, W, C), w (F, kh, kw, C) -> y (N, oh, ow, F)"""
     matrix = w.reshape(len(w), -1).T
     if is_product(geometry):
@@ -50,7 +56,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry) 
     threads.run(task, len(tiles), cost=y.size * len(matrix) / 8)
 
 
-def conv2d_input(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry) -> None:
+def conv2d_input(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
     """g (N, oh, ow, F), w (F, kh, kw, C) -> x (N, H, W, C)"""
     if is_product(geometry):
         matrix = w.reshape(len(w), -1)
@@ -83,10 +89,13 @@ def conv2d_input(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeom
     threads.run(task, len(tiles), cost=g.size * w[0].size / 8)
 
 
-def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeometry) -> None:
+def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
     """x (N, H, W, C), g (N, oh, ow, F) -> w (F, kh, kw, C)"""
-    matrix = w.reshape(len(w), -1)
     direct = is_product(geometry)
+    few = len(x) * math.prod(geometry.out_hw) <= FEW_ROWS
+    if few and not direct and x.shape[-1] > THIN and geometry.kernel_hw[0] > 1:
+        return _weight_by_taps(x, g, w, geometry, columns)
+    matrix = w.reshape(len(w), -1)
     window = Window.forward(geometry)
     row_bytes = x.itemsize * matrix.shape[1]
     tiles = _tiles(len(x), geometry.out_hw, row_bytes)
@@ -113,6 +122,19 @@ def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeo
         np.sum(partials, axis=0, out=matrix)
 
 
+def _weight_by_taps(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
+    """A product for each row of taps."""
+    kh, kw = geometry.kernel_hw
+    (p, q), (down, _) = geometry.padding, geometry.dilation
+    rows, out = g.reshape(-1, len(w)).T, w.reshape(len(w), kh, -1)
+
+    def task(a: int) -> None:
+        window = Window((down * a - p, -q), geometry.stride, geometry.dilation, (1, kw), geometry.out_hw)
+        np.matmul(rows, columns(x, window, slice(0, len(x)), slice(0, geometry.out_hw[0])), out=out[:, a])
+
+    threads.run(task, kh, cost=g.size * w[0].size / 8)
+
+
 def is_product(geometry: ConvGeometry) -> bool:
     """Whether the columns are x itself: 1x1 kernels, or one window that covers the whole input."""
     if geometry.padding != (0, 0):
@@ -122,11 +144,11 @@ def is_product(geometry: ConvGeometry) -> bool:
 
 
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """out = a b for matrices, cut along the longer side of out: at most 16 blocks, none of less than 15 Mflop."""
+    """out = a b for matrices, cut along the longer side of out: at most 16 blocks, each of 15 Mflop or 2 MB."""
     rows, cols = out.shape
     down = rows >= cols
     length = max(rows, cols)
-    worth = 2 * a.shape[1] * out.size // 15_000_000
+    worth = max(2 * a.shape[1] * out.size // 15_000_000, (a.nbytes + b.nbytes + out.nbytes) // 2_000_000)
     step = -(-length // max(1, min(16, length // 64, worth - worth % 2)))  # an even number, for two threads
     blocks = [slice(start, start + step) for start in range(0, length, step)]
 

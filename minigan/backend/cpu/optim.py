@@ -12,7 +12,7 @@ written once. The two corrections are folded into the step size and eps, which s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,6 +28,26 @@ def flat_views(arrays: Sequence[np.ndarray]) -> list[np.ndarray] | None:
     if all(array.flags.c_contiguous for array in ordered):
         return [array.reshape(-1) for array in ordered]
     return None
+
+
+def over_chunks(update: Callable[..., None], groups: Sequence[Sequence[np.ndarray]], *settings: float) -> None:
+    """``update(p, g, *state, *settings)`` on chunks of every parameter, the settings as numbers of its dtype."""
+    tasks: list[list[list[np.ndarray]]] = [[]]
+    filled = 0
+    for arrays in groups:
+        for start in range(0, arrays[0].size, CHUNK):
+            if filled >= CHUNK // 2:  # small parameters share a task
+                tasks.append([])
+                filled = 0
+            tasks[-1].append([array[start : start + CHUNK] for array in arrays])
+            filled += tasks[-1][-1][0].size
+    numbers = {dtype: [dtype.type(number) for number in settings] for dtype in {group[0].dtype for group in groups}}
+
+    def task(index: int) -> None:
+        for arrays in tasks[index]:
+            update(*arrays, *numbers[arrays[0].dtype])
+
+    threads.run(task, len(tasks), cost=28 * sum(arrays[0].size for arrays in groups))
 
 
 def adam(
@@ -63,18 +83,4 @@ def adam(
         t *= rate
         p -= t
 
-    tasks: list[list[list[np.ndarray]]] = [[]]
-    filled = 0
-    for arrays in groups:
-        for start in range(0, arrays[0].size, CHUNK):
-            if filled >= CHUNK // 2:  # small parameters share a task
-                tasks.append([])
-                filled = 0
-            tasks[-1].append([array[start : start + CHUNK] for array in arrays])
-            filled += tasks[-1][-1][0].size
-
-    def task(index: int) -> None:
-        for arrays in tasks[index]:
-            update(*arrays)
-
-    threads.run(task, len(tasks), cost=28 * sum(arrays[0].size for arrays in groups))
+    over_chunks(update, groups)

@@ -27,14 +27,11 @@ __device__ inline index_t flat_index() { return (index_t)blockIdx.x * THREADS + 
 // then every gridDim.y * lanes further on; the lanes meet in shared memory. That leaves gridDim.y partial sums for each
 // column, partial[b * columns + column], which whoever needs the total adds up in their order.
 
-template <class Value, class Term>
-__device__ void partial_sums(Term term, Value* partial, int rows, int columns) {
+// What the threads of a block have found for a column, added up in the order of the lanes and left as its partial sum.
+template <class Value>
+__device__ void leave_partial(Value sum, Value* partial, int columns) {
     __shared__ Value lanes[THREADS];
     int column = blockIdx.x * blockDim.x + threadIdx.x;
-    Value sum = Value();
-    if (column < columns)
-        for (index_t row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y)
-            sum += term(row * columns + column);
     lanes[threadIdx.y * blockDim.x + threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.y == 0 && column < columns) {
@@ -43,14 +40,55 @@ __device__ void partial_sums(Term term, Value* partial, int rows, int columns) {
     }
 }
 
+template <class Value, class Term>
+__device__ void partial_sums(Term term, Value* partial, int rows, int columns) {
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    Value sum = Value();
+    if (column < columns)
+        for (index_t row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y)
+            sum += term(row * columns + column);
+    leave_partial(sum, partial, columns);
+}
+
 struct Element {
     const real* x;
     __device__ real operator()(index_t i) const { return x[i]; }
 };
 
+// The sum of a column's parts, for all threads of the block, which must all come here: each lane adds up its share.
 template <class Value>
 __device__ Value total(const Value* partial, int parts, int columns, int column) {
-    Value sum = partial[column];
-    for (int part = 1; part < parts; part++) sum += partial[(index_t)part * columns + column];
+    __shared__ Value shares[THREADS];
+    Value sum = Value();
+    if (column < columns)
+        for (int part = threadIdx.y; part < parts; part += blockDim.y) sum += partial[(index_t)part * columns + column];
+    shares[threadIdx.y * blockDim.x + threadIdx.x] = sum;
+    __syncthreads();
+    sum = shares[threadIdx.x];
+    for (unsigned lane = 1; lane < blockDim.y; lane++) sum += shares[lane * blockDim.x + threadIdx.x];
     return sum;
+}
+
+// ---- four neighbouring channels at a time: 16 bytes are the most that a thread can load or store at once -------------
+
+struct alignas(16) Real4 {
+    real x, y, z, w;
+    __device__ void operator+=(const Real4& o) { x += o.x, y += o.y, z += o.z, w += o.w; }
+};
+
+// ---- which windows a pixel is in -------------------------------------------------------------------------------------
+
+// Along one axis, position h is in window i by tap a where s i = h + p - d a: by the taps first, first + step, ..., in
+// the windows window, window - back, ...
+struct Meeting {
+    int first, step, window, back;
+};
+
+__device__ inline Meeting meeting(int h, int s, int p, int d, int taps) {
+    h += p;
+    if (d == 1) return Meeting{h % s, s, h / s, 1};
+    int step = 1, first = 0;
+    while (d * step % s) step++;
+    while (first < step && (h - d * first) % s) first++;
+    return first < step ? Meeting{first, step, (h - d * first) / s, d * step / s} : Meeting{taps, 1, 0, 0};
 }

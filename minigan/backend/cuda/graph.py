@@ -51,7 +51,7 @@ class Graphs:
         """
         backend, cuda = self.backend, self.backend.xp.cuda
         backend.synchronize()
-        cuda.get_default_memory_pool().free_all_blocks()  # the graphs need as much as the eager step has given back
+        backend.xp.get_default_memory_pool().free_all_blocks()  # what the eager step gave back, the graphs need
         inputs = [backend.empty(array.shape, array.dtype) for array in arrays]
         brought = Brought(backend, host_bytes, number)
         with cuda.using_allocator(self._pool.malloc), self._stream, taped(brought):
@@ -80,6 +80,7 @@ class Replay:
             own[...] = array
         self._brought.bring(number)
         self._graph.launch()
+        self._brought.draw_ahead()
         return self._result
 
 
@@ -96,20 +97,30 @@ class Brought(Tape):
         self._copied = cuda.Event(disable_timing=True)
         self._copied.record()
         self._actions: list[Callable[[], Any]] = []
+        self._leading, self._places = DrawnAhead(), list[np.ndarray]()  # draws that the step begins with
 
     def bring(self, number: int) -> None:
         """The host's part of step ``number``."""
         if not self._done:
             self._number = number
             self._copied.synchronize()  # the copy of the last replay reads the block
-            for action in self._actions:
+            drawn = self._leading.take()
+            for host, value in zip(self._places, drawn, strict=False):
+                host[...] = value
+            for action in self._actions[len(drawn) :]:
                 action()
         self._done = False
         stream = self._backend.xp.cuda.get_current_stream()
         self._device.data.copy_from_host_async(self._host.ctypes.data, self._host.nbytes, stream)
         self._copied.record(stream)
 
-    def from_host(self, backend: Any, make: Callable[..., np.ndarray], *step: int) -> Array:
+    def draw_ahead(self) -> None:
+        """What the next step begins with, while the device computes this one."""
+        self._leading.draw()
+
+    def from_host(
+        self, backend: Any, make: Callable[..., np.ndarray], *step: int, rng: np.random.Generator | None = None
+    ) -> Array:
         value = make(*step)
         start, self.bytes = self.bytes, self.bytes + aligned(value.nbytes)
         if self.bytes > self._host.nbytes:
@@ -117,6 +128,9 @@ class Brought(Tape):
         block = slice(start, start + value.nbytes)
         host, device = (view(memory[block], value.shape, value.dtype) for memory in (self._host, self._device))
         host[...] = value
+        if rng is not None and not step and len(self._actions) == len(self._places):  # nothing else came before
+            self._places.append(host)
+            self._leading.add(make, rng)
         self._actions.append(partial(self._refill, host, make, bool(step)))
         return device
 
@@ -126,6 +140,52 @@ class Brought(Tape):
     def on_host(self, action: Callable[[], Any]) -> None:
         action()
         self._actions.append(action)
+
+
+class DrawnAhead:
+    """Random numbers drawn before their turn, such that nobody can tell: not by a generator's state, not by what comes.
+
+    The generators are put back to where they were. When the turn comes and they are still there, the numbers count, and
+    the generators are set to where drawing them has led. If not, somebody else has drawn: the numbers are forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._draws: list[tuple[Callable[[], np.ndarray], np.random.Generator]] = []
+        self._ahead: tuple[list[np.ndarray], list[Any], list[Any]] | None = None  # values, states before, states after
+
+    def add(self, make: Callable[[], np.ndarray], rng: np.random.Generator) -> None:
+        self._draws.append((make, rng))
+
+    def draw(self) -> None:
+        before = self._states()
+        values = [make() for make, _ in self._draws]
+        self._ahead = values, before, self._states()
+        self._set(before)
+
+    def take(self) -> list[np.ndarray]:
+        """The values, as if drawn now; none where they would be others."""
+        if self._ahead is None:
+            return []
+        values, before, after = self._ahead
+        self._ahead = None
+        if not all(map(equal_states, before, self._states())):
+            return []
+        self._set(after)
+        return values
+
+    def _states(self) -> list[Any]:
+        return [rng.bit_generator.state for _, rng in self._draws]
+
+    def _set(self, states: list[Any]) -> None:
+        for (_, rng), state in zip(self._draws, states, strict=True):
+            rng.bit_generator.state = state
+
+
+def equal_states(a: Any, b: Any) -> bool:
+    """Of bit generators: numbers, strings and arrays in nested dicts."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal_states(a[name], b[name]) for name in a)
+    return np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b
 
 
 def view(block: Array, shape: tuple[int, ...], dtype: np.dtype) -> Array:

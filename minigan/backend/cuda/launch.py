@@ -13,7 +13,8 @@ from ...errors import InputError
 from ..base import Array
 
 THREADS = 256  # of a block, as in common.cuh
-C_NAMES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+FLOAT_ONLY = ("tensor",)  # files
+C_NAMES: dict[np.dtype, str] = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 REINSTALL = 'pip install --force-reinstall "minigan[cuda13]" (CUDA 13) or "minigan[cuda12]" (CUDA 12)'
 
 
@@ -47,7 +48,7 @@ class Kernels:
 
     def _compile(self, file: str, dtype: np.dtype) -> Any:
         """``file``.cu with REAL as ``dtype``."""
-        module = self.cupy.RawModule(code=source(file), options=("-std=c++17", f"-DREAL={C_NAMES[dtype]}"))
+        module = self.cupy.RawModule(code=source(file), options=options(dtype))
         try:
             module.compile()
         except self.cupy.cuda.compiler.CompileException as error:
@@ -110,11 +111,32 @@ def version(number: int) -> str:
     return f"{number // 1000}.{number % 1000 // 10}"
 
 
+def options(dtype: np.dtype) -> tuple[str, ...]:
+    """For the compiler."""
+    return "-std=c++17", f"-DREAL={C_NAMES[dtype]}"
+
+
 @cache
 def source(file: str) -> str:
-    """A kernel file behind the common header, with the line numbers of the file."""
-    header, body = ((Path(__file__).parent / name).read_text() for name in ("common.cuh", f"{file}.cu"))
-    return f'#line 1 "common.cuh"\n{header}\n#line 1 "{file}.cu"\n{body}'
+    """A kernel file behind the common header, with what it includes of this folder; lines keep their numbers."""
+    return f"{part('common.cuh')}\n{part(f'{file}.cu')}"
+
+
+def part(name: str) -> str:
+    folder = Path(__file__).parent
+    lines = [f'#line 1 "{name}"']
+    for number, line in enumerate((folder / name).read_text().splitlines(), start=1):
+        if line.startswith("#include "):
+            lines += [part(line.split('"')[1]), f'#line {number + 1} "{name}"']
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def units() -> list[tuple[str, np.dtype]]:
+    """What is compiled: each file, for each dtype that it is for."""
+    files = sorted(path.stem for path in Path(__file__).parent.glob("*.cu"))
+    return [(file, dtype) for file in files for dtype in C_NAMES if dtype == np.float32 or file not in FLOAT_ONLY]
 
 
 def ceil_div(a: int, b: int) -> int:

@@ -1,35 +1,55 @@
 // Batch norm over the pixels of each channel, fused with the leaky ReLU that follows. A picture is a (rows, C) matrix
-// of R = N H W pixels. Each pass over x leaves partial sums (see common.cuh); the next pass begins by adding them up.
+// of R = N H W pixels. The first pass over x leaves partial sums (see common.cuh); the second begins by adding them up.
 //
-// Forward, three passes:  sum x  ->  mean, sum (x - mean)^2  ->  var, y
-// Centring before squaring keeps every digit of the variance when the mean is large.
+// Forward, two passes:  count, mean and sum of squared deviations of parts of the rows  ->  mean, var, y
 
-struct SquaredDeviation {
-    const real* x;
-    real mean;
-    __device__ real operator()(index_t i) const { return (x[i] - mean) * (x[i] - mean); }
+struct Moments {
+    real count, mean, squares;  // squares = sum (x - mean)^2
+
+    // Of two sets of numbers taken together (Chan, Golub & LeVeque 1979).
+    __device__ void operator+=(const Moments& other) {
+        if (other.count == 0) return;
+        real all = count + other.count, delta = other.mean - mean;
+        mean += delta * other.count / all;
+        squares += other.squares + delta * delta * count * other.count / all;
+        count = all;
+    }
 };
 
-KERNEL batch_norm_sum(const real* x, real* sums, int rows, int channels) {
-    partial_sums<real>(Element{x}, sums, rows, channels);
+// x (rows, C) -> partial (gridDim.y, C). A thread takes its sums relative to the first number that it sees: near enough
+// to the mean that squaring loses no digits, however far from zero the mean is.
+KERNEL batch_norm_moments(const real* x, Moments* partial, int rows, int channels) {
+    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    index_t row = blockIdx.y * blockDim.y + threadIdx.y, step = gridDim.y * blockDim.y;
+    Moments found = Moments();
+    if (c < channels && row < rows) {
+        real origin = x[row * channels + c], count = 0, sum = 0, squares = 0;
+        for (; row < rows; row += step) {
+            real d = x[row * channels + c] - origin;
+            count += 1, sum += d, squares += d * d;
+        }
+        found = Moments{count, origin + sum / count, squares - sum * sum / count};
+    }
+    leave_partial(found, partial, channels);
 }
 
-// sums (gridDim.y, C) -> mean (C,), squares (gridDim.y, C)
-KERNEL batch_norm_squares(const real* x, const real* sums, real* mean, real* squares, int rows, int channels) {
+// y = leaky_relu(weight (x - mean) / sqrt(var + eps) + bias);  partial (gridDim.y, C) -> mean, var (C,), y (rows, C)
+// Where `tracks`, running += momentum (batch - running), of the unbiased variance.
+KERNEL batch_norm_apply(const real* x, const Moments* partial, const real* weight, const real* bias, real* mean,
+                        real* var, real* running_mean, real* running_var, real* y, real eps, real negative_slope,
+                        real momentum, int tracks, int rows, int channels) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
-    real m = c < channels ? total(sums, gridDim.y, channels, c) / rows : 0;
-    if (c < channels && blockIdx.y == 0 && threadIdx.y == 0) mean[c] = m;
-    partial_sums<real>(SquaredDeviation{x, m}, squares, rows, channels);
-}
-
-// y = leaky_relu(weight (x - mean) / sqrt(var + eps) + bias);  squares (gridDim.y, C) -> var (C,), y (rows, C)
-KERNEL batch_norm_apply(const real* x, const real* mean, const real* squares, const real* weight, const real* bias,
-                        real* var, real* y, real eps, real negative_slope, int rows, int channels) {
-    int c = blockIdx.x * blockDim.x + threadIdx.x;
+    Moments all = total(partial, gridDim.y, channels, c);
     if (c >= channels) return;
-    real v = total(squares, gridDim.y, channels, c) / rows;
-    if (blockIdx.y == 0 && threadIdx.y == 0) var[c] = v;
-    real scale = weight[c] / sqrt(v + eps), shift = bias[c], m = mean[c];
+    real m = all.mean, v = all.squares / rows;
+    if (blockIdx.y == 0 && threadIdx.y == 0) {
+        mean[c] = m, var[c] = v;
+        if (tracks) {
+            running_mean[c] += momentum * (m - running_mean[c]);
+            running_var[c] += momentum * (all.squares / (rows - 1) - running_var[c]);
+        }
+    }
+    real scale = weight[c] / sqrt(v + eps), shift = bias[c];
     for (index_t row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {
         real z = (x[row * channels + c] - m) * scale + shift;
         y[row * channels + c] = z > 0 ? z : negative_slope * z;
@@ -67,9 +87,9 @@ KERNEL batch_norm_backward_apply(const real* g, const real* x, const real* y, co
                                  const real* weight, const Sums* sums, real* dx, real* dweight, real* dbias, real eps,
                                  real negative_slope, int rows, int channels) {
     int c = blockIdx.x * blockDim.x + threadIdx.x;
+    Sums sum = total(sums, gridDim.y, channels, c);
     if (c >= channels) return;
     Gradient at{g, x, y, mean[c], 1 / sqrt(var[c] + eps), negative_slope};
-    Sums sum = total(sums, gridDim.y, channels, c);
     if (blockIdx.y == 0 && threadIdx.y == 0) dbias[c] = sum.u, dweight[c] = sum.u_xhat;
     real mean_u = sum.u / rows, mean_u_xhat = sum.u_xhat / rows, scale = weight[c] * at.r;
     for (index_t row = blockIdx.y * blockDim.y + threadIdx.y; row < rows; row += gridDim.y * blockDim.y) {

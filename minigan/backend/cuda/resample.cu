@@ -22,14 +22,13 @@ KERNEL spread(const real* g, real* x, Conv p) {
     if (t >= (index_t)p.N * p.H * p.W * p.C) return;
     int c = t % p.C, w = t / p.C % p.W, h = t / ((index_t)p.C * p.W) % p.H;
     index_t n = t / ((index_t)p.C * p.W * p.H);
+    Meeting rows = meeting(h, p.sh, p.ph, p.dh, p.kh), columns = meeting(w, p.sw, p.pw, p.dw, p.kw);
     real sum = 0;
-    for (int a = 0; a < p.kh; a++)
-        for (int b = 0; b < p.kw; b++) {
-            int down = h + p.ph - p.dh * a, right = w + p.pw - p.dw * b;
-            if (down < 0 || right < 0 || down % p.sh || right % p.sw) continue;
-            int i = down / p.sh, j = right / p.sw;
-            if (i < p.oh && j < p.ow) sum += g[((n * p.oh + i) * p.ow + j) * p.C + c];
-        }
+    for (int a = rows.first, i = rows.window; a < p.kh; a += rows.step, i -= rows.back) {
+        if (i < 0 || i >= p.oh) continue;
+        for (int b = columns.first, j = columns.window; b < p.kw; b += columns.step, j -= columns.back)
+            if (j >= 0 && j < p.ow) sum += g[((n * p.oh + i) * p.ow + j) * p.C + c];
+    }
     x[t] = sum;
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import inspect
 import math
 import numbers
 import operator
@@ -9,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .cuda import graph, memory
+from . import _capture, _memory
 
 
 class Flags:
@@ -23,10 +25,12 @@ class ndarray:  # noqa: N801 (CuPy's name)
     __slots__ = ("_host", "_memory", "__weakref__")
     __array_priority__ = 100
 
-    def __init__(self, host: np.ndarray, of: ndarray | None = None) -> None:
-        self._host = host
-        self._memory = memory.allocate(host.nbytes) if of is None else of._memory
-        graph.made(host, self._memory)
+    def __init__(self, shape: Any, dtype: Any = float, memptr: Any = None) -> None:
+        count = math.prod(shape if isinstance(shape, tuple) else (shape,))
+        pointer = memptr or _memory.alloc(count * np.dtype(dtype).itemsize)
+        block = (ctypes.c_uint8 * (count * np.dtype(dtype).itemsize)).from_address(pointer.ptr)
+        self._host, self._memory = np.frombuffer(block, dtype, count).reshape(shape), pointer.mem
+        _capture.made(self._host, self._memory)
 
     # -- nothing is converted silently
 
@@ -45,7 +49,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
     # -- to the host, which waits for it
 
     def get(self) -> np.ndarray:
-        graph.forbid("to copy to the host")
+        _capture.forbid_to_host()
         return self._host.copy(order="C")
 
     def item(self) -> Any:
@@ -82,7 +86,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
     itemsize = property(lambda self: self._host.itemsize)
     nbytes = property(lambda self: self._host.nbytes)
     flags = property(lambda self: Flags(self._host.flags))
-    data = property(lambda self: memory.MemoryPointer(self._memory, 0, self._host.ctypes.data))
+    data = property(lambda self: _memory.pointer(self._memory, self._host.ctypes.data))
     T = property(lambda self: self.transpose())
 
     @property
@@ -93,9 +97,9 @@ class ndarray:  # noqa: N801 (CuPy's name)
 
     def __getitem__(self, index: Any) -> ndarray:
         host, parts = self._host, _index(index)
-        result = np.asarray(host[_zeros(parts) if graph.capturing() else parts])
+        result = np.asarray(host[_zeros(parts) if _capture.capturing() else parts])
         shared = result.size and np.may_share_memory(result, host)
-        return ndarray(result, self) if shared else _new(lambda: host[parts], lambda: result)
+        return _wrap(result, self) if shared else _new(lambda: host[parts], lambda: result)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         host, index, value = self._host, _index(index), _host(value)
@@ -103,25 +107,25 @@ class ndarray:  # noqa: N801 (CuPy's name)
         def work() -> None:
             host[index] = value
 
-        graph.do(work)
+        _capture.do(work)
 
     def reshape(self, *shape: Any) -> ndarray:
         host = self._host
         result = host.reshape(*shape)
-        return ndarray(result, self) if np.may_share_memory(result, host) else _new(lambda: host.reshape(*shape))
+        return _wrap(result, self) if np.may_share_memory(result, host) else _new(lambda: host.reshape(*shape))
 
     def view(self, dtype: Any) -> ndarray:
-        return ndarray(self._host.view(dtype), self)
+        return _wrap(self._host.view(dtype), self)
 
     def transpose(self, *axes: Any) -> ndarray:
-        return ndarray(self._host.transpose(*axes), self)
+        return _wrap(self._host.transpose(*axes), self)
 
     def ravel(self) -> ndarray:
         return self.reshape(-1)
 
     def copy(self, order: str = "C") -> ndarray:
         host = self._host
-        return ndarray(graph.result(lambda: host, order=order))
+        return _wrap(_capture.result(lambda: host, order=order))
 
     def __copy__(self) -> ndarray:
         return self.copy()
@@ -131,11 +135,19 @@ class ndarray:  # noqa: N801 (CuPy's name)
 
     def astype(self, dtype: Any, order: str = "K") -> ndarray:
         host = self._host
-        return ndarray(graph.result(lambda: host.astype(dtype, order=order), order="K"))
+        return _wrap(_capture.result(lambda: host.astype(dtype, order=order), order="K"))
 
     def fill(self, value: Any) -> None:
         host = self._host
-        graph.do(lambda: host.fill(value))
+        _capture.do(lambda: host.fill(value))
+
+
+def _wrap(host: np.ndarray, of: ndarray | None = None) -> ndarray:
+    """``host`` as an array on the device, in memory of its own or in that of ``of``."""
+    array = object.__new__(ndarray)
+    array._host, array._memory = host, _memory.allocate(host.nbytes) if of is None else of._memory
+    _capture.made(host, array._memory)
+    return array
 
 
 def _host(value: Any) -> Any:
@@ -170,7 +182,7 @@ def _zeros(index: Any) -> Any:
 
 
 def _new(make: Any, probe: Any = None) -> ndarray:
-    return ndarray(graph.result(make, probe))
+    return _wrap(_capture.result(make, probe))
 
 
 # ---- operators and methods -------------------------------------------------------------------------------------------
@@ -186,7 +198,7 @@ def _binary(name: str, swapped: bool) -> Any:
         if swapped:
             a, b = b, a
         if name == "matmul":
-            graph.forbid("calling cuBLAS API during stream capture is currently unsupported")  # CuPy's own words
+            _capture.forbid_cublas()
         return _new(lambda: function(a, b))
 
     return method
@@ -197,17 +209,28 @@ def _in_place(name: str) -> Any:
 
     def method(self: ndarray, other: Any) -> ndarray:
         host, other = self._host, _host(other)
-        graph.do(lambda: function(host, other))
+        _capture.do(lambda: function(host, other))
         return self
 
     return method
 
 
-def _method(name: str) -> Any:
+def _parameters(text: str, *, method: bool = False) -> inspect.Signature:
+    """ "a, axis=None" as a signature, so that a call with anything else is refused here as CuPy refuses it."""
+    scope: dict[str, Any] = {}
+    exec(f"def f({'self, ' * method}{text}): pass", scope)
+    return inspect.signature(scope["f"])
+
+
+def _method(name: str, parameters: str) -> Any:
+    signature = _parameters(parameters, method=True)
+
     def method(self: ndarray, *args: Any, **options: Any) -> ndarray:
+        signature.bind(self, *args, **options)
         function, args = getattr(self._host, name), tuple(map(_host, args))
         return _new(lambda: function(*args, **options))
 
+    method.__signature__ = signature  # type: ignore[attr-defined]
     return method
 
 
@@ -222,73 +245,102 @@ for _name in ("lt", "le", "gt", "ge", "eq", "ne"):
 for _name in ("neg", "pos", "abs", "invert"):
     _function = getattr(operator, _name)
     setattr(ndarray, f"__{_name}__", lambda self, f=_function: _new(lambda host=self._host: f(host)))
-for _name in ("sum", "mean", "max", "min", "std", "var", "any", "all", "argmax", "argsort", "clip", "round"):
-    setattr(ndarray, _name, _method(_name))
+_METHODS = {
+    "sum": "axis=None, dtype=None, out=None, keepdims=False",
+    "mean": "axis=None, dtype=None, out=None, keepdims=False",
+    "std": "axis=None, dtype=None, out=None, ddof=0, keepdims=False",
+    "var": "axis=None, dtype=None, out=None, ddof=0, keepdims=False",
+    "max": "axis=None, out=None, keepdims=False",
+    "min": "axis=None, out=None, keepdims=False",
+    "any": "axis=None, out=None, keepdims=False",
+    "all": "axis=None, out=None, keepdims=False",
+    "argmax": "axis=None, out=None, dtype=None, keepdims=False",
+    "argsort": "axis=-1, kind=None",
+    "clip": "min=None, max=None, out=None",
+    "round": "decimals=0, out=None",
+}
+for _name, _text in _METHODS.items():
+    setattr(ndarray, _name, _method(_name, _text))
 ndarray.__hash__ = None  # type: ignore[assignment]
 
 # ---- functions -------------------------------------------------------------------------------------------------------
 
 
-def _function(name: str) -> Any:
-    function = getattr(np, name)
+def _function(name: str, parameters: str) -> Any:
+    function, signature = getattr(np, name), _parameters(parameters)
 
     def wrapped(*args: Any, out: ndarray | None = None, **options: Any) -> ndarray:
+        signature.bind(*args, **options | ({} if out is None else {"out": out}))
         if not any(isinstance(a, ndarray | list | tuple) for a in args):
             raise TypeError(f"cupy.{name} takes arrays on the device")
         if name in ("matmul", "einsum"):
-            graph.forbid("calling cuBLAS API during stream capture is currently unsupported")  # CuPy's own words
+            _capture.forbid_cublas()
         if name in ("argsort",) or (name == "concatenate" and len(args[0]) > 3):
-            graph.forbid(f"cupy.{name} waits for the device")
+            _capture.forbid(f"cupy.{name} waits for the device")
         args = tuple(map(_host, args))
         if out is None:
             return _new(lambda: function(*args, **options))
         target = out._host
-        graph.do(lambda: function(*args, out=target, **options))
+        _capture.do(lambda: function(*args, out=target, **options))
         return out
 
+    wrapped.__signature__ = signature  # type: ignore[attr-defined]
     return wrapped
 
 
-abs, exp, log, log1p, maximum, sign, sqrt, tanh, where = map(
-    _function, ("abs", "exp", "log", "log1p", "maximum", "sign", "sqrt", "tanh", "where")
+_ONE, _TWO = (
+    "x, /, out=None, *, casting='same_kind', dtype=None",
+    "x1, x2, /, out=None, *, casting='same_kind', dtype=None",
 )
-argmax, argsort, clip, concatenate, einsum, expand_dims, matmul, mean, std, sum = map(
-    _function, ("argmax", "argsort", "clip", "concatenate", "einsum", "expand_dims", "matmul", "mean", "std", "sum")
+abs, exp, log, log1p, sign, sqrt, tanh = (
+    _function(name, _ONE) for name in ("abs", "exp", "log", "log1p", "sign", "sqrt", "tanh")
 )
+maximum = _function("maximum", _TWO)
+where = _function("where", "condition, x=None, y=None")
+argmax = _function("argmax", "a, axis=None, dtype=None, out=None, keepdims=False")
+argsort = _function("argsort", "a, axis=-1, kind=None")
+clip = _function("clip", "a, a_min, a_max, out=None")
+concatenate = _function("concatenate", "tup, axis=0, out=None, *, dtype=None, casting='same_kind'")
+einsum = _function("einsum", "*operands, **kwargs")
+expand_dims = _function("expand_dims", "a, axis")
+matmul = _function("matmul", "*args, dtype=None, out=None")
+mean = _function("mean", "a, axis=None, dtype=None, out=None, keepdims=False")
+std = _function("std", "a, axis=None, dtype=None, out=None, ddof=0, keepdims=False")
+sum = _function("sum", "a, axis=None, dtype=None, out=None, keepdims=False")
 
 
 class _Add:
     """``add(a, b)``; ``add.at`` as CuPy's, which adds in any order."""
 
-    __call__ = staticmethod(_function("add"))
+    __call__ = staticmethod(_function("add", _TWO))
 
     @staticmethod
     def at(x: ndarray, index: Any, value: Any) -> None:
         host, index, value = x._host, _index(index), _host(value)
-        graph.do(lambda: np.add.at(host, index, value))
+        _capture.do(lambda: np.add.at(host, index, value))
 
 
 add = _Add()
 
 
 def empty(shape: Any, dtype: Any = float) -> ndarray:
-    memory.allocate(math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize)
+    _memory.allocate(math.prod(shape if isinstance(shape, tuple) else (shape,)) * np.dtype(dtype).itemsize)
     host = np.empty(shape, dtype)
     if host.dtype.kind == "f":
         host.fill(np.nan)
     else:
         host.view(np.uint8).fill(0xA5) if host.ndim else None
-    return ndarray(host)
+    return _wrap(host)
 
 
-def empty_like(a: ndarray, dtype: Any = None) -> ndarray:
-    like = ndarray(np.empty_like(a._host, dtype=dtype))
+def empty_like(prototype: ndarray, dtype: Any = None) -> ndarray:
+    like = _wrap(np.empty_like(prototype._host, dtype=dtype))
     like._host.fill(np.nan if like.dtype.kind == "f" else 0)
     return like
 
 
-def full(shape: Any, value: Any, dtype: Any = None) -> ndarray:
-    return ndarray(graph.result(lambda: np.full(shape, value, dtype)))
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> ndarray:
+    return _wrap(_capture.result(lambda: np.full(shape, fill_value, dtype)))
 
 
 def zeros(shape: Any, dtype: Any = float) -> ndarray:
@@ -303,22 +355,22 @@ def ones_like(a: ndarray, dtype: Any = None) -> ndarray:
     return full_like(a, 1, dtype)
 
 
-def full_like(a: ndarray, value: Any, dtype: Any = None) -> ndarray:
+def full_like(a: ndarray, fill_value: Any, dtype: Any = None) -> ndarray:
     host = a._host
-    return ndarray(graph.result(lambda: np.full_like(host, value, dtype=dtype), order="K"))
+    return _wrap(_capture.result(lambda: np.full_like(host, fill_value, dtype=dtype), order="K"))
 
 
-def arange(*args: Any, dtype: Any = None) -> ndarray:
-    return ndarray(graph.result(lambda: np.arange(*args, dtype=dtype)))
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> ndarray:
+    return _wrap(_capture.result(lambda: np.arange(*((start,) if stop is None else (start, stop, step)), dtype=dtype)))
 
 
-def array(a: Any, dtype: Any = None) -> ndarray:
+def array(obj: Any, dtype: Any = None) -> ndarray:
     """A copy on the device, in C order."""
-    if isinstance(a, ndarray):
-        host = a._host
-        return ndarray(graph.result(lambda: host.astype(dtype or host.dtype)))
-    graph.forbid("to copy from the host")
-    return ndarray(np.array(a, dtype=dtype, order="C"))
+    if isinstance(obj, ndarray):
+        host = obj._host
+        return _wrap(_capture.result(lambda: host.astype(dtype or host.dtype)))
+    _capture.forbid("to copy from the host")
+    return _wrap(np.array(obj, dtype=dtype, order="C"))
 
 
 def asarray(a: Any, dtype: Any = None) -> ndarray:
@@ -333,5 +385,5 @@ def asnumpy(a: ndarray) -> np.ndarray:
     return a.get()
 
 
-def broadcast_to(a: ndarray, shape: Any) -> ndarray:
-    return ndarray(np.broadcast_to(a._host, shape), a)
+def broadcast_to(array: ndarray, shape: Any) -> ndarray:
+    return _wrap(np.broadcast_to(array._host, shape), array)

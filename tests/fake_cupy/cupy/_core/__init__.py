@@ -13,5 +13,5 @@ def get_compute_type(dtype: Any) -> int:
     return _kinds.get(np.dtype(dtype), _routines_linalg.COMPUTE_TYPE_DEFAULT)
 
 
-def set_compute_type(dtype: Any, kind: int) -> None:
-    _kinds[np.dtype(dtype)] = kind
+def set_compute_type(dtype: Any, compute_type: int) -> None:
+    _kinds[np.dtype(dtype)] = compute_type

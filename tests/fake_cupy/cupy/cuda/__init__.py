@@ -1,7 +1,7 @@
 # ruff: noqa: F401 (these names are the module)
 """A device that is the CPU. Kernels are done when they are launched; copies from pinned memory may be done later.
 
-A stream that is told to ``dawdle`` puts its copies off until somebody waits for it, as a real one may: who forgets to
+A stream that is told to ``_dawdle`` puts its copies off until somebody waits for it, as a real one may: who forgets to
 wait reads what was there before.
 """
 
@@ -12,48 +12,44 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .. import _capture, _memory
+from .._memory import MemoryPool, UnownedMemory, alloc, alloc_pinned_memory, set_allocator, using_allocator
 from . import compiler, graph, memory, runtime
-from .memory import (
-    MemoryPool,
-    alloc,
-    alloc_pinned_memory,
-    get_default_memory_pool,
-    set_allocator,
-    using_allocator,
-)
+from .graph import Graph
+from .memory import MemoryPointer
 
 
 class Device:
-    def __init__(self, device: int = 0) -> None:
-        self.id = device
+    def __init__(self, device: int | None = None) -> None:
+        self.id = device or 0
 
-    compute_capability = "75"
+    compute_capability = "90"
     mem_info = property(lambda self: runtime.memGetInfo())
 
     def synchronize(self) -> None:
-        graph.forbid("to wait for the device")
-        for stream in list(Stream.dawdlers):
-            stream.flush()
+        _capture.forbid("to wait for the device")
+        for stream in list(Stream._dawdlers):
+            stream._flush()
 
 
 class Stream:
-    dawdle = False  # of streams that are made from now on, when a test says so
-    dawdlers: list[Stream] = []  # noqa: RUF012
+    _dawdle = False  # of streams that are made from now on, when a test says so
+    _dawdlers: list[Stream] = []  # noqa: RUF012
 
-    def __init__(self, non_blocking: bool = False, ptr: int | None = None) -> None:
-        self.ptr = id(self) if ptr is None else ptr
+    def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
+        self.ptr = 0 if null else id(self)
         self._put_off: list[Callable[[], Any]] = []
-        self._dawdles = Stream.dawdle
+        self._dawdles = Stream._dawdle
         if self._dawdles:
-            Stream.dawdlers.append(self)
+            Stream._dawdlers.append(self)
 
-    def later(self, work: Callable[[], Any]) -> None:
+    def _later(self, work: Callable[[], Any]) -> None:
         if self._dawdles:
             self._put_off.append(work)
         else:
             work()
 
-    def flush(self) -> None:
+    def _flush(self) -> None:
         while self._put_off:
             self._put_off.pop(0)()
 
@@ -65,11 +61,11 @@ class Stream:
         _streams.pop()
 
     def synchronize(self) -> None:
-        graph.forbid("to wait for a stream")
-        self.flush()
+        _capture.forbid("to wait for a stream")
+        self._flush()
 
     def wait_event(self, event: Event) -> None:
-        event.happen()  # kernels run when they are launched: what they wait for must have happened before
+        event._happen()  # kernels run when they are launched: what they wait for must have happened before
 
     def record(self, event: Event | None = None) -> Event:
         event = event or Event()
@@ -79,36 +75,36 @@ class Stream:
     def begin_capture(self, mode: int | None = None) -> None:
         if self.ptr == 0:
             raise RuntimeError("cannot capture on the default (legacy) stream")
-        graph.begin()
+        _capture.begin()
 
-    def end_capture(self) -> graph.Graph:
-        return graph.end()
+    def end_capture(self) -> Graph:
+        return _capture.end()
 
 
 class Event:
-    seconds = 0.0
+    _seconds = 0.0
 
     def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
         self._after: Callable[[], Any] = lambda: None
 
     def record(self, stream: Stream | None = None) -> None:
-        self.seconds = time.perf_counter()
-        self._after = (stream or get_current_stream()).flush
+        self._seconds = time.perf_counter()
+        self._after = (stream or get_current_stream())._flush
 
-    def happen(self) -> None:
+    def _happen(self) -> None:
         self._after()
 
     def synchronize(self) -> None:
-        graph.forbid("to wait for an event")
-        self.happen()
+        _capture.forbid("to wait for an event")
+        self._happen()
 
 
-def get_elapsed_time(start: Event, end: Event) -> float:
+def get_elapsed_time(start_event: Event, end_event: Event) -> float:
     """Milliseconds."""
-    return (end.seconds - start.seconds) * 1000
+    return (end_event._seconds - start_event._seconds) * 1000
 
 
-_streams = [Stream(ptr=0)]
+_streams = [Stream(null=True)]
 
 
 def get_current_stream() -> Stream:
