@@ -29,7 +29,6 @@ from .arguments import (
     fixed_by,
     natural,
     of_class,
-    open_images,
     place_for,
     positive,
 )
@@ -134,7 +133,7 @@ def run(args: argparse.Namespace) -> None:
     place = place_for(args)
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
-    images = open_images(args.data, args.size, args.channels)
+    images = data.open_images(args.data, args.size, args.channels)
     images = of_class(images, args.only)
     if model.conditional and images.labels is None:
         raise InputError(

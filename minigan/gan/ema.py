@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..backend.host import from_host, on_host
 from ..errors import InputError
 from ..nn import Module
 from ..nn.spectral_norm import SpectralNorm
+from ..ops.drawn import drawn
 
 
 class EMA:
@@ -37,17 +37,14 @@ class EMA:
         return min(self.decay, (1 + update) / (10 + update))
 
     def update(self) -> None:
-        on_host(self._begin)
+        self.advance()
         here, there = ((network.backend, network.dtype) for network in (self.generator, self.source))
         if here != there:  # the generator has been moved by ``to``
             self.generator.to(*there)
-        backend, dtype = there
-        share = from_host(backend, lambda: np.array(1 - self.decay_at(self._updates()), dtype))
         averages, parameters = list(self.generator.parameters()), list(self.source.parameters())
         arrays = [average.data for average in averages], [parameter.data for parameter in parameters]
-        backend.average(*arrays, share=share)
-        for average in averages:
-            on_host(average.bump)
+        share = drawn(lambda: np.array(1 - self.decay_at(self._updates())), self.generator).data
+        self.generator.backend.average(*arrays, share=share)
         for averaged, module in zip(self.generator.modules(), self.source.modules(), strict=True):
             for name in module.buffer_names:
                 average, buffer = getattr(averaged, name), getattr(module, name)
@@ -56,5 +53,8 @@ class EMA:
                 else:
                     average[...] = buffer
 
-    def _begin(self) -> None:
+    def advance(self) -> None:
+        """Count an update, and say that the average has changed: a backward through the former one raises."""
         self._own_updates += 1
+        for average in self.generator.parameters():
+            average.bump()

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..backend.host import from_host, on_host
 from ..errors import InputError
 from ..nn import Module
+from ..ops.drawn import drawn
 from ..tensor import Tensor, no_grad
 from .augment import Augmentation
 from .objectives import NonSaturating, Objective
@@ -89,8 +89,7 @@ class TwoPlayer(Game):
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
-        shape, dtype = (count, self.z_dim), self.generator.dtype
-        return Tensor(from_host(self.backend, lambda: self.rng.standard_normal(shape).astype(dtype), rng=self.rng))
+        return drawn(lambda: self.rng.standard_normal((count, self.z_dim)), self.generator, rng=self.rng)
 
     def show(self, images: Tensor) -> Tensor:
         """What D gets to see of the images."""
@@ -111,10 +110,8 @@ class TwoPlayer(Game):
         """The penalties that are due in this step, 0 without any; ``seen``: D's logits of the real and fake images."""
 
         def critic(images: Tensor) -> Tensor:
-            logits = seen.get(images)
-            if logits is not None and logits.requires_grad:
-                return logits
-            return self.discriminator(images, *round.given)
+            known = seen.get(images)
+            return known if known is not None and known.requires_grad else self.discriminator(images, *round.given)
 
         real, fake = seen
         nothing = Tensor(self.backend.constant(0.0, real.dtype))
@@ -150,4 +147,3 @@ class TwoPlayer(Game):
         if self.clip_weights is not None:
             for parameter in self.discriminator.parameters():
                 parameter.backend.xp.clip(parameter.data, -self.clip_weights, self.clip_weights, out=parameter.data)
-                on_host(parameter.bump)

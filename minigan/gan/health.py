@@ -19,8 +19,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import InputError
-
 WINDOW = 100  # steps
 COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', when it has been three times as much before
 NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ much either
@@ -156,7 +154,3 @@ class Health:
             if self._leader:
                 self._swings.append(step)
             self._leader = leader
-
-
-class DivergenceError(InputError):
-    """The training has come to NaN or infinity. The message says where it began and where the state before is."""

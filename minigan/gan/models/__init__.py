@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from . import acgan, cgan, dcgan, gan2014, self_conditioned, sngan, wgan, wgan_gp
+from . import acgan, cgan, dcgan, gan, self_conditioned, sngan, wgan, wgan_gp
 from .model import Model, Networks
 
 MODELS: dict[str, Model] = {
-    module.MODEL.name: module.MODEL for module in (gan2014, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned)
+    module.MODEL.name: module.MODEL for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned)
 }
 
 __all__ = ["MODELS", "Model", "Networks", "build"]
