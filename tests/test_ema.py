@@ -147,7 +147,7 @@ def test_directions_of_spectral_norm_are_copied(rng):
 
 def test_the_average_goes_where_the_generator_goes():
     network = nn.Linear(2, 2, rng=np.random.default_rng(0))
-    ema = EMA(network, 0.5)
+    ema = EMA(network, 0.5, updates=lambda: 10**6)
     network.to(dtype=np.float64)
     before = network.weight.numpy().copy()
     network.weight.assign(before + 1)
