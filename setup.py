@@ -21,7 +21,8 @@ setup(
     license="MIT",
     packages=find_packages(include=["minigan", "minigan.*"]),
     package_data={
-        "minigan": ["py.typed", "data/files/**/*", "metrics/files/*", "backend/cuda/*.cu", "backend/cuda/*.cuh"]
+        "minigan": ["py.typed", "data/files/**/*", "metrics/files/*", "backend/cuda/*.cu", "backend/cuda/*.cuh"],
+        "minigan.runs": ["report.html", "report.css", "report.js"],
     },
     python_requires=">=3.10",
     install_requires=[

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, backend_of
-from .backend.host import on_host
 from .errors import InputError
 from .nn.module import Parameter
 from .tensor import Tensor
@@ -54,7 +53,7 @@ class Optimizer:
                     f"which is {p.dtype}{p.shape}"
                 )
         self._follow()
-        on_host(self._begin)
+        self.advance()
         if params:
             self.update(params[0].backend, [p.data for p in params], [g.data for g in gradients])
 
@@ -71,7 +70,8 @@ class Optimizer:
                     there = p.backend
                     arrays[number] = there.channels_last(there.asarray(backend_of(array).to_numpy(array), p.dtype))
 
-    def _begin(self) -> None:
+    def advance(self) -> None:
+        """Count an update, and say that the parameters have changed: what a captured step leaves to be done."""
         self.step_count += 1
         for p in self.learning:
             p.bump()

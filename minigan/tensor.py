@@ -27,7 +27,7 @@ from .protocols import Protocols
 
 # ---- what is recorded ----------------------------------------------------------------------------
 
-Thunk = Callable[[], "Tensor"] | None  # computes one input's gradient when called; None: the gradient is zero
+Gradients = tuple[Callable[[], "Tensor"] | None, ...]  # a function for each input that computes it; None: it is zero
 
 
 class Op:
@@ -43,7 +43,7 @@ class Op:
     def forward(self, backend: ArrayBackend, *arrays: Any) -> Array:
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
-    def vjp(self, g: Tensor, y: Tensor, /, *inputs: Any) -> tuple[Thunk, ...]:
+    def vjp(self, g: Tensor, y: Tensor, /, *inputs: Any) -> Gradients:
         raise NotImplementedError(f"{type(self).__name__}.vjp")
 
 

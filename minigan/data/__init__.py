@@ -8,9 +8,21 @@
 (64, 1, 28, 28)
 """
 
+from .clusters import clustered
 from .dataset import Dataset
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
+from .opening import open_images
 
-__all__ = ["Dataset", "ImageFolder", "Loader", "idx_splits", "is_idx_folder", "mnist", "read_idx"]
+__all__ = [
+    "Dataset",
+    "ImageFolder",
+    "Loader",
+    "clustered",
+    "idx_splits",
+    "is_idx_folder",
+    "mnist",
+    "open_images",
+    "read_idx",
+]

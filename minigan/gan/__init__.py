@@ -18,6 +18,7 @@ from .objectives import (
 )
 from .packing import Packed
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
+from .recipes import RECIPES, Recipe
 from .record import Record
 from .rules import Game, Round, Turn
 from .trainer import Trainer
@@ -29,6 +30,7 @@ __all__ = [
     "OBJECTIVES",
     "PENALTIES",
     "R1",
+    "RECIPES",
     "R2",
     "AuxiliaryClassifier",
     "DiffAugment",
@@ -42,6 +44,7 @@ __all__ = [
     "Objective",
     "Packed",
     "Penalty",
+    "Recipe",
     "Record",
     "RelativisticAverage",
     "Round",

@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,9 +29,12 @@ class Penalty:
     """A term to add to the discriminator's loss, ``weight`` included.
 
     ``every`` = k applies it in each k-th step only, k times as strong (lazy regularisation, Karras et al. 2020).
+    ``at`` is "real" or "fake" where the slope is taken at the very images that D's loss looks at: then these require a
+    gradient, and asking the critic about them again costs nothing.
     """
 
     every: int = 1
+    at: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -88,6 +92,7 @@ class R1(Penalty):
     """R1 (Mescheder, Geiger & Nowozin 2018): gamma / 2 * E |dD/dx|^2 on real images."""
 
     gamma: float = 10.0
+    at: ClassVar[str] = "real"
 
     def __call__(self, critic, real, fake, rng):
         return squared_slope(critic, real).mean() * (self.gamma / 2)
@@ -97,13 +102,19 @@ class R1(Penalty):
 class R2(R1):
     """R2 (ibid.): gamma / 2 * E |dD/dx|^2 on generated images."""
 
+    at: ClassVar[str] = "fake"
+
     def __call__(self, critic, real, fake, rng):
         return super().__call__(critic, fake, real, rng)
 
 
 def squared_slope(critic: Critic, x: Tensor) -> Tensor:
-    """|dD/dx|^2 over all pixels of each sample: x (N, ...) -> (N,), recorded for a second backward."""
-    x = Tensor(x.data, requires_grad=True)
+    """|dD/dx|^2 over all pixels of each sample: x (N, ...) -> (N,), recorded for a second backward.
+
+    An x that requires a gradient of its own is handed to the critic as it is: that may know its logits already.
+    """
+    if x.node is not None or not x.requires_grad:
+        x = Tensor(x.data, requires_grad=True)
     with enable_grad():  # also within no_grad, where a penalty is only looked at: the slope needs the graph
         logits = critic(x)
         if logits.ndim != 2:

@@ -1,8 +1,8 @@
 """Several batches through a network at once, as if one after the other.
 
 One large batch takes less time than two small ones: fewer kernels are started, products have more rows, and filtering
-transforms the weights once. A discriminator that sees 8 real and 8 generated images at once takes an eighth off the
-training step, of 64 a fifteenth.
+transforms the weights once. A discriminator that sees real and generated images at once takes some 8 % off a training
+step of 8 to 64 images; of 128, nothing.
 """
 
 from __future__ import annotations
@@ -25,18 +25,16 @@ def together(network: Module, *inputs: tuple[Tensor, ...]) -> list[Tensor]:
     """``[network(*each) for each in inputs]``: the same numbers, running statistics and gradients.
 
     Batches of one shape go through a network of ``BY_SAMPLE`` layers at once. Other layers may draw, mix samples or
-    change with each call, as dropout, minibatch statistics and spectral norm do: there it is one after the other.
+    change with each call, as dropout, minibatch statistics and spectral norm do: there it is one after the other,
+    and so for inputs whose gradient is wanted, which is then that of one batch alone.
     """
-    shapes = {x.shape for each in inputs for x in each}
-    if (
-        len(shapes) > 1
-        or any(len(each) > 1 for each in inputs)
-        or not all(type(m) in BY_SAMPLE for m in network.modules())
-    ):
+    first = [each[0] for each in inputs]
+    alike = len({x.shape for x in first}) == 1 and all(len(each) == 1 for each in inputs)
+    if not alike or any(x.requires_grad for x in first) or any(type(m) not in BY_SAMPLE for m in network.modules()):
         return [network(*each) for each in inputs]
-    count, (size, *_) = len(inputs), shapes.pop()
+    count, size = len(inputs), len(first[0])
     with batches(count):
-        y = network(concat([x for (x,) in inputs], axis=0))
+        y = network(concat(first, axis=0))
     for module in network.modules():
         if isinstance(module, (BatchNorm1d, BatchNorm2d)) and module.training:
             module.num_batches_tracked[...] += count - 1

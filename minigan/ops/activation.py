@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..backend import Array
 from ..errors import InputError
 from ..sizes import axis as read_axis
@@ -38,8 +40,7 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x where x > 0, else alpha (e^x - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
-    below = x <= 0
-    return keep(x, ~below) + (exp(keep(x, below)) - 1) * alpha
+    return apply(ELU(alpha), x)
 
 
 def silu(x: Tensor) -> Tensor:
@@ -114,6 +115,21 @@ class Gate(Op):
 
     def vjp(self, gg, y, g, x):
         return (lambda: apply(Gate(self.negative_slope), gg, x)), None
+
+
+class ELU(Op):
+    """y = x where x > 0, else alpha (e^x - 1);  dx = g where x > 0, else g (y + alpha)"""
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = alpha
+
+    def forward(self, backend, x):
+        with np.errstate(over="ignore"):  # of numbers that are not chosen
+            return backend.elementwise(lambda x: backend.xp.where(x > 0, x, (backend.xp.exp(x) - 1) * self.alpha), x)
+
+    def vjp(self, g, y, x):
+        below = x <= 0
+        return (lambda: keep(g, ~below) + keep(g * (y + self.alpha), below),)
 
 
 class Keep(Op):

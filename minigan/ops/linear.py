@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backend.host import span
 from ..errors import InputError
 from ..tensor import Op, Tensor, apply, check_dtypes
 from .drawn import drawn
@@ -28,9 +29,9 @@ def embedding(index: np.ndarray, weight: Tensor) -> Tensor:
     host = index.data if isinstance(index, Tensor) else np.asarray(index) if isinstance(index, list | tuple) else index
     if host.dtype.kind not in "iu":
         raise InputError(f"embedding: the index must be whole numbers, not {host.dtype}")
-    span = weight.backend.span(host)
-    if span and not 0 <= span[0] <= span[1] < weight.shape[0]:
-        raise InputError(f"embedding: index {span[0]}..{span[1]} is outside the table of {weight.shape[0]} rows")
+    reach = span(weight.backend, host)
+    if reach and not 0 <= reach[0] <= reach[1] < weight.shape[0]:
+        raise InputError(f"embedding: index {reach[0]}..{reach[1]} is outside the table of {weight.shape[0]} rows")
     return weight[host]
 
 

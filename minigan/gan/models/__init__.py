@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from . import acgan, cgan, dcgan, gan2014, sngan, wgan, wgan_gp
+from . import acgan, cgan, dcgan, gan, self_conditioned, sngan, wgan, wgan_gp
 from .model import Model, Networks
 
 MODELS: dict[str, Model] = {
-    module.MODEL.name: module.MODEL for module in (gan2014, dcgan, wgan, wgan_gp, sngan, cgan, acgan)
+    module.MODEL.name: module.MODEL for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned)
 }
 
 __all__ = ["MODELS", "Model", "Networks", "build"]
@@ -26,6 +26,11 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
     name = settings.pop("model", None)
     if not isinstance(name, str) or name not in MODELS:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
+    for setting in {"channels", "z_dim", "width", "classes"} & settings.keys():
+        value = settings[setting]
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not (whole and value >= 1) and not (setting == "width" and value is None):
+            raise InputError(f"model {name}: {setting} = {value!r} must be a whole number of at least 1")
     try:
         return MODELS[name].networks(rng=rng, **settings)
     except InputError:
