@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from ..backend import Array, backend_of
 from ..errors import InputError
 from ..tensor import Op, Tensor, apply, check_dtypes, is_recording
 from .activation import Gate, leaky_relu
+from .shape import concat
 
 AXES = (0, 2, 3)
+
+
+class _Batches(threading.local):
+    count = 1
+
+
+_batches = _Batches()
+
+
+@contextmanager
+def batches(count: int) -> Iterator[None]:
+    """In this context and thread the samples of ``batch_norm`` are ``count`` equal batches, one after the other, and
+    each is normalised by its own statistics."""
+    before, _batches.count = _batches.count, count
+    try:
+        yield
+    finally:
+        _batches.count = before
 
 
 def batch_norm(
@@ -49,11 +71,15 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise InputError("batch_norm: training=False needs running_mean and running_var")
         return _with_running_statistics(x, weight, bias, running_mean, running_var, eps, negative_slope)
-    count = x.size // x.shape[1]
+    parts = _batches.count
+    if len(x) % parts:
+        raise InputError(f"batch_norm: input {x.shape} is not {parts} batches of one size")
+    count = x.size // x.shape[1] // parts
     if count < 2:
         raise InputError(f"batch_norm: input {x.shape} has one value per channel, so no variance: use a larger batch")
     tracked = None if running_mean is None or running_var is None else (running_mean, running_var, momentum)
-    return apply(BatchNorm(eps, negative_slope, tracked), x, weight, bias)
+    kind = BatchNorm(eps, negative_slope, tracked) if parts == 1 else BatchNorms(eps, negative_slope, tracked, parts)
+    return apply(kind, x, weight, bias)
 
 
 class BatchNorm(Op):
@@ -99,6 +125,45 @@ class BatchNorm(Op):
             return backend.batch_norm_backward(g.data, x.data, y.data, weight.data, *settings)
 
         return tuple(lambda i=i: Tensor(g.backend.asarray(gradients()[i])) for i in range(3))
+
+
+class BatchNorms(Op):
+    """``BatchNorm`` of each of several batches that follow one another in x; dweight and dbias are their sums."""
+
+    def __init__(
+        self, eps: float, negative_slope: float, tracked: tuple[Array, Array, float] | None, parts: int
+    ) -> None:
+        self.each = [BatchNorm(eps, negative_slope, tracked) for _ in range(parts)]
+
+    def parts(self, *arrays):
+        size = len(arrays[0]) // len(self.each)
+        for number, op in enumerate(self.each):
+            yield op, slice(number * size, (number + 1) * size)
+
+    def forward(self, backend, x, weight, bias):
+        y = backend.empty(x.shape, x.dtype)
+        for op, part in self.parts(x):
+            y[part] = op.forward(backend, x[part], weight, bias)
+        return y
+
+    def vjp(self, g, y, x, weight, bias):
+        if is_recording():
+            found = [[d() for d in op.vjp(g[n], y[n], x[n], weight, bias)] for op, n in self.parts(x)]
+            dx, dweight, dbias = zip(*found, strict=True)
+            return lambda: concat(dx, axis=0), lambda: sum(dweight[1:], dweight[0]), lambda: sum(dbias[1:], dbias[0])
+
+        @cache
+        def gradients():
+            backend = backend_of(x.data)
+            dx, sums = backend.empty(x.shape, x.dtype), []
+            for op, n in self.parts(x.data):
+                settings = op.mean, op.var, op.eps, op.negative_slope
+                dx[n], *more = backend.batch_norm_backward(g.data[n], x.data[n], y.data[n], weight.data, *settings)
+                sums.append(more)
+            dweight, dbias = (sum(of_one) for of_one in zip(*sums, strict=True))
+            return dx, dweight, dbias
+
+        return tuple(lambda i=i: Tensor(x.backend.asarray(gradients()[i])) for i in range(3))
 
 
 def _with_running_statistics(x, weight, bias, running_mean, running_var, eps, negative_slope):
