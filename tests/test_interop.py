@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from safetensors.numpy import save_file
 
 from minigan import gan, nn

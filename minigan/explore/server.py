@@ -236,7 +236,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "minigan", ""
     timeout = SECONDS
 
-    def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+    def do_GET(self) -> None:
         place = self.permitted()
         if place is None:
             return
@@ -245,7 +245,7 @@ class Handler(BaseHTTPRequestHandler):
         path = PAGE / FILES[place]
         self.answer(path.read_bytes(), TYPES[path.suffix])
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         place = self.permitted()
         if place is None:
             return
