@@ -172,6 +172,8 @@ class Softmax(Op):
         self.axis = axis
 
     def forward(self, backend, x):
+        if not x.size:
+            return x
         e = backend.xp.exp(x - x.max(self.axis, keepdims=True))  # the shift cancels out, and e cannot overflow
         return e / e.sum(self.axis, keepdims=True)
 
@@ -188,6 +190,8 @@ class LogSoftmax(Op):
         self.axis = axis
 
     def forward(self, backend, x):
+        if not x.size:
+            return x
         shifted = x - x.max(self.axis, keepdims=True)
         return shifted - backend.xp.log(backend.xp.exp(shifted).sum(self.axis, keepdims=True))
 
