@@ -149,7 +149,7 @@ class BatchNorms(Op):
 
     def vjp(self, g: Tensor, y: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
         if is_recording():
-            found = [[d() for d in op.vjp(g[n], y[n], x[n], weight, bias)] for op, n in self.parts(x)]
+            found = [[d() for d in op.vjp(g[n], y[n], x[n], weight, bias) if d] for op, n in self.parts(x)]
             dx, dweight, dbias = zip(*found, strict=True)
             return lambda: concat(dx, axis=0), lambda: sum(dweight[1:], dweight[0]), lambda: sum(dbias[1:], dbias[0])
 
