@@ -171,13 +171,9 @@ class Softmax(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-<<<<<<< HEAD
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
-=======
-    def forward(self, backend, x):
         if not x.size:
             return x
->>>>>>> edges
         e = backend.xp.exp(x - x.max(self.axis, keepdims=True))  # the shift cancels out, and e cannot overflow
         return e / e.sum(self.axis, keepdims=True)
 
@@ -193,13 +189,9 @@ class LogSoftmax(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-<<<<<<< HEAD
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
-=======
-    def forward(self, backend, x):
         if not x.size:
             return x
->>>>>>> edges
         shifted = x - x.max(self.axis, keepdims=True)
         return shifted - backend.xp.log(backend.xp.exp(shifted).sum(self.axis, keepdims=True))
 
