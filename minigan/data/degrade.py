@@ -64,7 +64,7 @@ class GaussianNoise:
 
     def __call__(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         sigma = np.float32(rng.uniform(self.low, self.high) / 255)
-        return np.add(picture, sigma * rng.standard_normal(picture.shape, np.float32))
+        return np.asarray(picture + sigma * rng.standard_normal(picture.shape, np.float32))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Rain:
         for row, column, angle, length, strength in zip(rows, columns, angles, lengths, opacities, strict=True):
             draw_streak(veil, row, column, angle, length, width_of_all, strength)
         veil = np.minimum(veil, 1)[:, :, None]
-        return np.add(picture, veil * (1 - np.float32(rng.random()) * picture))
+        return np.asarray(picture + veil * (1 - np.float32(rng.random()) * picture))
 
 
 def draw_streak(
