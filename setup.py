@@ -28,7 +28,8 @@ setup(
             "restoration/files/*",
             "backend/cuda/*.cu",
             "backend/cuda/*.cuh",
-        ]
+        ],
+        "minigan.runs": ["report.html", "report.css", "report.js"],
     },
     python_requires=">=3.10",
     install_requires=[

@@ -15,8 +15,12 @@ from .commands import (
     doctor,
     evaluate,
     explain,
+    explore,
+    export,
     gradcheck,
+    import_,
     interpolate,
+    learn,
     models,
     report,
     restore,
@@ -27,6 +31,11 @@ from .commands import (
 )
 from .errors import InputError
 
+COMMANDS = (
+    train, models, sample, interpolate, restore, explore, evaluate, report, export, import_, gradcheck, trace, explain,
+    watch, learn, doctor,
+)  # fmt: skip
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status."""
@@ -34,20 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="minigan", description=__doc__)
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (
-        train,
-        models,
-        sample,
-        interpolate,
-        restore,
-        evaluate,
-        report,
-        gradcheck,
-        trace,
-        explain,
-        watch,
-        doctor,
-    ):
+    for command in COMMANDS:
         command.add(commands)
     args = parser.parse_args(argv)
     return user_errors(args.run, args)

@@ -6,6 +6,7 @@ import io
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .errors import InputError
 from .files import check_suffix, write_atomically
 from .gan import generate
 from .nn import Module
+from .tensor import Tensor, no_grad
 
 
 class Picture(np.ndarray):
@@ -78,31 +80,42 @@ def save_gif(
     path: str | os.PathLike[str], pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0
 ) -> None:
     """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one."""
-    from PIL import Image
-
     check_suffix(path, ".gif")
     if not pictures:
         raise InputError(f"{path}: an animation needs at least one picture")
+    write_atomically(path, gif(pictures, seconds))
+
+
+def gif(pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0) -> bytes:
+    """What ``save_gif`` writes, in the GIF format."""
+    from PIL import Image
+
     frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
     each = max(40, round(1000 * seconds / len(frames)))  # milliseconds
     buffer = io.BytesIO()
     durations = [each] * (len(frames) - 1) + [2000]
     frames[0].save(buffer, "gif", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> Picture:
     """A picture with a row of ``steps`` images for each pair z[0] to z[1], z[2] to z[3], ...
 
-    ``labels`` are the classes of the rows of a conditional generator.
+    ``labels`` are the classes of the rows of a conditional generator. One with a ``mapping`` is walked through behind
+    it: from a cluster's vector to another's there is no jump.
     """
     if len(z) < 2 or len(z) % 2:
         raise InputError(f"walks: {len(z)} latents, expected pairs: a start and an end for each row")
     if steps < 1:
         raise InputError(f"walks: steps = {steps} must be at least 1")
+    drawn: Any = generator
+    if labels is None and hasattr(generator, "mapping"):
+        with no_grad():
+            mapped = drawn.mapping(Tensor(generator.backend.asarray(z.astype(generator.dtype))))
+        z, drawn = np.asarray(mapped.numpy()), drawn.network
     rows = [interpolate(start, end, steps) for start, end in zip(z[::2], z[1::2], strict=True)]
     repeated = None if labels is None else np.repeat(labels, steps)
-    return grid(generate(generator, np.concatenate(rows), repeated), columns=steps)
+    return grid(generate(drawn, np.concatenate(rows), repeated), columns=steps)
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:

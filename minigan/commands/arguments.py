@@ -76,15 +76,6 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", type=int, choices=(1, 3), help="of pictures (default: 3)")
 
 
-def open_images(source: str, size: int | None, channels: int, split: str = "train") -> Dataset:
-    """MNIST by name, a folder that holds IDX files, or a folder of pictures, which has no splits."""
-    if source == "mnist":
-        return data.mnist(split)
-    if data.is_idx_folder(source):
-        return data.mnist(split, root=source)
-    return data.ImageFolder(source, size or 64, channels)
-
-
 def of_class(dataset: Dataset, wanted: str | None) -> Dataset:
     """The images of one class, given by its name or else by its index; all of them where none is wanted."""
     if wanted is None:

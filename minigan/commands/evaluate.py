@@ -18,7 +18,7 @@ from ..metrics.pixels import as_bytes
 from ..restoration import TASKS
 from ..runs.folder import refuse_inside
 from . import evaluate_task
-from .arguments import PICTURES, add_extractor, add_pictures, extractor_for, natural, of_class, open_images, positive
+from .arguments import PICTURES, add_extractor, add_pictures, extractor_for, natural, of_class, positive
 from .options import Needs, check
 from .sources import is_generator, open_samples
 
@@ -141,12 +141,12 @@ def check_targets(args: argparse.Namespace) -> None:
 
 def open_data(args: argparse.Namespace) -> tuple[data.Dataset, data.Dataset | None]:
     """The training images, and held-out ones where there are any."""
-    train = open_images(args.data, args.size, args.channels)
+    train = data.open_images(args.data, args.size, args.channels)
     held_out = args.test or (args.data if has_test_split(args.data) else None)
     test = None
     if held_out is not None:
         split = "test" if has_test_split(held_out) else "train"
-        test = open_images(held_out, args.size, args.channels, split)
+        test = data.open_images(held_out, args.size, args.channels, split)
     return of_class(train, args.only), None if test is None else of_class(test, args.only)
 
 

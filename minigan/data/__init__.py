@@ -9,10 +9,12 @@ feeds either to training.
 (64, 1, 28, 28)
 """
 
+from .clusters import clustered
 from .dataset import Dataset
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
+from .opening import open_images
 from .paired import Paired, read_pictures
 
 __all__ = [
@@ -20,9 +22,11 @@ __all__ = [
     "ImageFolder",
     "Loader",
     "Paired",
+    "clustered",
     "idx_splits",
     "is_idx_folder",
     "mnist",
+    "open_images",
     "read_idx",
     "read_pictures",
 ]

@@ -64,7 +64,7 @@ class GaussianNoise:
 
     def __call__(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         sigma = np.float32(rng.uniform(self.low, self.high) / 255)
-        return picture + sigma * rng.standard_normal(picture.shape, np.float32)
+        return np.asarray(picture + sigma * rng.standard_normal(picture.shape, np.float32))
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ShotNoise:
 
     def __call__(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         photons = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
-        return (rng.poisson(np.clip(picture, 0, 1) * photons) / photons).astype(np.float32)
+        return np.asarray(rng.poisson(np.clip(picture, 0, 1) * photons) / photons, np.float32)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Rain:
         for row, column, angle, length, strength in zip(rows, columns, angles, lengths, opacities, strict=True):
             draw_streak(veil, row, column, angle, length, width_of_all, strength)
         veil = np.minimum(veil, 1)[:, :, None]
-        return picture + veil * (1 - np.float32(rng.random()) * picture)
+        return np.asarray(picture + veil * (1 - np.float32(rng.random()) * picture))
 
 
 def draw_streak(
@@ -254,7 +254,7 @@ def resample(picture: np.ndarray, size: tuple[int, int], kernel: str = "bicubic"
     """The picture (H, W, C) with another ``size`` = (height, width): each pixel a weighted mean, the kernel widened
     where the picture becomes smaller, so that nothing is skipped. The weights are those of Pillow's ``resize``."""
     rows, columns = (resampling(old, new, kernel) for old, new in zip(picture.shape[:2], size, strict=True))
-    return np.einsum("oh,hwc,pw->opc", rows, picture, columns, optimize=True).astype(np.float32)
+    return np.asarray(np.einsum("oh,hwc,pw->opc", rows, picture, columns, optimize=True), np.float32)
 
 
 @lru_cache(maxsize=64)

@@ -179,7 +179,7 @@ class Loader:
             for number in range(first, len(self)):
                 yield self._upload(order, number)
             return
-        waiting: deque[Future] = deque()
+        waiting: deque[Future[Any]] = deque()
         pool, home, ahead = ThreadPoolExecutor(1, "minigan-loader"), os.getpid(), first
         try:
             for number in range(first, len(self)):

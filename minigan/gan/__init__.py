@@ -19,6 +19,7 @@ from .objectives import (
 from .packing import Packed
 from .paired import Paired
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
+from .recipes import RECIPES, Recipe
 from .record import Record
 from .rules import Game, Round, Turn
 from .trainer import Trainer
@@ -31,6 +32,7 @@ __all__ = [
     "PAIRED",
     "PENALTIES",
     "R1",
+    "RECIPES",
     "R2",
     "AuxiliaryClassifier",
     "DiffAugment",
@@ -45,6 +47,7 @@ __all__ = [
     "Packed",
     "Paired",
     "Penalty",
+    "Recipe",
     "Record",
     "RelativisticAverage",
     "Round",

@@ -58,11 +58,11 @@ class Paired(TwoPlayer):
         return Round(target, self.generator(source), (source,))
 
     def d_loss(self, round: Round) -> Terms:
-        real_logits = self.discriminator(round.real, *round.given)
-        fake_logits = self.discriminator(round.fake.detach(), *round.given)
+        real, fake = self.sloped("real", round.real), self.sloped("fake", round.fake.detach())
+        real_logits, fake_logits = self.discriminator(real, *round.given), self.discriminator(fake, *round.given)
         self.tell_beliefs(round, real_logits, fake_logits)
         terms = {"d_loss": self.objective.d_loss(real_logits, fake_logits)}
-        return terms | (self.penalise(round, round.real, round.fake.detach()) if self.penalties else {})
+        return terms | (self.penalise(round, {real: real_logits, fake: fake_logits}) if self.penalties else {})
 
     def g_loss(self, round: Round) -> Terms:
         distance = absolute(round.fake - round.real).mean() * self.l1_weight

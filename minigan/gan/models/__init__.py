@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from . import acgan, cgan, context_encoder, dcgan, dncnn, gan2014, pix2pix, sngan, srgan, wgan, wgan_gp
+from . import acgan, cgan, context_encoder, dcgan, dncnn, gan, pix2pix, self_conditioned, sngan, srgan, wgan, wgan_gp
 from .model import Model, Networks
 from .paired import PairedModel
 
 MODELS: dict[str, Model] = {
-    module.MODEL.name: module.MODEL for module in (gan2014, dcgan, wgan, wgan_gp, sngan, cgan, acgan)
+    module.MODEL.name: module.MODEL for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned)
 }
 
 PAIRED: dict[str, PairedModel] = {  # from picture to picture
@@ -32,6 +32,11 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
     known: dict[Any, Model | PairedModel] = {**MODELS, **PAIRED}
     if not isinstance(name, str) or name not in known:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(known)}")
+    for setting in {"channels", "z_dim", "width", "classes"} & settings.keys():
+        value = settings[setting]
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not (whole and value >= 1) and not (setting == "width" and value is None):
+            raise InputError(f"model {name}: {setting} = {value!r} must be a whole number of at least 1")
     if name in PAIRED:
         settings.pop("task", None)  # what it was trained for: the networks do not depend on it
     try:
