@@ -1,4 +1,4 @@
-"""An epoch of examples/mnist_gan.py against the same training in PyTorch: loading, logging and pictures included.
+"""An epoch of examples/mnist_gan.py --recipe dcgan2016 beside PyTorch: loading, logging and pictures included.
 
     python -m benchmarks.epoch --json epoch.json --plot epoch.png
 
@@ -75,7 +75,8 @@ def minigan_training(steps: int, backend: str) -> float:
     example = runpy.run_path(str(ROOT / "examples" / "mnist_gan.py"))
     before = sys.argv
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        sys.argv = ["mnist_gan.py", "--quiet", "--out", folder, "--steps", str(steps), "--backend", backend]
+        chosen = ["--recipe", "dcgan2016", "--steps", str(steps), "--out", folder, "--backend", backend]
+        sys.argv = ["mnist_gan.py", "--quiet", *chosen]
         Trainer.step = timed  # type: ignore[method-assign]
         start = time.perf_counter()
         try:

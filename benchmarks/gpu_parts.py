@@ -223,13 +223,13 @@ def others_are_right(checks: Checks, rng: np.random.Generator, dtype: Any, bound
     checks.close("pack", np.array(gpu.read(gpu.pack(scalars))), np.arange(20) / 7, bound)
 
 
-def trainer(architecture: dict[str, Any], batch: int, **settings: Any) -> tuple[gan.Trainer[gan.TwoPlayer], Any]:
+def trainer(architecture: dict[str, Any], batch: int, augment: Any = (), **settings: Any) -> tuple[gan.Trainer, Any]:
     """A trainer on the GPU, and a batch for it."""
     gpu, rng = backends.get("cupy"), np.random.default_rng(0)
     networks = (network.to(gpu) for network in gan.build(architecture, rng))
-    made = gan.Trainer(gan.TwoPlayer(*networks, z_dim=architecture["z_dim"], rng=rng), **settings)
+    game = gan.TwoPlayer(*networks, z_dim=architecture["z_dim"], rng=rng, augment=augment)
     shape = batch, architecture["channels"], *[architecture["image_size"]] * 2
-    return made, gpu.asarray(rng.uniform(-1, 1, shape).astype(np.float32))
+    return gan.Trainer(game, **settings), gpu.asarray(rng.uniform(-1, 1, shape).astype(np.float32))
 
 
 def small(name: str) -> dict[str, Any]:

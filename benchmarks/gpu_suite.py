@@ -108,7 +108,8 @@ def suite(args: argparse.Namespace) -> int:
         raise InputError(f"--budget {args.budget:g} must be above 0 seconds")
     parts = [part for part in PARTS if not args.only or part.name in args.only]
     if args.dry_run:
-        parts = [part._replace(command=DRY.get(part.name, [*part.command, "--dry-run"])) for part in parts]
+        commands = [DRY.get(part.name, [*part.command, "--dry-run"]) for part in parts]
+        parts = [Part(part.name, args.budget, command) for part, command in zip(parts, commands, strict=True)]
     else:
         check_gpu()
     out = Path(args.out).resolve()

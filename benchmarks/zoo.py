@@ -62,6 +62,7 @@ ROWS = [
     Row("sngan", "sngan", "--batch-size 64 --steps 1000"),
     Row("cgan", "cgan", "--batch-size 64 --epochs 5"),
     Row("acgan", "acgan", "--batch-size 64 --epochs 5 --instance-noise 0.3"),
+    Row("self_conditioned", "self_conditioned", "--epochs 5"),
     Row("animals_dcgan", "dcgan", "--batch-size 64 --epochs 6", "animals"),
     Row("animals_wgan_gp", "wgan_gp", "--batch-size 64 --steps 3000", "animals"),
     Row(

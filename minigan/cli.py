@@ -23,6 +23,7 @@ from .commands import (
     learn,
     models,
     report,
+    restore,
     sample,
     trace,
     train,
@@ -31,8 +32,8 @@ from .commands import (
 from .errors import InputError
 
 COMMANDS = (
-    train, models, sample, interpolate, explore, evaluate, report, export, import_, gradcheck, trace, explain, watch,
-    learn, doctor,
+    train, models, sample, interpolate, restore, explore, evaluate, report, export, import_, gradcheck, trace, explain,
+    watch, learn, doctor,
 )  # fmt: skip
 
 

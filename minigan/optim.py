@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from .backend import Array, backend_of
-from .backend.host import on_host
 from .errors import InputError
 from .nn.module import Parameter
 from .tensor import Tensor
@@ -54,7 +53,7 @@ class Optimizer:
                     f"which is {p.dtype}{p.shape}"
                 )
         self._follow()
-        on_host(self._begin)
+        self.advance()
         if params:
             self.update(params[0].backend, [p.data for p in params], [g.data for g in gradients])
 
@@ -71,7 +70,8 @@ class Optimizer:
                     there = p.backend
                     arrays[number] = there.channels_last(there.asarray(backend_of(array).to_numpy(array), p.dtype))
 
-    def _begin(self) -> None:
+    def advance(self) -> None:
+        """Count an update, and say that the parameters have changed: what a captured step leaves to be done."""
         self.step_count += 1
         for p in self.learning:
             p.bump()
@@ -123,7 +123,7 @@ class SGD(Optimizer):
         _check_setting(self, "weight_decay", weight_decay)
         self.momentum, self.weight_decay = momentum, weight_decay
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         return {"lr": self.lr, "momentum": self.momentum, "l2": self.weight_decay}
 
 
@@ -140,7 +140,7 @@ class RMSprop(Optimizer):
         _check_setting(self, "eps", eps)
         self.alpha, self.eps = alpha, eps
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         return {"lr": self.lr, "alpha": self.alpha, "eps": self.eps}
 
 
@@ -170,7 +170,7 @@ class Adam(Optimizer):
         _check_setting(self, "weight_decay", weight_decay)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         return {"lr": self.lr, "betas": self.betas, "eps": self.eps, "step": self.step_count, **self.decay()}
 
     def decay(self) -> dict[str, float]:

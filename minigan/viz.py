@@ -6,6 +6,7 @@ import io
 import math
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .errors import InputError
 from .files import check_suffix, write_atomically
 from .gan import generate
 from .nn import Module
+from .tensor import Tensor, no_grad
 
 
 class Picture(np.ndarray):
@@ -99,15 +101,21 @@ def gif(pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0)
 def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> Picture:
     """A picture with a row of ``steps`` images for each pair z[0] to z[1], z[2] to z[3], ...
 
-    ``labels`` are the classes of the rows of a conditional generator.
+    ``labels`` are the classes of the rows of a conditional generator. One with a ``mapping`` is walked through behind
+    it: from a cluster's vector to another's there is no jump.
     """
     if len(z) < 2 or len(z) % 2:
         raise InputError(f"walks: {len(z)} latents, expected pairs: a start and an end for each row")
     if steps < 1:
         raise InputError(f"walks: steps = {steps} must be at least 1")
+    drawn: Any = generator
+    if labels is None and hasattr(generator, "mapping"):
+        with no_grad():
+            mapped = drawn.mapping(Tensor(generator.backend.asarray(z.astype(generator.dtype))))
+        z, drawn = np.asarray(mapped.numpy()), drawn.network
     rows = [interpolate(start, end, steps) for start, end in zip(z[::2], z[1::2], strict=True)]
     repeated = None if labels is None else np.repeat(labels, steps)
-    return grid(generate(generator, np.concatenate(rows), repeated), columns=steps)
+    return grid(generate(drawn, np.concatenate(rows), repeated), columns=steps)
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:

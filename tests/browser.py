@@ -33,7 +33,9 @@ class Browser:
                 os.set_inheritable(number, True)
 
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([CHROMIUM, *flags, "about:blank"], preexec_fn=hand_over, close_fds=False, **quiet)
+        self.process = subprocess.Popen(
+            [CHROMIUM, *flags, "about:blank"], preexec_fn=hand_over, close_fds=False, **quiet
+        )
         os.close(theirs_in), os.close(theirs_out)
         self.read_end, self.write_end = ours_in, ours_out
         self.rest, self.count, self.events = b"", 0, []
@@ -115,12 +117,16 @@ class Page:
             if found:
                 return found
             if time.monotonic() > until:
-                raise AssertionError(f"never true: {code}; the page says {str(self.run('document.body && document.body.innerText'))[:600]}")
+                raise AssertionError(
+                    f"never true: {code}; the page says {str(self.run('document.body && document.body.innerText'))[:600]}"
+                )
             time.sleep(0.05)
 
     def key(self, key, code=None, modifiers=0, text=None):
         shared = {"key": key, "code": code or key, "modifiers": modifiers} | ({"text": text} if text else {})
-        shared["windowsVirtualKeyCode"] = {"Enter": 13, " ": 32, "Tab": 9, "ArrowRight": 39, "ArrowUp": 38}.get(key, ord(key[0].upper()))
+        shared["windowsVirtualKeyCode"] = {"Enter": 13, " ": 32, "Tab": 9, "ArrowRight": 39, "ArrowUp": 38}.get(
+            key, ord(key[0].upper())
+        )
         self.send("Input.dispatchKeyEvent", type="keyDown", **shared)
         self.send("Input.dispatchKeyEvent", type="keyUp", **shared)
 

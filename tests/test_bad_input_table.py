@@ -336,7 +336,7 @@ def trainer(**settings):
     return lambda: gan.MODELS["gan"].trainer(*networks(), z_dim=3, rng=np.random.default_rng(0), **settings)
 
 
-MODELS = ", ".join(gan.MODELS)
+MODELS = ", ".join([*gan.MODELS, *gan.PAIRED])
 CONFIGURATIONS = {
     "no model": (build(width=4), f"unknown model None: choose one of {MODELS}"),
     "unknown model": (build(model="stylegan"), f"unknown model 'stylegan': choose one of {MODELS}"),
@@ -349,9 +349,9 @@ CONFIGURATIONS = {
         build(model="cgan"),
         "model cgan: the settings {} do not fit (cgan() missing 1 required keyword-only argument: 'classes')",
     ),
-    "20 pixels": (
-        build(model="dcgan", image_size=20),
-        "image_size 20 is not one of 28, 32, 64: resize the images to one of these",
+    "5 pixels": (
+        build(model="dcgan", image_size=5),
+        "image_size 5 must be a number of pixels, or (height, width), from 8 to 4096 a side: resize the images",
     ),
     "more than any memory": (
         build(model="gan", width=10**11),

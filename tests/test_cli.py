@@ -1,15 +1,17 @@
 """python -m minigan: what the commands write, and that they write the same again."""
 
+import argparse
 from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from commands import ROOT, contents, python
+from commands import ROOT, contents, python, write_digits
 from PIL import Image
 
 from minigan import __version__, cli, gan
-from minigan.checkpoint import save_model
+from minigan.checkpoint import read_model, save_model
+from minigan.commands import train
 from minigan.commands.train import objective
 
 ARCHITECTURE = {"model": "dcgan", "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
@@ -105,6 +107,36 @@ def test_python_m_minigan_hands_on_the_exit_code(tmp_path):
     done = python("-m", "minigan", "sample", "none", cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.startswith("error: none:")
     assert (ROOT / "minigan" / "__main__.py").exists()
+
+
+def test_the_models_own_penalty_can_be_made_stronger_and_rarer():
+    args = train_arguments("--gamma", "3", "--penalty-every", "4")
+    assert train.penalties(args) == (gan.R1(gamma=3.0, every=4),)
+    args = train_arguments("--penalty", "r2", "--penalty", "dragan", "--gamma", "2")
+    assert train.penalties(args) == (gan.R2(gamma=2.0), gan.Dragan())
+    assert train.penalties(train_arguments()) == gan.MODELS["self_conditioned"].penalties
+
+
+def train_arguments(*argv):
+    parser = argparse.ArgumentParser()
+    train.add(parser.add_subparsers())
+    args = parser.parse_args(["train", *argv])
+    args.model = args.model or "self_conditioned"
+    return args
+
+
+def test_oblong_images_and_runs_from_before_there_were_clusters(tmp_path, monkeypatch):
+    """Nothing but --resume is needed to go on with a run of the former default, the DCGAN."""
+    monkeypatch.chdir(tmp_path)
+    write_digits(tmp_path / "digits", count=240, height=28, width=20)
+    small = ["--data", "digits", "--batch-size", "8", "--width", "2", "--quiet"]
+    for name, model in (("new", []), ("old", ["--model", "dcgan"])):
+        assert cli.main(["train", *small, *model, "--steps", "2", "--out", name]) == 0
+        assert cli.main(["train", *small, "--steps", "4", "--out", name, "--resume"]) == 0
+    architecture = read_model("new/model.safetensors")[0]
+    assert architecture["model"] == "self_conditioned" and architecture["image_size"] == [28, 20]
+    assert sum(architecture["clusters"]) == 240 and len(architecture["clusters"]) == 2
+    assert read_model("old/model.safetensors")[0]["model"] == "dcgan"
 
 
 @pytest.mark.parametrize("model", ["dcgan", "acgan"])

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 NO_LAYERS = {"Module", "Parameter"}
 # Ops that compute one number for each of their outputs, which is what an op without a rule of its own is taken for.
 ONE_EACH = {
-    "Abs", "Add", "Div", "Exp", "Gate", "Keep", "LeakyReLU", "Log", "Mul", "Neg", "Pow", "Power", "Sigmoid", "Softplus",
-    "Spread", "Sqrt", "Sub", "Tanh",
+    "Abs", "Add", "Div", "ELU", "Exp", "Gate", "Keep", "LeakyReLU", "Log", "Mul", "Neg", "Pow", "Power", "Sigmoid",
+    "Softplus", "Spread", "Sqrt", "Sub", "Tanh",
 }  # fmt: skip
 # Ops that draw, or that PyTorch does not have: nothing to be compared with.
 NO_CALLS = {"dropout", "gumbel_softmax", "minibatch_std"}

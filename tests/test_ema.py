@@ -27,19 +27,47 @@ def learn(network, rng):
 def test_the_average_by_its_formula(source, rng):
     ema = EMA(source, DECAY)
     expected = source.state_dict()
-    for count in (1, 2, 3):
+    for count, decay in ((1, 2 / 11), (2, 3 / 12), (3, 4 / 13)):
         learn(source, rng)
         ema.update()
         now = source.state_dict()
         for name, array in expected.items():
             tracked = name.endswith("num_batches_tracked")
-            expected[name] = now[name] if tracked else DECAY * array + (1 - DECAY) * now[name]
+            expected[name] = now[name] if tracked else decay * array + (1 - decay) * now[name]
         found = ema.generator.state_dict()
         assert found.keys() == expected.keys()
         for name, array in found.items():
             np.testing.assert_allclose(array, expected[name], rtol=1e-12, atol=1e-15, err_msg=name)
         assert found["2.num_batches_tracked"] == count  # a count has no average: it is copied
         assert not np.allclose(found["2.running_mean"], now["2.running_mean"])
+
+
+def test_its_memory_grows_to_decay(source):
+    """A ninth of the updates so far, then what it was told."""
+    ema = EMA(source, 0.9)
+    assert [ema.decay_at(n) for n in (1, 8, 80, 81, 10**6)] == pytest.approx([2 / 11, 0.5, 0.9, 0.9, 0.9])
+
+
+def test_who_counts_the_updates_may_be_someone_else(source, rng):
+    """As in a resumed training, whose optimizer knows how many there were."""
+    ema, before = EMA(source, DECAY, updates=lambda: 10**6), source.state_dict()
+    learn(source, rng)
+    ema.update()
+    now = source.state_dict()
+    for name, array in ema.generator.state_dict().items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array, DECAY * before[name] + (1 - DECAY) * now[name], rtol=1e-12)
+
+
+def test_a_young_average_is_about_as_near_as_its_source(source):
+    """While a parameter moves from 0 to 1, evenly, the average stays a ninth of the way behind: not at 0."""
+    ema = EMA(source, 0.9999)
+    for count in range(1, 201):
+        for parameter in source.parameters():
+            parameter.assign(np.full(parameter.shape, count / 200))
+        ema.update()
+    for average in ema.generator.parameters():
+        assert 0.85 < average.numpy().min() <= average.numpy().max() < 1
 
 
 def test_decay_0_is_the_generator_itself(source, rng):
@@ -95,9 +123,10 @@ def test_the_trainer_moves_it_once_for_each_update_of_g():
     batches = np.random.default_rng(2).uniform(-1, 1, (4, 2, 1, 28, 28)).astype(np.float32)
     for record in trainer.steps(list(batches)):
         if record.step % 2 == 0:
+            decay = trainer.averages["generator"].decay_at(record.step // 2)
             for name, array in generator.state_dict().items():
                 tracked = array.dtype.kind != "f"
-                expected[name] = array if tracked else DECAY * expected[name] + (1 - DECAY) * array
+                expected[name] = array if tracked else decay * expected[name] + (1 - decay) * array
         for name, array in average.state_dict().items():
             np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
     assert np.isfinite(gan.generate(average, np.zeros((2, 3)))).all()
@@ -118,7 +147,7 @@ def test_directions_of_spectral_norm_are_copied(rng):
 
 def test_the_average_goes_where_the_generator_goes():
     network = nn.Linear(2, 2, rng=np.random.default_rng(0))
-    ema = EMA(network, 0.5)
+    ema = EMA(network, 0.5, updates=lambda: 10**6)
     network.to(dtype=np.float64)
     before = network.weight.numpy().copy()
     network.weight.assign(before + 1)

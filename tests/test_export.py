@@ -126,7 +126,10 @@ def test_every_model_becomes_onnx(name, tmp_path):
     assert subject(*subject.inputs(4, np.random.default_rng(9)).values()).std() > 0.1
     session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
     for count in (1, 7):
-        given = {k: v if v.dtype.kind == "f" else v.astype(np.int64) for k, v in subject.inputs(count, np.random.default_rng(9)).items()}
+        given = {
+            k: v if v.dtype.kind == "f" else v.astype(np.int64)
+            for k, v in subject.inputs(count, np.random.default_rng(9)).items()
+        }
         (images,) = session.run(None, given)
         np.testing.assert_allclose(images, subject(*given.values()), atol=1e-5)
 
@@ -162,7 +165,11 @@ class Every(nn.Module):
         from minigan import ops
 
         h = self.layers(self.conv(x))
-        h = ops.avg_pool2d(h, 2, padding=1) - ops.abs(h[:, :, ::2, 1:2]).mean() + ops.pad(h, [(0, 0)] * 2 + [(1, 0)] * 2).mean()
+        h = (
+            ops.avg_pool2d(h, 2, padding=1)
+            - ops.abs(h[:, :, ::2, 1:2]).mean()
+            + ops.pad(h, [(0, 0)] * 2 + [(1, 0)] * 2).mean()
+        )
         h = self.norm(self.head(h.transpose(0, 2, 3, 1)))
         h = ops.softmax(h, 1) + ops.log_softmax(h, 2) * ops.softplus(-h) / (ops.exp(h) + 2)
         return ops.sqrt(ops.log(h * h + 1.5)).max(0) if False else ops.sqrt(ops.log(h * h + 1.5))
@@ -190,7 +197,13 @@ def test_what_differs_is_not_written(tmp_path, monkeypatch, capsys):
     pytest.importorskip("onnx")
     model = make_model(tmp_path / "model.safetensors")
     write = Graph.write
-    monkeypatch.setattr(Graph, "write", lambda self, node: write(self, node) if node.op != "Tanh" else self.add("Identity", list(node.inputs), node.output))
+    monkeypatch.setattr(
+        Graph,
+        "write",
+        lambda self, node: (
+            write(self, node) if node.op != "Tanh" else self.add("Identity", list(node.inputs), node.output)
+        ),
+    )
     assert run("export", model, "--onnx", tmp_path / "m.onnx") == 2
     assert "differs by" in capsys.readouterr().err and not (tmp_path / "m.onnx").exists()
 
@@ -206,7 +219,10 @@ def test_what_depends_on_the_input_in_another_way_is_refused(rng):
         trace(Masked(), {"x": rng.standard_normal((2, 3)).astype(np.float32)})
     with pytest.raises(InputError, match="does not depend on its input"):
         network = nn.Linear(2, 2)
-        trace(type("Constant", (nn.Module,), {"forward": lambda self, x: Tensor(np.ones(3, np.float32))})(), {"x": np.ones((2, 2), np.float32)})
+        trace(
+            type("Constant", (nn.Module,), {"forward": lambda self, x: Tensor(np.ones(3, np.float32))})(),
+            {"x": np.ones((2, 2), np.float32)},
+        )
         assert network
 
 

@@ -10,7 +10,8 @@ from commands import contents
 from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn, optim
-from minigan.gan.health import WINDOW, DivergenceError, Health
+from minigan.errors import DivergenceError
+from minigan.gan.health import WINDOW, Health
 from minigan.runs import Latents, Run
 
 ARCHITECTURE = {"model": "dcgan", "z_dim": 8, "width": 4}

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from safetensors.numpy import save_file
 
 from minigan import gan, nn
@@ -48,7 +47,10 @@ LAYERS = {
 @pytest.mark.parametrize("layer", ["norm", "head"])
 def test_conditional_twin(layer, training, rng):
     torch = pytest.importorskip("torch")
-    make = {"norm": lambda: nn.ConditionalBatchNorm2d(5, num_classes=3), "head": lambda: nn.ProjectionHead(5, num_classes=3)}
+    make = {
+        "norm": lambda: nn.ConditionalBatchNorm2d(5, num_classes=3),
+        "head": lambda: nn.ProjectionHead(5, num_classes=3),
+    }
     ours = make[layer]().to(dtype=np.float64).train(training)
     for parameter in ours.parameters():
         parameter.assign(rng.standard_normal(parameter.shape))

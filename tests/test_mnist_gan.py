@@ -11,7 +11,7 @@ import pytest
 from commands import ENVIRONMENT, EXAMPLE, python, write_digits
 from PIL import Image
 
-from minigan.checkpoint import read_model
+from minigan.checkpoint import Checkpoints, read_model
 
 SMALL = ["--quiet", "--width", "4", "--z-dim", "8", "--batch-size", "8", "--data", "digits"]
 
@@ -20,7 +20,7 @@ def read_metrics(out):
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-def assert_complete(out):
+def assert_complete(out, model="self_conditioned"):
     """Every file is there and can be opened by what it is for."""
     for name in ("curves.png", "interpolation.png", "samples/epoch-000.png"):
         with Image.open(out / name) as image:
@@ -30,7 +30,7 @@ def assert_complete(out):
         assert image.format == "GIF"
         image.seek(image.n_frames - 1)
     architecture, state = read_model(out / "model.safetensors")
-    assert architecture["model"] == "dcgan"
+    assert architecture["model"] == model
     assert all(np.isfinite(array).all() for array in state.values())
     steps = [record["step"] for record in read_metrics(out)]
     assert steps == list(range(1, len(steps) + 1)) and steps
@@ -67,6 +67,63 @@ def test_other_digits_and_a_number_of_steps(tmp_path):
     assert len(read_metrics(tmp_path / "here")) == 7
     # 48 images are 6 steps of 8: the seventh is the second epoch's first
     assert sorted(path.name for path in (tmp_path / "here" / "samples").iterdir())[-1] == "epoch-002.png"
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (28, 32)])
+def test_images_of_another_size_or_not_square(tmp_path, shape):
+    write_digits(tmp_path / "digits", count=48, height=shape[0], width=shape[1])
+    run_example(tmp_path, *SMALL, "--steps", "2", "--out", "here")
+    assert_complete(tmp_path / "here")
+
+
+def test_the_plain_dcgan_is_one_flag_away(tmp_path):
+    write_digits(tmp_path / "digits", count=48)
+    run_example(tmp_path, *SMALL, "--recipe", "dcgan2016", "--steps", "2", "--out", "here")
+    assert_complete(tmp_path / "here", model="dcgan")
+
+
+def test_a_run_from_before_there_were_recipes_goes_on(tmp_path):
+    """Its checkpoints name none, and no setting that came with them."""
+    write_digits(tmp_path / "digits", count=48)
+    plain = [*SMALL, "--recipe", "dcgan2016", "--out"]
+    run_example(tmp_path, *plain, "whole", "--steps", "4")
+    run_example(tmp_path, *plain, "halves", "--steps", "2")
+    _, _, facts = Checkpoints(tmp_path / "halves" / "checkpoints").newest()
+    left = {"batch_size", "beta1", "lr", "noise", "seed", "width", "z_dim"}
+    named = {name for name, value in facts["config"].items() if value is not None}
+    assert left < named and not named & {"recipe", "clusters", "gamma", "r1_every", "ema"}
+    run_example(tmp_path, *SMALL, "--out", "halves", "--steps", "4", "--resume")
+    for file in ("metrics.jsonl", "model.safetensors"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "halves" / file).read_bytes()
+
+
+def test_a_resumed_run_keeps_its_recipe(tmp_path):
+    write_digits(tmp_path / "digits", count=320)
+    settings = [*SMALL, "--clusters", "2", "--gamma", "0.5", "--r1-every", "2", "--out"]
+    run_example(tmp_path, *settings, "whole", "--steps", "5")
+    run_example(tmp_path, *settings, "halves", "--steps", "3")
+    run_example(tmp_path, *settings, "halves", "--steps", "5", "--resume")
+    assert (
+        read_model(tmp_path / "whole" / "model.safetensors")[0]["clusters"]
+        == read_model(tmp_path / "halves" / "model.safetensors")[0]["clusters"]
+    )
+    for file in ("metrics.jsonl", "model.safetensors"):
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "halves" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--recipe", "dcgan2016", "--clusters", "3"], "--clusters 3 does nothing with --recipe dcgan2016"),
+        (["--recipe", "dcgan2016", "--r1-every", "3"], "--r1-every 3 does nothing without R1"),
+        (["--gamma", "0", "--r1-every", "3"], "--r1-every 3 does nothing without R1"),
+        (["--recipe", "best"], "invalid choice: 'best'"),
+    ],
+)
+def test_what_does_nothing_is_refused(tmp_path, argv, message):
+    write_digits(tmp_path / "digits", count=48)
+    done = python(EXAMPLE, *SMALL, "--steps", "1", *argv, cwd=tmp_path)
+    assert done.returncode == 2 and message in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -18,6 +18,7 @@ from minigan import backend as backends
 from minigan.backend import numpy_backend
 from minigan.backend.cpu import blas, elementwise, filtering, scratch, threads
 from minigan.backend.geometry import ConvGeometry
+from minigan.backend.kept import Kept
 
 reference = backends.get("reference")
 
@@ -51,11 +52,11 @@ def conv_arrays(rng, geometry, n, c, f, dtype=np.float64):
     return x, w, g
 
 
-def conv_kernels(backend, x, w, g, geometry, shared=None):
+def conv_kernels(backend, x, w, g, geometry, kept=None):
     x, w, g = (backend.asarray(a) for a in (x, w, g))
-    y = backend.conv2d(x, w, geometry, shared)
-    dx = backend.conv2d_input(g, w, geometry, shared)
-    dw = backend.conv2d_weight(x, g, geometry, shared)
+    y = backend.conv2d(x, w, geometry, kept)
+    dx = backend.conv2d_input(g, w, geometry, kept)
+    dw = backend.conv2d_weight(x, g, geometry, kept)
     return y, dx, dw
 
 
@@ -105,8 +106,8 @@ def test_conv_matches_reference(fast, geometry, rng, force):
         expected = conv_kernels(reference, x, w, g, geometry)
         for tile in algorithms(geometry):
             force(tile)
-            for shared in (None, {}):
-                results = conv_kernels(fast, x, w, g, geometry, shared)
+            for kept in (None, Kept()):
+                results = conv_kernels(fast, x, w, g, geometry, kept)
                 assert_channels_last(*results)
                 for result, right in zip(results, expected, strict=True):
                     assert relative_error(result, right) < 1e-10, f"tile {tile}, N {n}, C {c}, F {f}"
@@ -191,20 +192,31 @@ def test_conv_kernels_are_adjoint(fast, tile, rng, force):
     assert np.vdot(dw, w) == pytest.approx(form, rel=1e-11)
 
 
-def test_shared_transforms_are_reused_in_any_order(fast, rng, force):
+def test_transforms_are_kept_for_kernels_in_any_order(fast, rng, force):
     force(4)
     geometry = ConvGeometry((8, 8), (4, 4), (2, 2), (1, 1))
-    x, w, g = conv_arrays(rng, geometry, 2, 3, 5)
+    x, w, g = (fast.asarray(a) for a in conv_arrays(rng, geometry, 2, 3, 5))
     expected = conv_kernels(fast, x, w, g, geometry)
-    shared = {}
-    dw = fast.conv2d_weight(x, g, geometry, shared)
-    assert set(shared) == {"x", "g"}
-    kept = shared["x"]
-    y = fast.conv2d(x, w, geometry, shared)
-    dx = fast.conv2d_input(g, w, geometry, shared)
-    assert set(shared) == {"x", "g", "w"} and shared["x"] is kept
+    kept = Kept()
+    dw = fast.conv2d_weight(x, g, geometry, kept)
+    assert [len(kept.of(a)) for a in (x, g, w)] == [1, 1, 0]
+    (transform,) = kept.of(x).values()
+    y = fast.conv2d(x, w, geometry, kept)
+    dx = fast.conv2d_input(g, w, geometry, kept)
+    assert [len(kept.of(a)) for a in (x, g, w)] == [1, 1, 1] and next(iter(kept.of(x).values())) is transform
     for result, right in zip((y, dx, dw), expected, strict=True):
         np.testing.assert_array_equal(result, right)
+
+
+def test_one_array_in_two_roles(fast, rng, force):
+    """What is kept of it as a picture is not taken for what is kept of it as a kernel."""
+    force(2)
+    geometry = ConvGeometry((4, 4), (4, 4), (2, 2), (1, 1))
+    both = fast.asarray(rng.standard_normal((3, 2, 4, 4)))
+    kept = Kept()
+    y = fast.conv2d(both, both, geometry, kept)
+    assert len(kept.of(both)) == 2
+    np.testing.assert_allclose(y, reference.conv2d(reference.asarray(both), reference.asarray(both), geometry))
 
 
 def test_filters_of_toom_cook():

@@ -45,11 +45,15 @@ def refused(capsys, argv):
     return lines[0].removeprefix("error: ")
 
 
+DCGAN = [*TRAIN, "--model", "dcgan"]
 IGNORED = [
     ([*TRAIN, "--size", "64"], "--size 64 does nothing with images that have a size: give a folder of pictures"),
     (["train", "--size", "64", "--channels", "3"], "--size 64 does nothing with images that have a size"),
     ([*TRAIN, "--channels", "3"], "--channels 3 does nothing with images that have their channels"),
-    ([*TRAIN, "--penalty-every", "4"], "--penalty-every 4 does nothing without --penalty: add that, or leave it out"),
+    ([*DCGAN, "--penalty-every", "4"], "--penalty-every 4 does nothing without --penalty: add that, or leave it out"),
+    ([*DCGAN, "--gamma", "4"], "--gamma 4.0 does nothing without R1 or R2: add --penalty r1, or leave it out"),
+    ([*TRAIN, "--penalty", "dragan", "--gamma", "4"], "--gamma 4.0 does nothing without R1 or R2: add --penalty r1"),
+    ([*DCGAN, "--clusters", "4"], "--clusters 4 does nothing with a model that is told no clusters: choose --model"),
     ([*TRAIN, "--penalty", "r1", "--penalty", "r1"], "--penalty r1 --penalty r1: names one twice"),
     ([*TRAIN, "--steps", "2", "--epochs", "3"], "--epochs 3 does nothing beside --steps: leave out one of them"),
     ([*TRAIN, "--model", "wgan", "--betas", "0.5", "0.9"], "--betas 0.5 0.9 does nothing with a model that is not"),

@@ -197,7 +197,7 @@ def test_the_check_sees_a_penalty_without_its_second_backward(images, weights, m
 
 
 def trainer(discriminator, *penalties):
-    generator = nn.Sequential(nn.Linear(3, 16), nn.Reshape(1, 4, 4))
+    generator = nn.Sequential(nn.Linear(3, 16, rng=np.random.default_rng(1)), nn.Reshape(1, 4, 4))
     return trainer_of(generator, discriminator, z_dim=3, rng=np.random.default_rng(0), penalties=penalties)
 
 
@@ -238,6 +238,39 @@ def test_lazy_penalties_are_applied_in_each_kth_step_and_k_times_as_strong(monke
     assert sum(lazy) == pytest.approx(sum(always))  # as much in all
 
 
+class Counting(nn.Module):
+    def __init__(self, network):
+        self.network, self.batches = network, []
+
+    def forward(self, x):
+        self.batches.append(x.numpy())
+        return self.network(x)
+
+
+@pytest.mark.parametrize(("penalty", "which"), [(R1, 0), (R2, 1)])
+def test_ds_forward_is_shared_with_the_loss(penalty, which):
+    """The slope where the loss has looked already: no forward more, and the gradients of one with its own."""
+
+    class Apart(penalty):
+        at = ""
+
+    def learn(term):
+        rng = np.random.default_rng(1)
+        d = nn.Sequential(nn.Conv2d(1, 3, 3, rng=rng), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(12, 1, rng=rng))
+        game = trainer(Counting(d), term)
+        (record,) = game.steps([np.random.default_rng(2).uniform(-1, 1, (4, 1, 4, 4)).astype(np.float32)])
+        return record, game.game.discriminator
+
+    shared, d = learn(penalty(gamma=3.0))
+    apart, other = learn(Apart(gamma=3.0))
+    seen = d.batches[:2]
+    assert len(d.batches) == 3 and len(other.batches) == 4  # the last one is G's
+    np.testing.assert_array_equal(other.batches[2], seen[which])
+    assert shared.penalty == pytest.approx(apart.penalty) and shared.penalty > 0
+    for one, two in zip(d.parameters(), other.parameters(), strict=True):
+        np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-4, atol=1e-7)
+
+
 def test_a_penalty_can_be_looked_at_without_a_graph(images, rng, tensor):
     w = tensor(rng.standard_normal(SHAPE))
     with no_grad():
@@ -271,7 +304,7 @@ def test_every_batch_norm_is_warned_of(norm):
 @pytest.mark.parametrize("kind", PENALTIES.values())
 @pytest.mark.parametrize("every", [0, -1, 1.5])
 def test_never_is_refused(kind, every):
-    with pytest.raises(InputError, match=f"{kind.__name__}: every = {every} must be (at least 1|a whole number)"):
+    with pytest.raises(InputError, match=f"{kind.__name__}: every = {every} must be a whole number of at least 1"):
         kind(every=every)
 
 

@@ -68,3 +68,15 @@ def test_pad_is_numpys(padding, tensor, rng):
 def test_pad_refuses_what_does_not_fit(padding, said, tensor):
     with pytest.raises(InputError, match=said):
         pad(tensor(np.ones((2, 3))), padding)
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(0, 2), 1, np.array(1), None, ...], ids=repr)
+def test_an_array_beside_any_other_part_of_an_index(part, tensor, rng):
+    a, numbers = rng.standard_normal((3, 200, 3)), np.array([2, 0])
+    x = tensor(a, requires_grad=True)
+    for index in ((part, numbers), (numbers, part), (part, numbers, slice(None)), (np.array([0, 0]), numbers)):
+        y = x[index]
+        np.testing.assert_array_equal(y.numpy(), a[index])
+        expected = np.zeros_like(a)
+        np.add.at(expected, index, 1)
+        np.testing.assert_array_equal(grad(y.sum(), [x])[0].numpy(), expected)

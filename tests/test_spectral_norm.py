@@ -164,7 +164,10 @@ def test_in_a_network(backend, rng):
         (lambda: nn.spectral_norm(nn.ReLU()), r"spectral_norm: ReLU\(\) has no weight matrix to normalise"),
         (lambda: nn.spectral_norm(nn.BatchNorm2d(3)), "BatchNorm2d.* has no weight matrix"),
         (lambda: nn.spectral_norm(nn.spectral_norm(nn.Linear(2, 3))), "or it is normalised already"),
-        (lambda: nn.spectral_norm(nn.Linear(2, 3), n_power_iterations=0), "n_power_iterations = 0 must be at least 1"),
+        (
+            lambda: nn.spectral_norm(nn.Linear(2, 3), n_power_iterations=0),
+            "n_power_iterations = 0 must be a whole number of at least 1",
+        ),
     ],
 )
 def test_bad_input_says_what_is_wrong(f, message):

@@ -300,7 +300,7 @@ def test_both_players_are_told_the_same_labels():
     ((images, labels),) = labelled(1)
     list(trainer.steps([(images, labels)]))
     assert len(trainer.game.generator.labels) == 1
-    assert len(trainer.game.discriminator.labels) == 5  # real, fake, penalty, and both for G
+    assert len(trainer.game.discriminator.labels) == 4  # real, which the penalty shares, fake, and both for G
     for seen in trainer.game.generator.labels + trainer.game.discriminator.labels:
         np.testing.assert_array_equal(seen, labels)
 

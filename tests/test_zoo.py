@@ -7,7 +7,7 @@ from PIL import Image
 
 from minigan import InputError, cli, gan, nn
 from minigan.checkpoint import read_model, save_model
-from minigan.tensor import Tensor, no_grad
+from minigan.tensor import Tensor, grad, no_grad
 
 Z_DIM, CLASSES = 5, 4
 MLP_WIDTH = 10
@@ -58,10 +58,38 @@ def test_the_first_gan_draws_any_size(size):
     assert images.shape == (2, 1, size, size) and discriminator(images).shape == (2, 1)
 
 
-@pytest.mark.parametrize("size", [16, 27, 48, 128])
+@pytest.mark.parametrize("size", [8, 27, (48, 64), (33, 20), 128, 256])
 @pytest.mark.parametrize("name", CONVOLUTIONAL)
-def test_sizes_that_cannot_be_are_refused_with_those_that_can(name, size):
-    with pytest.raises(InputError, match=f"image_size {size} is not one of 28, 32, 64: resize the images"):
+def test_any_size_large_small_odd_or_not_square(name, size):
+    """The blocks follow from the size, and D's gradient reaches every parameter of G."""
+    generator, discriminator = build(name, image_size=size, channels=3)
+    z, given = Tensor(np.random.default_rng(1).standard_normal((2, Z_DIM)).astype(np.float32)), labels_of(name, 2)
+    images = generator(z, *given)
+    assert images.shape == (2, 3, *(size if isinstance(size, tuple) else (size, size)))
+    logits = discriminator(images, *given)
+    assert logits.shape == (2, 1 + CLASSES if name == "acgan" else 1)
+    gradients = grad((logits * logits).sum(), [*generator.parameters(), *discriminator.parameters()])
+    assert all(np.isfinite(g.numpy()).all() for g in gradients)
+
+
+@pytest.mark.parametrize("size", [(128, 128), (40, 60)])
+@pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "sngan"])
+def test_a_short_run_on_large_pictures_and_on_oblong_ones(name, size):
+    generator, discriminator = build(name, image_size=size)
+    settings = {"z_dim": Z_DIM, "rng": np.random.default_rng(1)}
+    trainer = gan.MODELS[name].trainer(generator, discriminator, **settings)
+    before = generator.state_dict()
+    batches = np.random.default_rng(2).uniform(-1, 1, (6, 2, 1, *size)).astype(np.float32)
+    for record in trainer.steps(list(batches)):
+        assert np.isfinite([record.d_loss, record.d_real, record.d_fake]).all()
+    after = generator.state_dict()
+    assert all(not np.array_equal(before[key], after[key]) for key, _ in generator.named_parameters())
+
+
+@pytest.mark.parametrize("size", [7, 0, -28, 5000, (28,), (28, 28, 28), (4, 64), 28.0, True, "28", None])
+@pytest.mark.parametrize("name", CONVOLUTIONAL)
+def test_sizes_that_cannot_be_are_refused(name, size):
+    with pytest.raises(InputError, match=r"image_size .* must be a number of pixels, or \(height"):
         build(name, image_size=size)
 
 

@@ -12,11 +12,13 @@ import numpy as np
 from ..errors import InputError
 from .base import Array, ArrayBackend, ReferenceArray
 from .geometry import ConvGeometry
+from .kept import Kept
 
 __all__ = [
     "Array",
     "ArrayBackend",
     "ConvGeometry",
+    "Kept",
     "ReferenceArray",
     "available",
     "backend_of",

@@ -17,9 +17,9 @@ import numpy as np
 
 from ..errors import InputError
 from .geometry import ConvGeometry
+from .kept import Kept
 
 Array = Any  # a numpy or cupy array: the two share an interface but no base class
-Shared = dict[str, Any]  # what one convolution kernel leaves for the next, see ArrayBackend.conv2d
 
 
 class ReferenceArray(np.ndarray):
@@ -66,14 +66,6 @@ class ArrayBackend:
         """``number`` as an array of zero axes, which must not be written to."""
         return self.asarray(number, dtype)
 
-    def read(self, scalars: Array) -> list[float]:
-        """The numbers that ``pack`` was given."""
-        return [scalar.item() for scalar in scalars]
-
-    def pack(self, scalars: Sequence[Array]) -> Array:
-        """Arrays of one element each as what ``read`` brings to the host at once."""
-        return scalars
-
     def synchronize(self) -> None:
         """Wait until every kernel that was started has finished."""
 
@@ -94,10 +86,6 @@ class ArrayBackend:
         """What arrays of ``dtype`` are multiplied in: "float64", "float32" or "TF32"."""
         return "TF32" if self.tf32 and np.dtype(dtype) == np.float32 else np.dtype(dtype).name
 
-    def graphs(self) -> Any:
-        """What captures steps and replays them, see cuda/graph.py; None where there is nothing to gain from that."""
-        return None
-
     # ---- linear algebra --------------------------------------------------------------------------
 
     def matmul(self, a: Array, b: Array) -> Array:
@@ -112,13 +100,9 @@ class ArrayBackend:
         parts = index if isinstance(index, tuple) else (index,)
         last, axis = parts[-1] if parts else None, len(parts) - 1
         is_list = isinstance(last, np.ndarray) and last.ndim == 1 and last.dtype.kind in "iu"
-        if is_list and x.flags.c_contiguous and parts[:-1] == (slice(None),) * axis:
+        if is_list and x.flags.c_contiguous and all(map(_is_whole, parts[:-1])):
             return x.take(last, axis)  # quicker, and its result is contiguous too
         return x[index]
-
-    def span(self, index: Array) -> tuple[int, int] | None:
-        """The smallest and the largest of ``index``, on the host or on this backend; None where it cannot be told."""
-        return (int(index.min()), int(index.max())) if index.size else None
 
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         """Zeros of ``shape`` with ``g`` added at ``index``; where an index repeats, the values add up."""
@@ -126,10 +110,10 @@ class ArrayBackend:
         x[...] = 0
         parts = index if isinstance(index, tuple) else (index,)
         arrays = [n for n, part in enumerate(parts) if not _never_repeats(part)]
-        before = (slice(None),) * (arrays[0] if arrays else 0)
+        before = parts[:-1]
         if not arrays:
             x[index] = g
-        elif parts[:-1] == before and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
+        elif all(map(_is_whole, before)) and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
             for number, place in enumerate(parts[-1]):  # whole slices along one axis: quicker than add.at
                 x[before + (place,)] += g[before + (number,)]
         else:
@@ -153,10 +137,9 @@ class ArrayBackend:
 
     # ---- convolution: the three partial derivatives of <g, conv2d(x, w)> -------------------------
     #
-    # `shared` is a dict that belongs to one application of a convolution. A kernel may leave its transform of an
-    # operand there under the operand's name ("x", "w" or "g"), and find what the others left. The reference needs none.
+    # In `kept` a kernel may leave its transform of an operand, and find what the others left. The reference needs none.
 
-    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         """x (N, C, H, W), w (F, C, kh, kw) -> y (N, F, oh, ow)"""
         padded = self._pad(x, geometry)
         y = self.empty((x.shape[0], w.shape[0], *geometry.out_hw), x.dtype)
@@ -165,7 +148,7 @@ class ArrayBackend:
             y += self.xp.einsum("nchw,fc->nfhw", padded[:, :, rows, cols], w[:, :, a, b])
         return y
 
-    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         """g (N, F, oh, ow), w (F, C, kh, kw) -> x (N, C, H, W): the transposed convolution."""
         (ph, pw), (h, wid) = geometry.padding, geometry.in_hw
         padded = self.empty((g.shape[0], w.shape[1], *geometry.padded_hw), g.dtype)
@@ -174,7 +157,7 @@ class ArrayBackend:
             padded[:, :, rows, cols] += self.xp.einsum("nfhw,fc->nchw", g, w[:, :, a, b])
         return self.channels_last(padded[:, :, ph : ph + h, pw : pw + wid])
 
-    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         """x (N, C, H, W), g (N, F, oh, ow) -> w (F, C, kh, kw)"""
         padded = self._pad(x, geometry)
         w = self.empty((g.shape[1], x.shape[1], *geometry.kernel_hw), x.dtype)
@@ -373,6 +356,10 @@ class ArrayBackend:
         """a <- a + share (p - a): each average moves towards its array. ``share`` is a number, or an array of one."""
         for a, p in zip(averages, arrays, strict=True):
             a += share * (p - a)
+
+
+def _is_whole(part: Any) -> bool:
+    return isinstance(part, slice) and part == slice(None)
 
 
 def _never_repeats(part: Any) -> bool:

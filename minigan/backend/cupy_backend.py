@@ -7,7 +7,6 @@ How the kernels work, and how they are tested without a GPU: docs/cuda.md.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -15,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .base import Array, ArrayBackend, Shared
+from .base import Array, ArrayBackend
 from .cuda import indexing, optim
 from .cuda.blas import Blas
+from .cuda.device import Device
 from .cuda.graph import CaptureError, Graphs
-from .cuda.launch import C_NAMES, THREADS, Kernels, ceil_div, import_cupy
+from .cuda.launch import C_NAMES, THREADS, ceil_div
 from .cuda.upload import Uploads
 from .geometry import ConvGeometry
+from .kept import Kept
 
 TILE, NARROW, SLICE = 64, 16, 16  # BM, the two BN and BK of conv.cu
 TENSOR_TILE, TENSOR_WIDE = 128, 128  # BM and the wide BN of tensor.cu
@@ -38,18 +39,13 @@ SCALARS = 64  # that one launch gathers, as in reduce.cu
 MOST_CONSTANTS = 4096
 
 
-class CupyBackend(ArrayBackend):
+class CupyBackend(Device):
     """``tf32`` lets the factors of float32 products be rounded to 10 bits, for tensor cores: faster, less exact."""
 
     name = "cupy"
-    array_type: Any = None  # cupy.ndarray, once it is imported
-    captured_thread = 0  # what it launches is noted down for a graph, see cuda/graph.py
 
     def __init__(self) -> None:
-        self.xp = import_cupy()
-        self.array_type = self.xp.ndarray
-        kernels = Kernels(self.xp)
-        self.launch, self.for_each = kernels.launch, kernels.for_each
+        super().__init__()
         self._blas, self._uploads = Blas(self.xp), Uploads(self)
         self._constants: dict[tuple[bytes, str], Array] = {}
         self.tensor_cores = int(self.xp.cuda.Device().compute_capability) >= 80  # that know TF32
@@ -77,10 +73,6 @@ class CupyBackend(ArrayBackend):
         if host.ndim == 4:
             return self.xp.asarray(np.ascontiguousarray(host.transpose(0, 2, 3, 1))).transpose(0, 3, 1, 2)
         return self.xp.asarray(host)
-
-    @property
-    def capturing(self) -> bool:
-        return self.captured_thread == threading.get_ident()
 
     def upload(self, *arrays: np.ndarray) -> Callable[[], tuple[Array, ...]]:
         return self._uploads.start(arrays)
@@ -156,9 +148,6 @@ class CupyBackend(ArrayBackend):
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
         return indexing.put_item(self, g, self._on_device(index), shape)
 
-    def span(self, index: Array) -> tuple[int, int] | None:
-        return None if self.capturing else super().span(index)
-
     def _on_device(self, index: Any) -> tuple[Any, ...]:
         parts = index if isinstance(index, tuple) else (index,)
         return tuple(self.asarray(p) if isinstance(p, list | tuple | range | np.ndarray) else p for p in parts)
@@ -202,10 +191,11 @@ class CupyBackend(ArrayBackend):
     #   implicit   a matrix product of our own, which reads the windows from x itself: conv.cu, or tensor.cu with TF32
     #   direct     direct.cu, for pictures: few channels
 
-    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         if not has_kernels(x, w):
-            return super().conv2d(x, w, geometry, shared)
-        x, w = self._nhwc(x), self._nhwc(w)
+            return super().conv2d(x, w, geometry, kept)
+        of = (kept or Kept()).of
+        of_x, of_w, x, w = of(x), of(w), self._nhwc(x), self._nhwc(w)
         samples, filters, (oh, ow) = len(x), len(w), geometry.out_hw
         p = conv_sizes(geometry, samples, x.shape[-1], filters)
         way = self.choose(geometry, samples, x.shape[-1], filters, x.dtype)
@@ -217,24 +207,19 @@ class CupyBackend(ArrayBackend):
             out = self._implicit("conv2d", (samples, oh, ow, filters), x, w, p, samples * oh * ow, filters, w[0].size)
         else:
             windows = self._im2col(x, p, samples * oh * ow, w[0].size) if way == "im2col" else x
-            if way == "im2col" and shared is not None and "transposed" in shared:
-                shared["x"] = (
-                    windows  # of a gradient: conv2d_weight wants the same next. A forward's are too large to keep
-                )
+            if way == "im2col" and "transposed" in of_w:  # x is a gradient, and conv2d_weight wants the same next
+                of_x["windows"] = windows  # a forward's are too large to keep
             out = self.matmul(windows.reshape(samples * oh * ow, -1), w.reshape(filters, -1).T)
         return self._nchw(out.reshape(samples, oh, ow, filters))
 
-    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         if not has_kernels(g, w):
-            return super().conv2d_input(g, w, geometry, shared)
-        g, w = self._nhwc(g), self._nhwc(w)
+            return super().conv2d_input(g, w, geometry, kept)
+        of_w, g, w = (kept or Kept()).of(w), self._nhwc(g), self._nhwc(w)
         samples, filters, channels, (h, wid) = len(g), len(w), w.shape[-1], geometry.in_hw
         p = conv_sizes(geometry, samples, channels, filters)
         way = self.choose(geometry, samples, channels, filters, g.dtype)
-        if shared is not None:
-            shared["transposed"] = (
-                True  # what is given this dict from now on is the backward of a transposed convolution
-            )
+        of_w["transposed"] = True  # who finds this is the backward of a transposed convolution
         (sh, sw), (kh, kw) = geometry.stride, geometry.kernel_hw
         phases, pixels = min(sh, h) * min(sw, wid), samples * ceil_div(h, sh) * ceil_div(wid, sw)
         if way == "direct":
@@ -249,10 +234,10 @@ class CupyBackend(ArrayBackend):
                 out = self._col2im(out, p)
         return self._nchw(out.reshape(samples, h, wid, channels))
 
-    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         if not has_kernels(x, g):
-            return super().conv2d_weight(x, g, geometry, shared)
-        x, g = self._nhwc(x), self._nhwc(g)
+            return super().conv2d_weight(x, g, geometry, kept)
+        of_x, x, g = (kept or Kept()).of(x), self._nhwc(x), self._nhwc(g)
         samples, filters, channels, (kh, kw) = len(x), g.shape[-1], x.shape[-1], geometry.kernel_hw
         p = conv_sizes(geometry, samples, channels, filters)
         way = self.choose(geometry, samples, channels, filters, g.dtype)
@@ -267,7 +252,7 @@ class CupyBackend(ArrayBackend):
         elif way == "implicit":
             out = self._implicit("conv2d_weight", (filters, kh, kw, channels), x, g, p, filters, depth, pixels)
         else:
-            windows = (shared or {}).pop("x", None)
+            windows = of_x.pop("windows", None)
             if windows is None:
                 windows = self._im2col(x, p, pixels, depth) if way == "im2col" else x
             out = self.matmul(g.reshape(pixels, filters).T, windows.reshape(pixels, -1))

@@ -1,8 +1,7 @@
-"""What the host brings to a training step: random numbers, learning rates, counts.
+"""What the host brings to a training step: random numbers and learning rates.
 
-A step that was captured (see ``ArrayBackend.capture``) is replayed without its Python code, so what the host did for it
-must be done anew each time. Such work goes through ``from_host`` and ``on_host``: they do it at once, and the capture
-that is under way, if there is one, remembers it.
+A step that was captured (see gan/capture.py) is replayed without its Python code, so what the host brought to it must
+be brought anew each time. It comes through ``from_host``; the capture that is under way, if there is one, remembers it.
 """
 
 from __future__ import annotations
@@ -32,9 +31,6 @@ class Tape:
         self.bytes += aligned(value.nbytes)
         return backend.asarray(value)
 
-    def on_host(self, action: Callable[[], Any]) -> None:
-        action()
-
 
 class _Current(threading.local):
     tape = Tape()
@@ -55,9 +51,11 @@ def from_host(
     return _current.tape.from_host(backend, make, *step, rng=rng)
 
 
-def on_host(action: Callable[[], Any]) -> None:
-    """Do ``action()``, and again in each replay, in the same place among whatever else the host has to do."""
-    _current.tape.on_host(action)
+def span(backend: ArrayBackend, index: Array) -> tuple[int, int] | None:
+    """The smallest and the largest of ``index``. None without any, and while a step is captured: nothing is read."""
+    if not index.size or getattr(backend, "capturing", False):
+        return None
+    return int(index.min()), int(index.max())
 
 
 @contextmanager

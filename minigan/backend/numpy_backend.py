@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, ArrayBackend, Shared
+from .base import Array, ArrayBackend
 from .cpu import elementwise, filtering, im2col, norm, optim, threads
 from .geometry import ConvGeometry
+from .kept import Kept
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
 UFUNCS: dict[Any, np.ufunc] = {
@@ -48,38 +49,41 @@ class NumpyBackend(ArrayBackend):
 
     # ---- convolution -------------------------------------------------------------------------------
 
-    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d(self, x: Array, w: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         if not has_kernels(x.dtype, w.dtype) or not len(x):
-            return super().conv2d(x, w, geometry, shared)
-        x, w = self._nhwc(x), self._nhwc(w)
+            return super().conv2d(x, w, geometry, kept)
+        of = (kept or Kept()).of
+        of_x, of_w, x, w = of(x), of(w), self._nhwc(x), self._nhwc(w)
         y = np.empty((len(x), *geometry.out_hw, len(w)), x.dtype)
         tile = choose(geometry, len(x), x.shape[-1], len(w), self.transform_cost)
         if tile:
-            filtering.conv2d(x, w, y, geometry, tile, {} if shared is None else shared, self.transforms)
+            filtering.conv2d(x, w, y, geometry, tile, of_x, of_w, self.transforms)
         else:
             im2col.conv2d(x, w, y, geometry, self.columns)
         return y.transpose(0, 3, 1, 2)
 
-    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d_input(self, g: Array, w: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         if not has_kernels(g.dtype, w.dtype) or not len(g):
-            return super().conv2d_input(g, w, geometry, shared)
-        g, w = self._nhwc(g), self._nhwc(w)
+            return super().conv2d_input(g, w, geometry, kept)
+        of = (kept or Kept()).of
+        of_g, of_w, g, w = of(g), of(w), self._nhwc(g), self._nhwc(w)
         x = np.empty((len(g), *geometry.in_hw, w.shape[-1]), g.dtype)
         tile = choose(geometry, len(g), w.shape[-1], len(w), self.transform_cost)
         if tile:
-            filtering.conv2d_input(g, w, x, geometry, tile, {} if shared is None else shared, self.transforms)
+            filtering.conv2d_input(g, w, x, geometry, tile, of_g, of_w, self.transforms)
         else:
             im2col.conv2d_input(g, w, x, geometry, self.columns)
         return x.transpose(0, 3, 1, 2)
 
-    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, shared: Shared | None = None) -> Array:
+    def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:
         if not has_kernels(x.dtype, g.dtype) or not len(x):
-            return super().conv2d_weight(x, g, geometry, shared)
-        x, g = self._nhwc(x), self._nhwc(g)
+            return super().conv2d_weight(x, g, geometry, kept)
+        of = (kept or Kept()).of
+        of_x, of_g, x, g = of(x), of(g), self._nhwc(x), self._nhwc(g)
         w = np.empty((g.shape[-1], *geometry.kernel_hw, x.shape[-1]), x.dtype)
         tile = choose(geometry, len(x), x.shape[-1], g.shape[-1], self.transform_cost)
         if tile:
-            filtering.conv2d_weight(x, g, w, geometry, tile, {} if shared is None else shared, self.transforms)
+            filtering.conv2d_weight(x, g, w, geometry, tile, of_x, of_g, self.transforms)
         else:
             im2col.conv2d_weight(x, g, w, geometry, self.columns)
         return w.transpose(0, 3, 1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,15 +76,6 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", type=int, choices=(1, 3), help="of pictures (default: 3)")
 
 
-def open_images(source: str, size: int | None, channels: int, split: str = "train") -> Dataset:
-    """MNIST by name, a folder that holds IDX files, or a folder of pictures, which has no splits."""
-    if source == "mnist":
-        return data.mnist(split)
-    if data.is_idx_folder(source):
-        return data.mnist(split, root=source)
-    return data.ImageFolder(source, size or 64, channels)
-
-
 def of_class(dataset: Dataset, wanted: str | None) -> Dataset:
     """The images of one class, given by its name or else by its index; all of them where none is wanted."""
     if wanted is None:
@@ -110,6 +102,19 @@ def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     if not getattr(args, "tf32", False):
         free.add("tf32")  # trainings from before there was this choice go on
     return {name: value for name, value in vars(args).items() if name not in free}
+
+
+def objective(args: argparse.Namespace, own: gan.Objective) -> gan.Objective:
+    """The model's own, with what the command line changes of it; a classifier beside it stays."""
+    if isinstance(own, gan.AuxiliaryClassifier):
+        return replace(own, base=objective(args, own.base))
+    asked = gan.OBJECTIVES[args.objective]() if args.objective else own
+    if args.label_smoothing is None:
+        return asked
+    if not isinstance(asked, gan.Minimax):
+        name = args.objective or f"{args.model}'s objective"
+        raise InputError(f"--label-smoothing: {name} has no labels to smooth; use non_saturating or minimax")
+    return replace(asked, label_smoothing=args.label_smoothing)
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
@@ -200,6 +205,8 @@ class LoadedGenerator:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         self.generator: Module = generator.to(place)
+        if architecture["model"] in gan.PAIRED:
+            raise InputError(f"{path}: turns pictures into pictures, and draws none of noise: minigan restore --model")
         model = gan.MODELS[architecture["model"]]
         self.z_dim = architecture.get("z_dim", model.z_dim)
         self.classes = architecture.get("classes", 0) if model.conditional else 0

@@ -29,7 +29,9 @@ def run(args: argparse.Namespace) -> None:
     try:
         server = Server(subject, args.port)
     except OSError as error:
-        raise InputError(f"--port {args.port} cannot be used ({error.strerror}): leave it out, or take another") from None
+        raise InputError(
+            f"--port {args.port} cannot be used ({error.strerror}): leave it out, or take another"
+        ) from None
     with server:
         print(f"{server.address}\nthe page of {args.model}; Ctrl-C ends it", flush=True)
         if not args.no_open:

@@ -13,10 +13,14 @@ from .arguments import model_of
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("export", help="take a model along: to PyTorch, to ONNX, as a page without a server")
     parser.add_argument(
-        "model", metavar="MODEL", help="a model's file, a run's folder, or a classifier that comes along (mnist, animals)"
+        "model",
+        metavar="MODEL",
+        help="a model's file, a run's folder, or a classifier that comes along (mnist, animals)",
     )
     where = parser.add_argument_group("where to, at least one of")
-    where.add_argument("--torch", metavar="FILE", help="weights in PyTorch's names (.safetensors); prints how to load them")
+    where.add_argument(
+        "--torch", metavar="FILE", help="weights in PyTorch's names (.safetensors); prints how to load them"
+    )
     where.add_argument("--onnx", metavar="FILE", help="an ONNX file (.onnx), compared with onnxruntime")
     where.add_argument("--html", metavar="FILE", help="a page to explore it offline (.html)")
     parser.set_defaults(run=run)

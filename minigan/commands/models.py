@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..gan import MODELS
+from ..gan import MODELS, PAIRED
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -14,4 +14,6 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     for model in MODELS.values():
         kind = "  (conditional)" if model.conditional else ""
-        print(f"{model.name:10} {model.summary}{kind}\n{'':10} {model.paper}")
+        print(f"{model.name:15} {model.summary}{kind}\n{'':15} {model.paper}")
+    for translator in PAIRED.values():
+        print(f"{translator.name:15} {translator.summary}  (train --task)\n{'':15} {translator.paper}")

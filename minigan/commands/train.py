@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,12 @@ import numpy as np
 import minigan
 
 from .. import data, gan
+from ..checkpoint import Checkpoints
 from ..errors import InputError
 from ..optim import LinearDecay
+from ..restoration import TASKS
 from ..runs import Latents, Run
+from . import train_pairs
 from .arguments import (
     LENGTH,
     METRIC,
@@ -26,18 +30,47 @@ from .arguments import (
     best_of,
     fixed_by,
     natural,
+    objective,
     of_class,
-    open_images,
     place_for,
     positive,
 )
-from .options import Needs, check
+from .memory import tell_memory
+from .options import Needs, check, set_defaults
 
+DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
+
+
+def paired(args: argparse.Namespace) -> bool:
+    """Whether the model makes pictures of pictures, and not of noise."""
+    return args.model in gan.PAIRED
+
+
+FROM_NOISE = tuple(
+    Needs(option, lambda args: not paired(args), "with a model that makes pictures of pictures")
+    for option in (
+        "--z-dim", "--channels", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment"
+    )
+)  # fmt: skip
+FROM_PICTURES = tuple(
+    Needs(option, paired, f"with a model that makes pictures of noise: choose of {', '.join(gan.PAIRED)}")
+    for option in ("--task", "--source", "--crop", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+)
 GAME = (
-    Needs("--penalty-every", lambda args: bool(args.penalty), "without --penalty: add that", default=1),
+    Needs("--penalty-every", lambda args: bool(penalties(args)), "without --penalty: add that"),
+    Needs(
+        "--gamma",
+        lambda args: any(isinstance(penalty, gan.R1) for penalty in penalties(args)),
+        "without R1 or R2: add --penalty r1",
+    ),
+    Needs(
+        "--clusters",
+        lambda args: bool(gan.MODELS[args.model].clusters),
+        "with a model that is told no clusters: choose --model self_conditioned",
+    ),
     Needs(
         "--betas",
-        lambda args: gan.MODELS[args.model].optimizer == "adam",
+        lambda args: paired(args) or gan.MODELS[args.model].optimizer == "adam",
         "with a model that is not trained by Adam: choose another --model",
     ),
 )
@@ -49,7 +82,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="train a model of the zoo on MNIST or on your pictures",
         description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
     )
-    parser.add_argument("--model", default="dcgan", help=f"one of {', '.join(gan.MODELS)} (default: dcgan)")
+    parser.add_argument("--model", help=f"one of {', '.join([*gan.MODELS, *gan.PAIRED])} (default: {DEFAULT})")
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
@@ -67,7 +100,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     length = parser.add_argument_group("how long")
     length.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     length.add_argument("--steps", type=positive, help="stop after so many steps instead")
-    length.add_argument("--batch-size", type=int, default=128, help="images a step (default: 128)")
+    length.add_argument("--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, else 128)")
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
 
     add_metric(parser.add_argument_group("how good the samples are (minigan evaluate)"))
@@ -77,7 +110,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     game.add_argument(
         "--penalty", choices=gan.PENALTIES, action="append", help="instead of the model's own; repeatable"
     )
-    game.add_argument("--penalty-every", type=positive, metavar="K", help="apply --penalty each K-th step (default: 1)")
+    game.add_argument("--penalty-every", type=positive, metavar="K", help="apply the penalties in each K-th step only")
+    game.add_argument("--gamma", type=float, help="the weight of R1 and R2")
+    game.add_argument("--clusters", type=positive, help="of alike pictures that both players are told; 1: none")
     game.add_argument("--n-critic", type=positive, help="update G in every n-th step only")
     game.add_argument("--clip-weights", type=float, help="clip D's parameters to this size after each update")
     game.add_argument("--label-smoothing", type=float, help="of non_saturating and minimax, one-sided")
@@ -93,14 +128,33 @@ def add(commands: argparse._SubParsersAction) -> None:
     networks.add_argument("--decay-from", type=natural, metavar="STEP", help="from there, rates fall linearly to 0")
     networks.add_argument("--clip-grad-norm", type=float, help="largest norm of each network's gradient")
     networks.add_argument("--ema", type=float, metavar="DECAY", help="sample from an average of the generator")
+
+    pairs = parser.add_argument_group(f"from picture to picture: {', '.join(gan.PAIRED)}")
+    pairs.add_argument("--task", choices=TASKS, help="what to learn; --data is a folder of good pictures of any size")
+    pairs.add_argument("--source", metavar="PATH", help="the pictures to start from, instead of damage done to --data")
+    pairs.add_argument("--crop", type=positive, help="pixels a side that it is trained on (default: the task's)")
+    pairs.add_argument("--hold-out", type=natural, metavar="K", help="not trained on: each K-th picture (default: 8)")
+    pairs.add_argument("--l1-weight", type=float, help="of the distance to the truth (default: 100)")
+    pairs.add_argument("--no-adversary", action="store_true", help="learn from that distance alone")
+    pairs.add_argument("--start-from", metavar="MODEL", help="a model file whose weights to start from")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    if args.model not in gan.MODELS:
-        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(gan.MODELS)}")
+    if args.model is None:
+        args.model = begun_with(args.out) if args.resume else DEFAULT
+    if args.model not in {**gan.MODELS, **gan.PAIRED}:
+        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join([*gan.MODELS, *gan.PAIRED])}")
+    check(args, FROM_NOISE, FROM_PICTURES)
+    if paired(args):
+        if args.only is not None:
+            raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
+        train_pairs.run(args)
+        return
     model = gan.MODELS[args.model]
     check(args, LENGTH, THREADS, PICTURES, METRIC, GAME)
+    every = 1 if args.penalty or not model.penalties else model.penalties[0].every
+    set_defaults(args, batch_size=model.batch_size, penalty_every=every)
     size, rest = divmod(args.batch_size, args.accumulate)
     if rest:
         raise InputError(f"--batch-size {args.batch_size} cannot be worked on in --accumulate {args.accumulate} parts")
@@ -114,23 +168,25 @@ def run(args: argparse.Namespace) -> None:
     place = place_for(args)
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
-    images = open_images(args.data, args.size, args.channels)
+    images = data.open_images(args.data, args.size, args.channels)
     images = of_class(images, args.only)
     if model.conditional and images.labels is None:
         raise InputError(
             f"{args.model} needs labels, and {args.data} has none: put the pictures in a folder for each class"
         )
-    loader = data.Loader(images, args.batch_size, backend=place, rng=shuffle, labels=model.conditional)
+    told = data.clustered(images, args.clusters or model.clusters) if model.clusters else images
+    has_labels = model.conditional or bool(model.clusters)
+    loader = data.Loader(told, args.batch_size, backend=place, rng=shuffle, labels=has_labels)
 
     channels, height, width = images.image_shape
-    if height != width:
-        raise InputError(f"{args.data}: images of {height}x{width} pixels; the networks need square ones")
-    z_dim = args.z_dim or model.z_dim
-    architecture = {"model": args.model, "image_size": height, "channels": channels, "z_dim": z_dim}
+    z_dim, image_size = args.z_dim or model.z_dim, height if height == width else [height, width]
+    architecture = {"model": args.model, "image_size": image_size, "channels": channels, "z_dim": z_dim}
     if args.width:
         architecture["width"] = args.width
     if model.conditional:
         architecture["classes"] = len(images.classes)
+    if model.clusters:
+        architecture["clusters"] = told.class_counts()
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     steps = args.steps or args.epochs * len(loader)
     if args.n_critic is not None and args.n_critic > steps:
@@ -142,6 +198,7 @@ def run(args: argparse.Namespace) -> None:
     if args.decay_from is not None and args.decay_from >= steps:
         raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
+    tell_memory(trainer, args.batch_size, has_labels, args.quiet)
 
     with Run(
         args.out,
@@ -171,10 +228,9 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
         asked["betas"] = tuple(args.betas)
     if args.objective or args.label_smoothing is not None:
         asked["objective"] = objective(args, gan.MODELS[args.model].objective)
-    if args.penalty:
-        if len(set(args.penalty)) < len(args.penalty):
-            raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
-        asked["penalties"] = tuple(gan.PENALTIES[name](every=args.penalty_every) for name in args.penalty)
+    if args.penalty and len(set(args.penalty)) < len(args.penalty):
+        raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
+    asked["penalties"] = penalties(args)
     augment: list[Any] = []
     if args.instance_noise is not None:
         augment.append(gan.InstanceNoise(args.instance_noise, steps))
@@ -187,19 +243,26 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     return asked
 
 
+def penalties(args: argparse.Namespace) -> tuple[gan.Penalty, ...]:
+    """Those of the command line or the model's own, as strong and as often as was asked for."""
+    named = tuple(gan.PENALTIES[name]() for name in args.penalty or ())
+    found = named or gan.MODELS[args.model].penalties
+    if args.penalty_every is not None:
+        found = tuple(replace(penalty, every=args.penalty_every) for penalty in found)
+    if args.gamma is not None:
+        found = tuple(replace(p, gamma=args.gamma) if isinstance(p, gan.R1) else p for p in found)
+    return found
+
+
+def begun_with(out: str | None) -> str:
+    """The model of the run that is resumed."""
+    folders = [Path(out)] if out is not None else [Path(f"out/{name}") for name in (DEFAULT, OLD)]
+    folder = next((path for path in folders if path.exists()), folders[0])
+    _, _, facts = Checkpoints(folder / "checkpoints").newest()
+    config = facts.get("config")
+    return str(config.get("model", DEFAULT)) if isinstance(config, dict) else DEFAULT
+
+
 def fades(args: argparse.Namespace) -> bool:
     """Whether something reaches its end with the training: then how long that is must be the same when resumed."""
     return args.decay_from is not None or args.instance_noise is not None
-
-
-def objective(args: argparse.Namespace, own: gan.Objective) -> gan.Objective:
-    """The model's own, with what the command line changes of it; a classifier beside it stays."""
-    if isinstance(own, gan.AuxiliaryClassifier):
-        return replace(own, base=objective(args, own.base))
-    asked = gan.OBJECTIVES[args.objective]() if args.objective else own
-    if args.label_smoothing is None:
-        return asked
-    if not isinstance(asked, gan.Minimax):
-        name = args.objective or f"{args.model}'s objective"
-        raise InputError(f"--label-smoothing: {name} has no labels to smooth; use non_saturating or minimax")
-    return replace(asked, label_smoothing=args.label_smoothing)

@@ -1,4 +1,5 @@
-"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, a ``Loader`` feeds it to training.
+"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired``, a ``Loader``
+feeds either to training.
 
 >>> import numpy as np
 >>> from minigan import backend
@@ -8,9 +9,24 @@
 (64, 1, 28, 28)
 """
 
+from .clusters import clustered
 from .dataset import Dataset
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
+from .opening import open_images
+from .paired import Paired, read_pictures
 
-__all__ = ["Dataset", "ImageFolder", "Loader", "idx_splits", "is_idx_folder", "mnist", "read_idx"]
+__all__ = [
+    "Dataset",
+    "ImageFolder",
+    "Loader",
+    "Paired",
+    "clustered",
+    "idx_splits",
+    "is_idx_folder",
+    "mnist",
+    "open_images",
+    "read_idx",
+    "read_pictures",
+]

@@ -75,6 +75,12 @@ class Dataset:
         pixels = zlib.crc32(np.ascontiguousarray(self.images).data)
         return f"{zlib.crc32(b'' if self.labels is None else self.labels.tobytes(), pixels):08x}"
 
+    def class_counts(self) -> list[int]:
+        """How many pictures there are of each class. Raises InputError when there are no labels."""
+        if self.labels is None:
+            raise InputError(f"{self.name} has no labels, so nothing to be counted by")
+        return [int(count) for count in np.bincount(self.labels, minlength=len(self.classes))]
+
     def of_class(self, *wanted: str | int) -> Dataset:
         """The pictures of the wanted classes, each given by name or by index. Labels keep their meaning.
 

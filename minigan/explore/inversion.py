@@ -63,4 +63,3 @@ class Search:
         psnr = 10 * math.log10(4 / max(float(errors[best]), 1e-12))
         if psnr > self.psnr:
             self.psnr, self.z = psnr, np.array(self.latent.numpy()[best])
-

@@ -29,7 +29,11 @@ from .inversion import Search
 
 PAGE = Path(__file__).parent / "page"
 FILES = {"": "index.html", "script.js": "script.js", "style.css": "style.css"}
-TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+}
 LARGEST_BODY = 16 << 20
 MOST_PICTURES = 256
 MOST_STEPS = 1000
@@ -125,7 +129,9 @@ class Explorer:
             content = base64.b64decode(str(asked.get("picture", "")), validate=True)
             with Image.open(io.BytesIO(content)) as picture:
                 if picture.width * picture.height > 4 << 20:
-                    raise InputError(f"translate: {picture.width}x{picture.height} pixels are too many: at most 4 million")
+                    raise InputError(
+                        f"translate: {picture.width}x{picture.height} pixels are too many: at most 4 million"
+                    )
                 pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.float32)
         except (binascii.Error, UnidentifiedImageError, OSError, ValueError) as error:
             if isinstance(error, InputError):
@@ -178,7 +184,8 @@ def describe(subject: Subject, directions: int = 8) -> dict[str, Any]:
         return facts | {"channels": given["picture"].shape[1], "z_dim": 0, "directions": []}
     found = find_directions(subject, min(directions, given["z"].shape[1]))
     rows = [
-        {"method": d.method, "share": round(d.share, 4), "vector": [round(float(v), 5) for v in d.vector]} for d in found
+        {"method": d.method, "share": round(d.share, 4), "vector": [round(float(v), 5) for v in d.vector]}
+        for d in found
     ]
     return facts | {"z_dim": given["z"].shape[1], "directions": rows}
 
@@ -229,7 +236,7 @@ class Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "minigan", ""
     timeout = SECONDS
 
-    def do_GET(self) -> None:  # noqa: N802 (http.server's name)
+    def do_GET(self) -> None:
         place = self.permitted()
         if place is None:
             return
@@ -238,7 +245,7 @@ class Handler(BaseHTTPRequestHandler):
         path = PAGE / FILES[place]
         self.answer(path.read_bytes(), TYPES[path.suffix])
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         place = self.permitted()
         if place is None:
             return

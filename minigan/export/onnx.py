@@ -43,8 +43,13 @@ def to_onnx(subject: Subject) -> tuple[bytes, str]:
     runs = [plain, subject.inputs(5, rng), *([subject.inputs(1, rng, more=2)] if sized else [])]
     difference = max(compare(content, subject, run) for run in runs)
     if not difference <= BOUND:
-        raise InputError(f"ONNX: onnxruntime's output differs by {difference:.1e}, more than {BOUND:g}: nothing is written")
-    return content, f"batches of any size{', pictures of any size' if sized else ''}; differs by {difference:.1e} at most"
+        raise InputError(
+            f"ONNX: onnxruntime's output differs by {difference:.1e}, more than {BOUND:g}: nothing is written"
+        )
+    return (
+        content,
+        f"batches of any size{', pictures of any size' if sized else ''}; differs by {difference:.1e} at most",
+    )
 
 
 def compare(content: bytes, subject: Subject, run: dict[str, np.ndarray]) -> float:
@@ -58,7 +63,9 @@ def compare(content: bytes, subject: Subject, run: dict[str, np.ndarray]) -> flo
     (found,) = session.run(None, given)
     expected = subject(*run.values())
     if found.shape != expected.shape:
-        raise InputError(f"ONNX: onnxruntime's output is {found.shape}, the engine's {expected.shape}: nothing is written")
+        raise InputError(
+            f"ONNX: onnxruntime's output is {found.shape}, the engine's {expected.shape}: nothing is written"
+        )
     return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
 
 
@@ -160,7 +167,10 @@ class Graph:
             case "Take":
                 self.add("Gather", [x[0], self.constant(s["index"])], y, axis=s["axis"])
             case "Slice":
-                backwards = [stop if step > 0 else np.iinfo(np.int64).min for stop, step in zip(s["stops"], s["steps"], strict=True)]
+                backwards = [
+                    stop if step > 0 else np.iinfo(np.int64).min
+                    for stop, step in zip(s["stops"], s["steps"], strict=True)
+                ]
                 ends = [b if stop < 0 else stop for b, stop in zip(backwards, s["stops"], strict=True)]
                 if not s["axes"]:
                     self.add("Identity", x, y)

@@ -209,7 +209,9 @@ def _get_item(op: Any, y: Tensor, x: Tensor) -> tuple[str, dict[str, Any]]:
         raise InputError("x[...] can be exported with slices and one row of whole numbers")
     sides = list(zip(index, x.shape, strict=False))
     cuts = [tuple(int(n) for n in part.indices(side)) for part, side in sides if isinstance(part, slice)]
-    whole = [cut == (0, side, 1) for cut, (_, side) in zip(cuts, [s for s in sides if isinstance(s[0], slice)], strict=True)]
+    whole = [
+        cut == (0, side, 1) for cut, (_, side) in zip(cuts, [s for s in sides if isinstance(s[0], slice)], strict=True)
+    ]
     if arrays:
         if not all(whole):
             raise InputError("x[...] with both a slice and whole numbers cannot be exported")
@@ -228,7 +230,10 @@ def _put_item(op: Any, y: Tensor, x: Tensor) -> tuple[str, dict[str, Any]]:
     if not all(isinstance(part, slice) and part.step in (None, 1) for part in index) or len(index) != y.ndim:
         raise InputError("put_item can be exported as padding only")
     cuts = [part.indices(side) for part, side in zip(index, y.shape, strict=True)]
-    return "Pad", {"before": [c[0] for c in cuts], "after": [side - c[1] for c, side in zip(cuts, y.shape, strict=True)]}
+    return "Pad", {
+        "before": [c[0] for c in cuts],
+        "after": [side - c[1] for c, side in zip(cuts, y.shape, strict=True)],
+    }
 
 
 RULES: dict[type[Op], Rule] = {
@@ -302,7 +307,9 @@ def _in_common(programs: Sequence[Program]) -> Program:
         if any(step.settings != settings for step in steps):
             shapes = [step.settings.get("shape") for step in steps]
             if node.op != "Reshape":
-                raise InputError(f"{node.op}: its settings depend on the input's size, so only one size can be exported")
+                raise InputError(
+                    f"{node.op}: its settings depend on the input's size, so only one size can be exported"
+                )
             settings["shape"] = _open_shape(shapes, [_shape_of(p, node.inputs[0]) for p in programs])
         nodes.append(replace(node, settings=settings))
     return replace(first, nodes=nodes)

@@ -44,7 +44,9 @@ class Subject:
     def __call__(self, *inputs: np.ndarray) -> np.ndarray:
         """The network's output on the host, in evaluation mode."""
         place, dtype = self.network.backend, self.network.dtype
-        given = [Tensor(place.channels_last(place.asarray(a.astype(dtype)))) if a.dtype.kind == "f" else a for a in inputs]
+        given = [
+            Tensor(place.channels_last(place.asarray(a.astype(dtype)))) if a.dtype.kind == "f" else a for a in inputs
+        ]
         with mode(self.network, training=False), no_grad():
             return np.array(self.network(*given).numpy(), order="C")
 

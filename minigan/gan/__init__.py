@@ -3,8 +3,8 @@
 from .augment import DiffAugment, InstanceNoise
 from .ema import EMA
 from .game import TwoPlayer
-from .generate import generate
-from .models import MODELS, build
+from .generate import generate, translate
+from .models import MODELS, PAIRED, build
 from .objectives import (
     OBJECTIVES,
     AuxiliaryClassifier,
@@ -17,7 +17,9 @@ from .objectives import (
     Wasserstein,
 )
 from .packing import Packed
+from .paired import Paired
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
+from .recipes import RECIPES, Recipe
 from .record import Record
 from .rules import Game, Round, Turn
 from .trainer import Trainer
@@ -27,8 +29,10 @@ __all__ = [
     "Game",
     "MODELS",
     "OBJECTIVES",
+    "PAIRED",
     "PENALTIES",
     "R1",
+    "RECIPES",
     "R2",
     "AuxiliaryClassifier",
     "DiffAugment",
@@ -41,7 +45,9 @@ __all__ = [
     "NonSaturating",
     "Objective",
     "Packed",
+    "Paired",
     "Penalty",
+    "Recipe",
     "Record",
     "RelativisticAverage",
     "Round",
@@ -51,4 +57,5 @@ __all__ = [
     "Wasserstein",
     "build",
     "generate",
+    "translate",
 ]

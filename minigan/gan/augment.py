@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..backend.host import from_host
 from ..errors import InputError
 from ..ops.drawn import drawn
 from ..ops.translate import translate
@@ -90,7 +89,7 @@ def translation(x: Tensor, rng: np.random.Generator) -> Tensor:
     def offsets() -> np.ndarray:
         return np.stack([rng.integers(-r, r + 1, len(x)) for r in reach], axis=1)
 
-    return translate(x, from_host(x.backend, offsets))
+    return translate(x, drawn(offsets, x, dtype=np.int64).data)
 
 
 def cutout(x: Tensor, rng: np.random.Generator) -> Tensor:

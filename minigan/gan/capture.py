@@ -75,7 +75,7 @@ class Capture:
 
     def run(self, work: Callable[..., Report], *batch: Array) -> dict[str, list[float]]:
         """``work(*batch)``, a step of the trainer, or what replays it; its report, in numbers."""
-        backend = self.trainer.game.backend
+        backend: Any = self.trainer.game.backend
         self.reason = self._why_not(backend, batch)
         if self.reason:
             return read(backend, work(*batch))
@@ -86,7 +86,9 @@ class Capture:
             self._bytes[kind] = tape.bytes
             return found
         arrays = [backend.asarray(array) for array in batch]
-        if kind not in self._replays and not self._captured(backend, work, kind, arrays):
+        if kind in self._replays:
+            self._advance(kind)
+        elif not self._captured(backend, work, kind, arrays):
             return read(backend, work(*batch))
         replay, lengths = self._replays[kind]
         numbers = iter(backend.read(replay(self.trainer.step_count, arrays)))
@@ -111,7 +113,7 @@ class Capture:
         if not same(known_by, self._known_by):  # the first step; or something was exchanged since
             self._known_by, self._layout = known_by, layout(batch)
             self._bytes, self._replays = {}, {}
-            self._graphs = backend.graphs()
+            self._graphs = backend.graphs() if hasattr(backend, "graphs") else None
             if self._graphs is None:
                 self._failure = f"backend {backend.name!r} captures nothing"
             elif self.mode == "auto":
@@ -134,11 +136,18 @@ class Capture:
             *optimizers, *settings, *modes, *(p.data for p in parameters), *(p.requires_grad for p in parameters),
         )  # fmt: skip
 
+    def _advance(self, kind: Kind) -> None:
+        """Count what a replay does without its Python code: updates of parameters, and of averages."""
+        trainer = self.trainer
+        for turn in trainer.due():
+            trainer.optimizers[turn.name].advance()
+            for average in trainer.averages.values():
+                if average.source in turn.networks:
+                    average.advance()
+
     # ---- capturing -------------------------------------------------------------------------------
 
-    def _captured(
-        self, backend: ArrayBackend, work: Callable[..., Report], kind: Kind, arrays: Sequence[Array]
-    ) -> bool:
+    def _captured(self, backend: Any, work: Callable[..., Report], kind: Kind, arrays: Sequence[Array]) -> bool:
         """Whether the step could be captured; if not, all is as it was before."""
         trainer, lengths = self.trainer, {}
         before, counts = trainer.facts(), {o: o.step_count for o in trainer.optimizers.values()}
@@ -165,8 +174,10 @@ class Capture:
         warnings.warn(f"training steps are not captured: {self._failure}", RuntimeWarning, stacklevel=5)
 
 
-def read(backend: ArrayBackend, report: Report) -> dict[str, list[float]]:
-    numbers = iter(backend.read(backend.pack([value for values in report.values() for value in values])))
+def read(backend: Any, report: Report) -> dict[str, list[float]]:
+    """The numbers of a report, brought to the host all at once where they lie elsewhere."""
+    values = [value for of_one in report.values() for value in of_one]
+    numbers = iter(backend.read(backend.pack(values)) if hasattr(backend, "pack") else [v.item() for v in values])
     return {name: [next(numbers) for _ in values] for name, values in report.items()}
 
 

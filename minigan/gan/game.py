@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import Array
-from ..backend.host import from_host, on_host
 from ..errors import InputError
-from ..nn import Module
+from ..nn import Module, together
+from ..ops.drawn import drawn
 from ..tensor import Tensor, no_grad
 from .augment import Augmentation
 from .objectives import NonSaturating, Objective
@@ -73,11 +73,11 @@ class TwoPlayer(Game):
 
     def d_loss(self, round: Round) -> Terms:
         # D learns to tell them apart. Cutting the fakes off their graph keeps G out of it, and G's graph for later.
-        real, fake = self.show(round.real), self.show(round.fake.detach())
-        real_logits, fake_logits = self.discriminator(real, *round.given), self.discriminator(fake, *round.given)
+        real, fake = self.sloped("real", self.show(round.real)), self.sloped("fake", self.show(round.fake.detach()))
+        real_logits, fake_logits = together(self.discriminator, (real, *round.given), (fake, *round.given))
         loss = self.objective.d_loss(real_logits, fake_logits, *round.given)
         self.tell_beliefs(round, real_logits, fake_logits)
-        return {"d_loss": loss, **self.penalise(round, real, fake)}
+        return {"d_loss": loss, **self.penalise(round, {real: real_logits, fake: fake_logits})}
 
     def g_loss(self, round: Round) -> Terms:
         # G learns what would have fooled the D that has just learned. D's weight gradients are never computed.
@@ -89,8 +89,7 @@ class TwoPlayer(Game):
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
-        shape, dtype = (count, self.z_dim), self.generator.dtype
-        return Tensor(from_host(self.backend, lambda: self.rng.standard_normal(shape).astype(dtype), rng=self.rng))
+        return drawn(lambda: self.rng.standard_normal((count, self.z_dim)), self.generator, rng=self.rng)
 
     def show(self, images: Tensor) -> Tensor:
         """What D gets to see of the images."""
@@ -98,15 +97,26 @@ class TwoPlayer(Game):
             images = augment(images, self.rng, self.step)
         return images
 
-    def penalise(self, round: Round, real: Tensor, fake: Tensor) -> Terms:
-        """The penalties that are due in this step; 0 without any."""
+    def due_penalties(self) -> list[Penalty]:
+        """Those of the step under way."""
+        return [penalty for penalty in self.penalties if self.step % penalty.every == 0]
+
+    def sloped(self, which: str, images: Tensor) -> Tensor:
+        """The images, which require a gradient where a penalty will ask for D's slope at them."""
+        wanted = any(getattr(penalty, "at", "") == which for penalty in self.due_penalties())
+        return Tensor(images.data, requires_grad=True) if wanted else images
+
+    def penalise(self, round: Round, seen: dict[Tensor, Tensor]) -> Terms:
+        """The penalties that are due in this step, 0 without any; ``seen``: D's logits of the real and fake images."""
 
         def critic(images: Tensor) -> Tensor:
-            return self.discriminator(images, *round.given)
+            known = seen.get(images)
+            return known if known is not None and known.requires_grad else self.discriminator(images, *round.given)
 
-        due = [penalty for penalty in self.penalties if self.step % penalty.every == 0]
+        real, fake = seen
         nothing = Tensor(self.backend.constant(0.0, real.dtype))
-        return {"penalty": sum((p(critic, real, fake, self.rng) * float(p.every) for p in due), nothing)}
+        terms = (p(critic, real, fake, self.rng) * float(p.every) for p in self.due_penalties())
+        return {"penalty": sum(terms, nothing)}
 
     def look_again(self, round: Round) -> Tensor:
         """D's logits of the real images, for a G that is judged against them; it gets no gradient from there."""
@@ -137,4 +147,3 @@ class TwoPlayer(Game):
         if self.clip_weights is not None:
             for parameter in self.discriminator.parameters():
                 parameter.backend.xp.clip(parameter.data, -self.clip_weights, self.clip_weights, out=parameter.data)
-                on_host(parameter.bump)

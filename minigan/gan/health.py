@@ -19,8 +19,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import InputError
-
 WINDOW = 100  # steps
 COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', when it has been three times as much before
 NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ much either
@@ -111,28 +109,31 @@ class Health:
         # An active alarm needs a little more to go silent than it took to be raised: it does not flicker.
         if lead > self._limit("d_overpowers", 0.97, 0.93):
             found["d_overpowers"] = (
-                f"{beliefs}, G has little left to learn from: lower D's learning rate, or restrain D with a gradient "
-                "penalty (--penalty r1), --instance-noise or --diffaugment"
+                f"{beliefs}, G has little left to learn from: lower D's learning rate (--d-lr), restrain it with R1 "
+                "(--penalty r1, or a larger --gamma), or blur what it sees (--instance-noise 0.1, --diffaugment color)"
             )
         elif grad < self._largest_grad * self._limit("d_overpowers", 1e-3, 1e-2):
             found["d_overpowers"] = (
                 f"the norm of G's gradient was {grad:.2g} {was}, once {self._largest_grad:.2g}: G learns nothing more; "
-                "use the non-saturating or the Wasserstein loss, or lower D's learning rate"
+                "take another loss (--objective non_saturating, hinge), or lower D's learning rate (--d-lr)"
             )
         if lead < self._limit("g_overpowers", -0.1, -0.05):
             found["g_overpowers"] = (
-                f"{beliefs}, D takes generated images for the more real ones: raise D's learning rate, or lower G's"
+                f"{beliefs}, D takes generated images for the more real ones: raise its learning rate (--d-lr), lower "
+                "G's (--g-lr), or let a penalty hold D less tightly (a smaller --gamma)"
             )
         collapsed = max(NO_SPREAD, min(COLLAPSED, self._largest_spread / 3))
         if spread < collapsed * self._limit("mode_collapse", 1.0, 1.5):
             found["mode_collapse"] = (
                 f"generated images differed {100 * spread:.2g} % as much as real ones {was}: lower both learning "
-                "rates, add a gradient penalty, or let D judge several images at a time (gan.Packed)"
+                "rates (--g-lr, --d-lr; --lr in the example), restrain D with R1 (--penalty r1, or a larger --gamma), "
+                "or let D see images beside each other (--model self_conditioned, gan.Packed); then start anew"
             )
         if len(self._swings) == SWINGS and step - self._swings[0] < SWING_STEPS:
             found["oscillation"] = (
                 f"the lead changed between D and G {SWINGS} times in {step - self._swings[0] + 1} steps: lower both "
-                "learning rates or beta1, and sample from an average of G (--ema)"
+                "learning rates (--g-lr, --d-lr) or beta1 (--betas 0 0.99), and sample from an average of G "
+                "(--ema 0.999)"
             )
         if size < self._limit("equilibrium", 0.1, 0.15):
             found["equilibrium"] = (
@@ -153,7 +154,3 @@ class Health:
             if self._leader:
                 self._swings.append(step)
             self._leader = leader
-
-
-class DivergenceError(InputError):
-    """The training has come to NaN or infinity. The message says where it began and where the state before is."""

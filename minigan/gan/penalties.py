@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,9 +29,12 @@ class Penalty:
     """A term to add to the discriminator's loss, ``weight`` included.
 
     ``every`` = k applies it in each k-th step only, k times as strong (lazy regularisation, Karras et al. 2020).
+    ``at`` is "real" or "fake" where the slope is taken at the very images that D's loss looks at: then these require a
+    gradient, and asking the critic about them again costs nothing.
     """
 
     every: int = 1
+    at: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -57,11 +61,11 @@ class GradientPenalty(Penalty):
 
     weight: float = 10.0
 
-    def __call__(self, critic, real, fake, rng):
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         a = _per_sample(rng, real)
         return _towards_one(critic, fake + (real - fake) * a) * self.weight
 
-    def check(self, discriminator):
+    def check(self, discriminator: Module) -> None:
         if any(isinstance(module, BatchNorm | ConditionalBatchNorm2d) for module in discriminator.modules()):
             warnings.warn(
                 "the gradient penalty wants a gradient for each image alone, but batch norm in the discriminator mixes "
@@ -77,7 +81,7 @@ class Dragan(GradientPenalty):
     x = real + a * 0.5 * std(real) * u, with u ~ U(0, 1) per pixel and a ~ U(0, 1) per sample.
     """
 
-    def __call__(self, critic, real, fake, rng):
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         a, u = _per_sample(rng, real), drawn(lambda: rng.random(real.shape), real)
         half = real.backend.asarray(0.5 * real.backend.xp.std(real.data, dtype=np.float64), real.dtype)
         return _towards_one(critic, real + u * a * Tensor(half)) * self.weight
@@ -88,8 +92,9 @@ class R1(Penalty):
     """R1 (Mescheder, Geiger & Nowozin 2018): gamma / 2 * E |dD/dx|^2 on real images."""
 
     gamma: float = 10.0
+    at: ClassVar[str] = "real"
 
-    def __call__(self, critic, real, fake, rng):
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         return squared_slope(critic, real).mean() * (self.gamma / 2)
 
 
@@ -97,13 +102,19 @@ class R1(Penalty):
 class R2(R1):
     """R2 (ibid.): gamma / 2 * E |dD/dx|^2 on generated images."""
 
-    def __call__(self, critic, real, fake, rng):
+    at: ClassVar[str] = "fake"
+
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         return super().__call__(critic, fake, real, rng)
 
 
 def squared_slope(critic: Critic, x: Tensor) -> Tensor:
-    """|dD/dx|^2 over all pixels of each sample: x (N, ...) -> (N,), recorded for a second backward."""
-    x = Tensor(x.data, requires_grad=True)
+    """|dD/dx|^2 over all pixels of each sample: x (N, ...) -> (N,), recorded for a second backward.
+
+    An x that requires a gradient of its own is handed to the critic as it is: that may know its logits already.
+    """
+    if x.node is not None or not x.requires_grad:
+        x = Tensor(x.data, requires_grad=True)
     with enable_grad():  # also within no_grad, where a penalty is only looked at: the slope needs the graph
         logits = critic(x)
         if logits.ndim != 2:

@@ -65,7 +65,9 @@ class Trainer(Resumable[GameT]):
         self.game, self.optimizers = game, optimizers_for(game.turns, optimizers or {})
         self.clip_grad_norm, self.accumulate, self.schedule = clip_grad_norm, accumulate, schedule
         self.base_lrs = {name: optimizer.lr for name, optimizer in self.optimizers.items()}
-        self.averages = {} if ema is None else {name: EMA(game.networks[name], ema) for name in game.results}
+        self.averages = (
+            {} if ema is None else {name: self.average_of(game.networks[name], ema) for name in game.results}
+        )
         self.capture = Capture(self, capture)
         self.step_count = 0
         self.last = {f"{name}_{what}": math.nan for what in ("loss", "grad") for name in self.optimizers}
@@ -156,6 +158,11 @@ class Trainer(Resumable[GameT]):
         """A network that the game is played for (default: the first): its average, where one is kept."""
         name = name or self.game.results[0]
         return self.averages[name].generator if name in self.averages else self.game.networks[name]
+
+    def average_of(self, network: Module, decay: float) -> EMA:
+        """Its average, which grows as slowly as the network itself learns: after a resume too."""
+        name = next(turn.name for turn in self.game.turns if network in turn.networks)
+        return EMA(network, decay, updates=lambda: self.optimizers[name].step_count)
 
     # ---- captured steps, see capture.py --------------------------------------------------------------
 

@@ -6,7 +6,7 @@ A network is its parts, the settings that its forward reads, and that forward. T
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 

@@ -23,9 +23,7 @@ def loader(twin: Any, path: str, call: str) -> str:
     else:
         imports = "import torch\nfrom safetensors.torch import load_file\nfrom torch.nn import *\n"
     gap = "\n\n" if own else "\n"
-    return (
-        f"{imports}{classes}{gap}network = {spell(twin)}\nnetwork.load_state_dict(load_file({path!r}))\n{call}\n"
-    )
+    return f"{imports}{classes}{gap}network = {spell(twin)}\nnetwork.load_state_dict(load_file({path!r}))\n{call}\n"
 
 
 def spell(twin: Any, indent: str = "") -> str:

@@ -233,6 +233,8 @@ class Dropout(Module):
 class Embedding(Module):
     """A table of vectors looked up by number;  index (...) -> (..., dim). Entries start as N(0, 1)."""
 
+    takes_arrays = True
+
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None) -> None:
         rows, dim = (
             size("Embedding: num_embeddings", num_embeddings),

@@ -43,15 +43,17 @@ class Module:
 
     training = True
     buffer_names: tuple[str, ...] = ()  # attributes that hold arrays of the state which are not trained
+    takes_arrays = False  # whether forward takes NumPy arrays of fractions; whole numbers may be labels anywhere
 
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
-    def __call__(self, *inputs: Any, **settings: Any) -> Any:
-        if inputs and isinstance(inputs[0], np.ndarray) and inputs[0].dtype.kind == "f":
+    def __call__(self, *inputs: Any, **settings: Any) -> Tensor:
+        if inputs and isinstance(inputs[0], np.ndarray) and not self.takes_arrays and inputs[0].dtype.kind == "f":
             raise TypeError(f"{type(self).__name__} got a NumPy array: make it a Tensor, as in minigan.Tensor(array)")
         watcher = tracer()
-        return self.forward(*inputs, **settings) if watcher is None else watcher.call(self, inputs, settings)
+        y: Tensor = self.forward(*inputs, **settings) if watcher is None else watcher.call(self, inputs, settings)
+        return y
 
     def __setattr__(self, name: str, value: Any) -> None:
         _refuse_plain(self, name, value)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from ..backend import Array
+import numpy as np
+
+from ..backend import Array, ArrayBackend
 from ..errors import InputError
 from ..sizes import axis as read_axis
 from ..sizes import size
-from ..tensor import Op, Tensor, apply
+from ..tensor import Gradients, Op, Tensor, apply
 from .elementwise import exp, sigmoid
 
 
@@ -38,8 +40,7 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x where x > 0, else alpha (e^x - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
-    below = x <= 0
-    return keep(x, ~below) + (exp(keep(x, below)) - 1) * alpha
+    return apply(ELU(alpha), x)
 
 
 def silu(x: Tensor) -> Tensor:
@@ -96,10 +97,10 @@ class LeakyReLU(Op):
     def __init__(self, negative_slope: float) -> None:
         self.negative_slope = negative_slope
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.leaky_relu(x, self.negative_slope)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(Gate(self.negative_slope), g, x),)
 
 
@@ -109,11 +110,26 @@ class Gate(Op):
     def __init__(self, negative_slope: float) -> None:
         self.negative_slope = negative_slope
 
-    def forward(self, backend, g, x):
+    def forward(self, backend: ArrayBackend, g: Array, x: Array) -> Array:
         return backend.leaky_relu_gate(g, x, self.negative_slope)
 
-    def vjp(self, gg, y, g, x):
+    def vjp(self, gg: Tensor, y: Tensor, g: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(Gate(self.negative_slope), gg, x)), None
+
+
+class ELU(Op):
+    """y = x where x > 0, else alpha (e^x - 1);  dx = g where x > 0, else g (y + alpha)"""
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha = alpha
+
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
+        with np.errstate(over="ignore"):  # of numbers that are not chosen
+            return backend.elementwise(lambda x: backend.xp.where(x > 0, x, (backend.xp.exp(x) - 1) * self.alpha), x)
+
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
+        below = x <= 0
+        return (lambda: keep(g, ~below) + keep(g * (y + self.alpha), below),)
 
 
 class Keep(Op):
@@ -124,10 +140,10 @@ class Keep(Op):
     def __init__(self, mask: Array) -> None:
         self.mask = mask
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.keep(x, self.mask)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(Keep(self.mask), g),)
 
 
@@ -137,10 +153,10 @@ class Max(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return x.max(self.axis, keepdims=True)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         is_largest = (x.data == y.data).astype(x.dtype)
         count = is_largest.sum(self.axis, keepdims=True)
         # Which elements are the largest is piecewise constant: its own derivative is 0.
@@ -155,11 +171,13 @@ class Softmax(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
+        if not x.size:
+            return x
         e = backend.xp.exp(x - x.max(self.axis, keepdims=True))  # the shift cancels out, and e cannot overflow
         return e / e.sum(self.axis, keepdims=True)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: y * (g - (g * y).sum(self.axis, keepdims=True)),)
 
 
@@ -171,9 +189,11 @@ class LogSoftmax(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
+        if not x.size:
+            return x
         shifted = x - x.max(self.axis, keepdims=True)
         return shifted - backend.xp.log(backend.xp.exp(shifted).sum(self.axis, keepdims=True))
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g - exp(y) * g.sum(self.axis, keepdims=True),)

@@ -12,10 +12,11 @@ under differentiation to every order.
 
 from __future__ import annotations
 
-from ..backend import ConvGeometry
+from ..backend import Array, ArrayBackend, ConvGeometry
 from ..errors import InputError
 from ..sizes import Size, pair
-from ..tensor import Op, Tensor, apply, check_dtypes
+from ..tensor import Gradients, Tensor, apply, check_dtypes
+from .partial import Partial
 from .shape import pad
 
 
@@ -73,66 +74,37 @@ def conv_transpose2d(
     return _add_bias(apply(Conv2dInput(geometry), x, weight), bias)
 
 
-class _Partial(Op):
-    """One of the three. ``shared`` keeps what a kernel computed of an operand (x, w or g) for the other two."""
-
-    role = ""  # which of "x", "w", "g" this one computes
-
-    def __init__(self, geometry: ConvGeometry, shared: dict | None = None) -> None:
-        self.geometry = geometry
-        self.shared = {} if shared is None else shared
-
-    def partners(self) -> dict:
-        """``shared`` for the vjp: the cotangent takes the place of this op's own result, the operands stay."""
-        return {operand: kept for operand, kept in self.shared.items() if operand != self.role}
-
-
-class Conv2d(_Partial):
+class Conv2d(Partial):
     """y = conv2d(x, w);  dx = conv2d_input(g, w), dw = conv2d_weight(x, g)"""
 
-    role = "g"
+    def forward(self, backend: ArrayBackend, x: Array, w: Array) -> Array:
+        return backend.conv2d(x, w, self.geometry, self.kept)
 
-    def forward(self, backend, x, w):
-        return backend.conv2d(x, w, self.geometry, self.shared)
-
-    def vjp(self, g, y, x, w):
-        shared = self.partners()
-        return (
-            lambda: apply(Conv2dInput(self.geometry, shared), g, w),
-            lambda: apply(Conv2dWeight(self.geometry, shared), x, g),
-        )
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor, w: Tensor) -> Gradients:
+        partner = self.partner(x, w)
+        return lambda: apply(partner(Conv2dInput), g, w), lambda: apply(partner(Conv2dWeight), x, g)
 
 
-class Conv2dInput(_Partial):
+class Conv2dInput(Partial):
     """x = conv2d_input(g, w);  dg = conv2d(gx, w), dw = conv2d_weight(gx, g)"""
 
-    role = "x"
+    def forward(self, backend: ArrayBackend, g: Array, w: Array) -> Array:
+        return backend.conv2d_input(g, w, self.geometry, self.kept)
 
-    def forward(self, backend, g, w):
-        return backend.conv2d_input(g, w, self.geometry, self.shared)
-
-    def vjp(self, gx, x, g, w):
-        shared = self.partners()
-        return (
-            lambda: apply(Conv2d(self.geometry, shared), gx, w),
-            lambda: apply(Conv2dWeight(self.geometry, shared), gx, g),
-        )
+    def vjp(self, gx: Tensor, x: Tensor, g: Tensor, w: Tensor) -> Gradients:
+        partner = self.partner(g, w)
+        return lambda: apply(partner(Conv2d), gx, w), lambda: apply(partner(Conv2dWeight), gx, g)
 
 
-class Conv2dWeight(_Partial):
+class Conv2dWeight(Partial):
     """w = conv2d_weight(x, g);  dx = conv2d_input(g, gw), dg = conv2d(x, gw)"""
 
-    role = "w"
+    def forward(self, backend: ArrayBackend, x: Array, g: Array) -> Array:
+        return backend.conv2d_weight(x, g, self.geometry, self.kept)
 
-    def forward(self, backend, x, g):
-        return backend.conv2d_weight(x, g, self.geometry, self.shared)
-
-    def vjp(self, gw, w, x, g):
-        shared = self.partners()
-        return (
-            lambda: apply(Conv2dInput(self.geometry, shared), g, gw),
-            lambda: apply(Conv2d(self.geometry, shared), x, gw),
-        )
+    def vjp(self, gw: Tensor, w: Tensor, x: Tensor, g: Tensor) -> Gradients:
+        partner = self.partner(x, g)
+        return lambda: apply(partner(Conv2dInput), g, gw), lambda: apply(partner(Conv2d), x, gw)
 
 
 def _steps(name: str, stride: Size, padding: Size, dilation: Size) -> tuple[tuple[int, int], ...]:

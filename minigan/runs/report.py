@@ -17,6 +17,7 @@ from .charts import Line, chart
 from .curves import are_probabilities, losses_in
 from .journal import measured, read_journal
 
+TEMPLATE = Path(__file__)  # beside it: the page, its style and its script
 STRIP = 6  # pictures in a row, from the first to the last
 
 
@@ -46,7 +47,8 @@ def page(out: Path, history: Mapping[str, Sequence[float]], alarms: Sequence[Ala
         section("Configuration", table(shown(config))),
         section("Environment", table(facts.get("versions", {}) | known(facts, "precision"))),
     ]
-    return PAGE.format(title=html.escape(title), style=STYLE, body="\n".join(body), script=SCRIPT)
+    style, script, template = (TEMPLATE.with_suffix(suffix).read_text("utf-8") for suffix in (".css", ".js", ".html"))
+    return template.format(title=html.escape(title), style=style, body="\n".join(body), script=script)
 
 
 # ---- parts ---------------------------------------------------------------------------------------
@@ -78,6 +80,7 @@ def charts(history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm]) -> s
         (belief, [("d_real", "D(x), of real"), ("d_fake", "D(G(z)), of generated")],
          {"limits": (0, 1), "level": 0.5} if probabilities else {}),
         ("Gradient norms", [(n, NAMES.get(n, n)) for n in history if n.endswith("_grad")], {}),
+        ("Peak signal-to-noise ratio", [("psnr", "dB, of the batch")], {}),
         ("Spread of generated images", [("spread", "as a share of real images'")], {"least": 0, "level": 1}),
     ]  # fmt: skip
     marks = [(alarm.step, alarm.kind) for alarm in alarms]
@@ -131,7 +134,10 @@ def samples(out: Path) -> str:
             f'<figure class=walks><img src="{embedded(walks)}" alt="walks through the latent space">'
             "<figcaption>Walks through the latent space, a row each.</figcaption></figure>"
         )
-    note = "The same latents through time. Move the slider, or use the arrow keys."
+    same = "latents"
+    if (out / "pairs.png").is_file():
+        same = "pictures (source, result and truth side by side)"
+    note = f"The same {same} through time. Move the slider, or use the arrow keys."
     return section("Samples", content, note if frames else "") if content else ""
 
 
@@ -179,72 +185,3 @@ def digits(value: float) -> str:
 
 def embedded(path: Path) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
-
-
-# ---- the page ------------------------------------------------------------------------------------
-
-PAGE = """<!doctype html>
-<html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width, initial-scale=1">
-<title>{title}</title><style>{style}</style>
-<main>{body}</main>
-<script>{script}</script></html>
-"""
-
-STYLE = """
-:root { color-scheme: light dark; --paper: #fcfbf8; --ink: #1d1d1f; --soft: #6d6a63; --rule: #e2ded4;
-  --c0: #20578f; --c1: #c46a1b; --bad: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --paper: #16171a; --ink: #e6e3dc; --soft: #99958b; --rule: #33343a;
-  --c0: #7db1e6; --c1: #eba55c; --bad: #ff8a80; } }
-* { box-sizing: border-box }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 "Iowan Old Style", "Palatino Linotype", Palatino, "Book Antiqua", Georgia, serif; }
-main { max-width: 1000px; margin: 0 auto; padding: 72px 32px 96px }
-h1 { font-weight: 400; font-size: 46px; line-height: 1.1; margin: 4px 0 10px; letter-spacing: -0.01em }
-h2 { font-weight: 400; font-size: 23px; margin: 0 0 4px }
-section { margin-top: 60px; padding-top: 20px; border-top: 1px solid var(--rule) }
-.over, .sub, .note, th, figcaption, svg text { font-family: "Helvetica Neue", Helvetica, Arial, sans-serif }
-.over { margin: 0; font-size: 12px; letter-spacing: .14em; text-transform: uppercase; color: var(--soft) }
-.sub { margin: 0; font-size: 15px; color: var(--soft) }
-.note { margin: 0 0 18px; font-size: 13.5px; color: var(--soft) }
-.bad { color: var(--bad); font-weight: 500 }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 30px 36px }
-.chart { margin: 0 } .chart figcaption { display: flex; gap: 16px; align-items: baseline; margin-bottom: 6px;
-  font-size: 12.5px; color: var(--soft) }
-.chart figcaption b { font: 400 17px/1.3 "Iowan Old Style", Palatino, Georgia, serif; color: var(--ink); flex: 1 }
-.key::before { content: ""; display: inline-block; width: 14px; height: 0; border-top: 2px solid currentColor;
-  margin-right: 6px; vertical-align: middle }
-.key.c0::before { border-color: var(--c0) } .key.c1::before { border-color: var(--c1) }
-svg { display: block; width: 100%; height: auto; overflow: visible }
-svg text { font-size: 11px; fill: var(--soft); font-variant-numeric: tabular-nums }
-.grid { stroke: var(--rule); stroke-width: 1 } .level { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3 }
-.mean { fill: none; stroke-width: 1.6; stroke-linejoin: round } .band { opacity: .16 }
-.mean.c0 { stroke: var(--c0) } .mean.c1 { stroke: var(--c1) } .band.c0 { fill: var(--c0) } .band.c1 { fill: var(--c1) }
-.mark { stroke: var(--bad); stroke-width: 1 } svg .flag { fill: var(--bad); font-size: 10px }
-table { border-collapse: collapse; font-size: 15px } td, th { padding: 6px 24px 6px 0; text-align: left;
-  vertical-align: baseline; border-bottom: 1px solid var(--rule) }
-th { font-weight: 400; font-size: 12.5px; color: var(--soft) }
-.num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-.kind { color: var(--bad); white-space: nowrap } .facts th { width: 180px } 
-.facts, .alarms { width: 100%; margin-top: 14px }
-.player { margin: 0; max-width: 500px } .player img { width: 100%; image-rendering: pixelated; display: block }
-.player [hidden] { display: none } .player figcaption { display: flex; gap: 16px; align-items: center;
-  margin-top: 10px }
-figcaption { font-size: 12.5px; color: var(--soft) } output { min-width: 96px; text-align: right;
-  font-variant-numeric: tabular-nums } input[type=range] { flex: 1; accent-color: var(--c0) }
-.strip { display: grid; grid-template-columns: repeat(6, 1fr); gap: 14px; margin: 30px 0 } .strip figure { margin: 0 }
-.strip img { width: 100%; image-rendering: pixelated; display: block; margin-bottom: 4px }
-.walks { margin: 0 } .walks img { max-width: 100%; width: 620px; image-rendering: pixelated; display: block;
-  margin-bottom: 6px }
-@media (max-width: 560px) { main { padding: 36px 18px } .charts { grid-template-columns: 1fr } }
-@media print { section { break-inside: avoid } main { padding: 0 } }
-"""
-
-SCRIPT = """
-for (const player of document.querySelectorAll('.player')) {
-  const images = player.querySelectorAll('img'), output = player.querySelector('output')
-  player.querySelector('input').addEventListener('input', event => {
-    images.forEach((image, i) => { image.hidden = i != event.target.value })
-    output.textContent = 'step ' + images[event.target.value].dataset.step
-  })
-}
-"""

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..checkpoint import Checkpoints
 from ..data import Loader
-from ..errors import InputError
+from ..errors import DivergenceError, InputError
 from ..gan.game import TwoPlayer
-from ..gan.health import Alarm, DivergenceError
+from ..gan.health import Alarm
 from ..gan.record import Record
 from ..gan.trainer import Trainer
 from ..study.diagnosis import NotFiniteError, watch

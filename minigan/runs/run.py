@@ -15,9 +15,9 @@ from typing import Any
 from .. import checkpoint, viz
 from ..backend.cpu.scratch import keep_freed_memory
 from ..data import Loader
-from ..errors import InputError
+from ..errors import DivergenceError, InputError
 from ..files import numbered, remove_temporaries
-from ..gan.health import DivergenceError, Health
+from ..gan.health import Health
 from ..gan.record import Record
 from ..gan.trainer import Trainer
 from ..nn import Module

@@ -175,7 +175,8 @@ def play(
     clip: float | None = None,
 ) -> StepFunction:
     """Any of the GANs: ``d_loss(real_logits, fake_logits, *labels)``, and ``g_loss`` of the same; a ``penalty`` is a
-    function of (critic, real, fake, numpy generator). In g_loss the real logits come from D once more, if it calls for
+    function of (critic, real, fake, numpy generator), whose critic knows the logits of the very ``real`` and ``fake``
+    already. In g_loss the real logits come from D once more, if it calls for
     them: they are a function without arguments there.
     """
     count = 0
@@ -188,9 +189,16 @@ def play(
             return side.discriminator(images, *given)
 
         fake = side.generator(side.sample_z(len(real)), *given)
-        losses = {"d_loss": d_loss(critic(real), critic(fake.detach()), *given)}
+        shown = [images.detach().requires_grad_(penalty is not None) for images in (real, fake)]
+        logits = [critic(images) for images in shown]
+        losses = {"d_loss": d_loss(*logits, *given)}
         if penalty is not None:
-            losses["penalty"] = penalty(critic, real, fake.detach(), side.rng)
+
+            def asked_again(images: torch.Tensor) -> torch.Tensor:
+                known = [told for seen, told in zip(shown, logits, strict=True) if seen is images]
+                return known[0] if known else critic(images)
+
+            losses["penalty"] = penalty(asked_again, *shown, side.rng)
         side.update("d", sum(losses.values()))
         if clip is not None:
             with torch.no_grad():

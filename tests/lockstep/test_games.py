@@ -63,7 +63,8 @@ def acgan_g(real, f, labels):
 
 def slope(critic, x):
     """The gradient of the scores with respect to the images: (N, pixels)."""
-    x = x.detach().requires_grad_(True)
+    if not x.is_leaf:
+        x = x.detach().requires_grad_(True)
     (v,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
     return v.flatten(1)
 

@@ -48,7 +48,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..base import Shared
 from ..geometry import ConvGeometry, Pair
 from . import scratch, threads
 
@@ -280,6 +279,8 @@ PLAIN = Transforms(to_points, from_points)
 
 # ---- the three kernels -----------------------------------------------------------------------
 
+Kept = dict[tuple[Lens, Lens], np.ndarray]  # the transforms of one operand, by the lenses they were made with
+
 
 def conv2d(
     x: np.ndarray,
@@ -287,12 +288,13 @@ def conv2d(
     y: np.ndarray,
     geometry: ConvGeometry,
     tile: int,
-    shared: Shared,
+    of_x: Kept,
+    of_w: Kept,
     transforms: Transforms = PLAIN,
 ) -> None:
     """x (N, H, W, C), w (F, kh, kw, C) -> y (N, oh, ow, F)"""
     plan = Plan.make(geometry, tile, x.dtype)
-    v, u = _x_points(x, plan, shared, transforms), _w_points(w, plan, shared, transforms)
+    v, u = _x_points(x, plan, of_x, transforms), _w_points(w, plan, of_w, transforms)
     with scratch.borrow((*v.shape[:2], 1, 1, len(w)), x.dtype) as m:
         tasks = plan.pieces(len(x))
 
@@ -310,12 +312,13 @@ def conv2d_input(
     x: np.ndarray,
     geometry: ConvGeometry,
     tile: int,
-    shared: Shared,
+    of_g: Kept,
+    of_w: Kept,
     transforms: Transforms = PLAIN,
 ) -> None:
     """g (N, oh, ow, F), w (F, kh, kw, C) -> x (N, H, W, C)"""
     plan = Plan.make(geometry, tile, g.dtype)
-    s, u = _g_points(g, plan, shared, transforms), _w_points(w, plan, shared, transforms)
+    s, u = _g_points(g, plan, of_g, transforms), _w_points(w, plan, of_w, transforms)
     with scratch.borrow((*s.shape[:2], *u.shape[2:]), g.dtype) as dv:
         tasks = plan.pieces(len(g))
 
@@ -333,12 +336,13 @@ def conv2d_weight(
     w: np.ndarray,
     geometry: ConvGeometry,
     tile: int,
-    shared: Shared,
+    of_x: Kept,
+    of_g: Kept,
     transforms: Transforms = PLAIN,
 ) -> None:
     """x (N, H, W, C), g (N, oh, ow, F) -> w (F, kh, kw, C)"""
     plan = Plan.make(geometry, tile, x.dtype)
-    v, s = _x_points(x, plan, shared, transforms), _g_points(g, plan, shared, transforms)
+    v, s = _x_points(x, plan, of_x, transforms), _g_points(g, plan, of_g, transforms)
     with scratch.borrow((math.prod(plan.kinds), len(w), *v.shape[2:]), x.dtype) as du:
         *whole, last = ((kind, rows, slice(None)) for kind, rows in plan.products(len(x)))
         halves = slice(None, len(w) // 2), slice(len(w) // 2, None)  # of the last one, so that two threads end together
@@ -357,33 +361,27 @@ def _matrix(points: np.ndarray) -> np.ndarray:
     return points.reshape(-1, points.shape[-3] * points.shape[-2] * points.shape[-1])
 
 
-def _x_points(x: np.ndarray, plan: Plan, shared: Shared, transforms: Transforms) -> np.ndarray:
+def _x_points(x: np.ndarray, plan: Plan, kept: Kept, transforms: Transforms) -> np.ndarray:
     shape = (math.prod(plan.points), len(x), *plan.phases, x.shape[-1])
-    return _shared("x", x, shared, shape, plan.rows.x, plan.cols.x, transforms)
+    return _points(x, kept, shape, plan.rows.x, plan.cols.x, transforms)
 
 
-def _w_points(w: np.ndarray, plan: Plan, shared: Shared, transforms: Transforms) -> np.ndarray:
+def _w_points(w: np.ndarray, plan: Plan, kept: Kept, transforms: Transforms) -> np.ndarray:
     shape = (math.prod(plan.kinds), len(w), *plan.phases, w.shape[-1])
-    return _shared("w", w, shared, shape, plan.rows.w, plan.cols.w, transforms)
+    return _points(w, kept, shape, plan.rows.w, plan.cols.w, transforms)
 
 
-def _g_points(g: np.ndarray, plan: Plan, shared: Shared, transforms: Transforms) -> np.ndarray:
+def _g_points(g: np.ndarray, plan: Plan, kept: Kept, transforms: Transforms) -> np.ndarray:
     shape = (math.prod(plan.points), len(g), 1, 1, g.shape[-1])
-    return _shared("g", g, shared, shape, plan.rows.y, plan.cols.y, transforms)
+    return _points(g, kept, shape, plan.rows.y, plan.cols.y, transforms)
 
 
-def _shared(
-    name: str,
-    image: np.ndarray,
-    shared: Shared,
-    shape: tuple[int, ...],
-    rows: Lens,
-    cols: Lens,
-    transforms: Transforms,
+def _points(
+    image: np.ndarray, kept: Kept, shape: tuple[int, ...], rows: Lens, cols: Lens, transforms: Transforms
 ) -> np.ndarray:
-    """The transform of an operand: what an earlier kernel of this application left, else made now and left."""
-    points = shared.get(name)
+    """The transform of an operand: what an earlier kernel kept of it, else made now and kept."""
+    points = kept.get((rows, cols))
     if points is None:
-        points = shared[name] = np.empty(shape, image.dtype)
+        points = kept[rows, cols] = np.empty(shape, image.dtype)
         transforms.to_points(image, rows, cols, points)
     return points

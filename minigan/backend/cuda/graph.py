@@ -14,15 +14,13 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..base import Array
 from ..host import Tape, aligned, taped
-
-if TYPE_CHECKING:
-    from ..cupy_backend import CupyBackend
+from .device import Device
 
 
 class CaptureError(RuntimeError):
@@ -32,7 +30,7 @@ class CaptureError(RuntimeError):
 class Graphs:
     """Captures steps. All share one pool: they are never replayed at the same time, and keep nothing but results."""
 
-    def __init__(self, backend: CupyBackend) -> None:
+    def __init__(self, backend: Device) -> None:
         self.backend, cuda = backend, backend.xp.cuda
         self._stream, self._pool = cuda.Stream(non_blocking=True), cuda.MemoryPool(self._allocate)
 
@@ -87,7 +85,7 @@ class Replay:
 class Brought(Tape):
     """What the host brings to a captured step: one block on the host, one on the device, and how to fill it."""
 
-    def __init__(self, backend: CupyBackend, size: int, number: int) -> None:
+    def __init__(self, backend: Device, size: int, number: int) -> None:
         super().__init__()
         self._backend, cuda = backend, backend.xp.cuda
         self._number, self._done = number, True  # the host's part of this step is done while it is captured
@@ -136,10 +134,6 @@ class Brought(Tape):
 
     def _refill(self, host: np.ndarray, make: Callable[..., np.ndarray], by_number: bool) -> None:
         host[...] = make(self._number) if by_number else make()
-
-    def on_host(self, action: Callable[[], Any]) -> None:
-        action()
-        self._actions.append(action)
 
 
 class DrawnAhead:

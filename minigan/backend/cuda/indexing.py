@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..base import Array
+from .device import Device
 from .launch import C_NAMES, THREADS, ceil_div
-
-if TYPE_CHECKING:
-    from ..cupy_backend import CupyBackend
 
 FEW = 2**28  # comparisons that cost less than sorting
 
 
-def put_item(backend: CupyBackend, g: Array, index: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+def put_item(backend: Device, g: Array, index: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
     """Values for the same place are added up in order, without atomics.
 
     With few rows, each looks for its own values; otherwise sorting brings them together.

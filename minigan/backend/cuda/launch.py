@@ -119,15 +119,16 @@ def options(dtype: np.dtype) -> tuple[str, ...]:
 @cache
 def source(file: str) -> str:
     """A kernel file behind the common header, with what it includes of this folder; lines keep their numbers."""
-    return f"{part('common.cuh')}\n{part(f'{file}.cu')}"
+    return f"{expanded('common.cuh')}\n{expanded(f'{file}.cu')}"
 
 
-def part(name: str) -> str:
+def expanded(name: str) -> str:
+    """A file of this folder with those that it includes."""
     folder = Path(__file__).parent
     lines = [f'#line 1 "{name}"']
     for number, line in enumerate((folder / name).read_text().splitlines(), start=1):
         if line.startswith("#include "):
-            lines += [part(line.split('"')[1]), f'#line {number + 1} "{name}"']
+            lines += [expanded(line.split('"')[1]), f'#line {number + 1} "{name}"']
         else:
             lines.append(line)
     return "\n".join(lines) + "\n"

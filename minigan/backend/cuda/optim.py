@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..base import Array
 from ..host import from_host
+from .device import Device
 from .graph import CaptureError
 from .launch import C_NAMES, THREADS, ceil_div
-
-if TYPE_CHECKING:
-    from ..cupy_backend import CupyBackend
 
 SLOTS = 64  # parameters that one launch updates, as in optim.cu
 ENOUGH_BLOCKS = 512
@@ -37,7 +35,7 @@ NUMBERS: dict[str, Callable[..., tuple]] = {"adam": adam, "sgd": sgd, "rmsprop":
 
 
 def update(
-    backend: CupyBackend, rule: str, settings: Callable[[], dict[str, Any]], arrays: Sequence[Sequence[Array]]
+    backend: Device, rule: str, settings: Callable[[], dict[str, Any]], arrays: Sequence[Sequence[Array]]
 ) -> list[tuple[Array, ...]]:
     """``arrays`` are params, grads, states... Returns those (p, g, states...) that the kernel cannot do."""
     left: list[tuple[Array, ...]] = []

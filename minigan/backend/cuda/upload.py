@@ -10,15 +10,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..base import Array
+from .device import Device
 from .graph import view
-
-if TYPE_CHECKING:
-    from ..cupy_backend import CupyBackend
 
 UNDER_WAY = 8  # copies at most, each from a piece of pinned memory
 
@@ -26,7 +24,7 @@ UNDER_WAY = 8  # copies at most, each from a piece of pinned memory
 class Uploads:
     """Copies that may be begun in any thread. Pinned memory is used again when the copy from it has ended."""
 
-    def __init__(self, backend: CupyBackend) -> None:
+    def __init__(self, backend: Device) -> None:
         self.backend, self._stream = backend, backend.xp.cuda.Stream(non_blocking=True)
         self._busy: deque[tuple[Any, np.ndarray]] = deque()
         self._free: list[Buffer] = []

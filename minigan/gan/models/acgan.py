@@ -15,6 +15,7 @@ from ..objectives import AuxiliaryClassifier
 from . import dcgan
 from .cgan import check_sizes
 from .model import Model, Networks
+from .sizes import ImageSize
 
 
 class ScaledGenerator(nn.Module):
@@ -42,12 +43,12 @@ def acgan(
     *,
     rng: np.random.Generator,
     classes: int,
-    image_size: int = 28,
+    image_size: ImageSize = 28,
     channels: int = 1,
     z_dim: int = 100,
     width: int | None = None,
 ) -> Networks:
-    """z (N, z_dim), labels (N,) -> images (N, channels, size, size) in [-1, 1] -> (N, 1 + classes)."""
+    """z (N, z_dim), labels (N,) -> images (N, channels, height, width) in [-1, 1] -> (N, 1 + classes)."""
     check_sizes(classes, z_dim)
     generator = dcgan.generator(rng, image_size, channels, z_dim, width)
     discriminator = dcgan.discriminator(rng, image_size, channels, width, outputs=1 + classes)

@@ -11,6 +11,7 @@ from ...ops import concat
 from ...tensor import Tensor
 from . import dcgan
 from .model import Model, Networks
+from .sizes import ImageSize, height_width
 
 
 class ConditionalGenerator(nn.Module):
@@ -27,12 +28,12 @@ class ConditionalGenerator(nn.Module):
 class ConditionalDiscriminator(nn.Module):
     """discriminator(x, labels): a learned picture for the class is appended to x as one more channel."""
 
-    def __init__(self, network: nn.Module, classes: int, image_size: int, rng: np.random.Generator) -> None:
-        self.network, self.image_size = network, image_size
-        self.embedding = nn.Embedding(classes, image_size * image_size, rng=rng)
+    def __init__(self, network: nn.Module, classes: int, image_size: ImageSize, rng: np.random.Generator) -> None:
+        self.network, (self.height, self.width) = network, height_width(image_size)
+        self.embedding = nn.Embedding(classes, self.height * self.width, rng=rng)
 
     def forward(self, x: Tensor, labels: Array) -> Tensor:
-        told = self.embedding(labels).reshape(len(x), 1, self.image_size, self.image_size)
+        told = self.embedding(labels).reshape(len(x), 1, self.height, self.width)
         return self.network(concat([x, told], axis=1))
 
 
@@ -46,12 +47,12 @@ def cgan(
     *,
     rng: np.random.Generator,
     classes: int,
-    image_size: int = 28,
+    image_size: ImageSize = 28,
     channels: int = 1,
     z_dim: int = 100,
     width: int | None = None,
 ) -> Networks:
-    """z (N, z_dim), labels (N,) -> images (N, channels, size, size) in [-1, 1]; images, labels -> logits (N, 1)."""
+    """z (N, z_dim), labels (N,) -> images (N, channels, height, width) in [-1, 1]; images, labels -> logits (N, 1)."""
     check_sizes(classes, z_dim)
     dim = 50
     generator = dcgan.generator(rng, image_size, channels, z_dim + dim, width)

@@ -25,7 +25,8 @@ class Model:
     """A GAN of the literature.
 
     ``networks`` takes the keywords rng, image_size, channels, z_dim, width and, for a conditional model, classes; it
-    returns generator and discriminator. The rest is how to train them.
+    returns generator and discriminator. The rest is how to train them. Of a model that wants ``clusters``, they are how
+    many the pictures are to be sorted into (``data.clustered``); ``networks`` is then told how many are in each.
     """
 
     name: str
@@ -42,6 +43,9 @@ class Model:
     betas: tuple[float, float] = (0.5, 0.999)
     n_critic: int = 1
     clip_weights: float | None = None
+    ema: float | None = None
+    batch_size: int = 128
+    clusters: int = 0
 
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.summary}; {self.paper})"
@@ -70,4 +74,4 @@ class Model:
         of_game = {name: changes.pop(name) for name in GAME_SETTINGS if name in changes}
         game = self.game(generator, discriminator, z_dim=z_dim, rng=rng, **of_game)
         optimizers = {"d": optimizer(discriminator, d_lr), "g": optimizer(generator, g_lr)}
-        return Trainer(game, **({"optimizers": optimizers} | changes))
+        return Trainer(game, **({"optimizers": optimizers, "ema": self.ema} | changes))

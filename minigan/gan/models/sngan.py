@@ -5,33 +5,41 @@ from __future__ import annotations
 import numpy as np
 
 from ... import nn, ops
-from ...errors import InputError
 from ...tensor import Tensor
 from ..objectives import Hinge
 from .model import Model, Networks
+from .sizes import ImageSize, Side, halvings
+
+LARGEST_SUMMED = 16  # pixels a side of the map that D sums over
 
 
 class UpBlock(nn.Module):
-    """(N, in, H, W) -> (N, out, 2H, 2W): two convolutions, the first on the enlarged map, beside an enlarged skip."""
+    """(N, in, H, W) -> (N, out, *to): two convolutions, the first on the enlarged map, beside an enlarged skip.
 
-    def __init__(self, in_channels: int, out_channels: int, rng: np.random.Generator) -> None:
+    ``to`` is (2H, 2W), or one more where a picture's side cannot be halved.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, to: Side, rng: np.random.Generator) -> None:
+        def enlarge() -> nn.Module:
+            return nn.Resize(to) if to[0] % 2 or to[1] % 2 else nn.Upsample(2)
+
         self.body = nn.Sequential(
             nn.BatchNorm2d(in_channels),
             nn.ReLU(),
-            nn.Upsample(2),
+            enlarge(),
             nn.Conv2d(in_channels, out_channels, 3, padding=1, rng=rng),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(),
             nn.Conv2d(out_channels, out_channels, 3, padding=1, rng=rng),
         )
-        self.skip = nn.Sequential(nn.Upsample(2), nn.Conv2d(in_channels, out_channels, 1, rng=rng))
+        self.skip = nn.Sequential(enlarge(), nn.Conv2d(in_channels, out_channels, 1, rng=rng))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.body(x) + self.skip(x)
 
 
 class DownBlock(nn.Module):
-    """(N, in, H, W) -> (N, out, H/2, W/2), or the same size with ``shrink=False``.
+    """(N, in, H, W) -> (N, out, H // 2, W // 2), or the same size with ``shrink=False``.
 
     ``first`` is for the block that sees the pixels themselves: no ReLU before it.
     """
@@ -66,22 +74,27 @@ class Critic(nn.Module):
 
 
 def sngan(
-    *, rng: np.random.Generator, image_size: int = 32, channels: int = 3, z_dim: int = 128, width: int | None = None
+    *,
+    rng: np.random.Generator,
+    image_size: ImageSize = 32,
+    channels: int = 3,
+    z_dim: int = 128,
+    width: int | None = None,
 ) -> Networks:
-    """z (N, z_dim) -> images (N, channels, size, size) in [-1, 1] -> scores (N, 1), for 28, 32 or 64 pixels.
+    """z (N, z_dim) -> images (N, channels, height, width) in [-1, 1] -> scores (N, 1), for pictures of any size.
 
-    ``width`` is the number of channels in D (default: the paper's 128); G has twice as many.
+    G has a block for each halving of the sides (see ``halvings``). D halves them twice as in the paper, and on until no
+    side is above 16. ``width`` is the number of channels in D (default: the paper's 128); G has twice as many.
     """
-    starts = {28: (7, 2), 32: (4, 3), 64: (4, 4)}  # the first map's side, and how often it doubles
-    if image_size not in starts:
-        raise InputError(f"image_size {image_size} is not one of 28, 32, 64: resize the images to one of these")
-    side, doublings = starts[image_size]
+    maps = halvings(image_size)
+    rows, columns = maps[-1]
+    in_d = 2 + sum(max(sides) > LARGEST_SUMMED for sides in maps[2:])
     width = width or 128
     wide = 2 * width
     generator = nn.Sequential(
-        nn.Linear(z_dim, wide * side * side, rng=rng),
-        nn.Reshape(wide, side, side),
-        *(UpBlock(wide, wide, rng) for _ in range(doublings)),
+        nn.Linear(z_dim, wide * rows * columns, rng=rng),
+        nn.Reshape(wide, rows, columns),
+        *(UpBlock(wide, wide, sides, rng) for sides in maps[-2::-1]),
         nn.BatchNorm2d(wide),
         nn.ReLU(),
         nn.Conv2d(wide, channels, 3, padding=1, rng=rng),
@@ -90,7 +103,7 @@ def sngan(
     for parameter in generator.parameters():
         if parameter.ndim > 1:
             nn.init.xavier_uniform_(parameter, rng)
-    return generator, Critic(channels, width, 2, rng)
+    return generator, Critic(channels, width, in_d, rng)
 
 
 MODEL = Model(

@@ -8,10 +8,16 @@ from ..objectives import Wasserstein
 from ..penalties import GradientPenalty
 from . import dcgan
 from .model import Model, Networks
+from .sizes import ImageSize
 
 
 def wgan_gp(
-    *, rng: np.random.Generator, image_size: int = 28, channels: int = 1, z_dim: int = 128, width: int | None = None
+    *,
+    rng: np.random.Generator,
+    image_size: ImageSize = 28,
+    channels: int = 1,
+    z_dim: int = 128,
+    width: int | None = None,
 ) -> Networks:
     """DCGAN's networks, without batch norm in the critic: the penalty is on the gradient for each image alone."""
     generator = dcgan.generator(rng, image_size, channels, z_dim, width)

@@ -6,18 +6,25 @@ import numpy as np
 
 from ... import nn
 from .model import Model, Networks
+from .sizes import ImageSize, height_width
 
 
 def gan(
-    *, rng: np.random.Generator, image_size: int = 28, channels: int = 1, z_dim: int = 100, width: int | None = None
+    *,
+    rng: np.random.Generator,
+    image_size: ImageSize = 28,
+    channels: int = 1,
+    z_dim: int = 100,
+    width: int | None = None,
 ) -> Networks:
-    """z (N, z_dim) -> images (N, channels, size, size) in [-1, 1] -> logits (N, 1).
+    """z (N, z_dim) -> images (N, channels, height, width) in [-1, 1] -> logits (N, 1).
 
     ``width`` is the number of hidden units in G (default: the paper's 1200); D has a fifth, each the largest of 5.
     """
     hidden = width or 1200
     pieces, units = 5, max(1, hidden // 5)
-    pixels = channels * image_size * image_size
+    rows, columns = height_width(image_size, smallest=1)
+    pixels = channels * rows * columns
     generator = nn.Sequential(
         nn.Linear(z_dim, hidden, rng=rng),
         nn.ReLU(),
@@ -25,7 +32,7 @@ def gan(
         nn.ReLU(),
         nn.Linear(hidden, pixels, rng=rng),
         nn.Tanh(),
-        nn.Reshape(channels, image_size, image_size),
+        nn.Reshape(channels, rows, columns),
     )
     discriminator = nn.Sequential(
         nn.Flatten(),
