@@ -22,7 +22,7 @@ from minigan.errors import InputError
 from minigan.explore import Search, find_directions
 from minigan.explore.server import LARGEST_BODY, Server, describe
 from minigan.export import open_subject, trace
-from minigan.export.page import pack, to_html
+from minigan.explore.offline import pack, to_html
 from minigan.export.subject import Latent
 
 needs_browser = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
@@ -424,7 +424,7 @@ def test_a_wrong_token_and_a_killed_server(browser, tmp_path):
 
 
 @needs_browser
-@pytest.mark.parametrize("name", ["acgan", "sngan", "gan"])
+@pytest.mark.parametrize("name", ["acgan", "sngan", "self_conditioned"])
 def test_an_exported_page_draws_the_same_offline(browser, name, tmp_path):
     model = make_model(tmp_path / "m.safetensors", name)
     assert cli.main(["export", str(model), "--html", str(tmp_path / "page.html")]) == 0
