@@ -22,7 +22,8 @@ class Browser:
         theirs_in, ours_out = os.pipe()
         flags = [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--disable-background-networking", "--disable-extensions", "--remote-debugging-pipe", f"--user-data-dir={self.folder}",
+            "--disable-background-networking", "--disable-extensions", "--remote-debugging-pipe",
+            f"--user-data-dir={self.folder}",
             "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--window-size=1100,900",
         ]  # fmt: skip
 
@@ -117,9 +118,8 @@ class Page:
             if found:
                 return found
             if time.monotonic() > until:
-                raise AssertionError(
-                    f"never true: {code}; the page says {str(self.run('document.body && document.body.innerText'))[:600]}"
-                )
+                shown = str(self.run("document.body && document.body.innerText"))[:600]
+                raise AssertionError(f"never true: {code}; the page says {shown}")
             time.sleep(0.05)
 
     def key(self, key, code=None, modifiers=0, text=None):
@@ -145,7 +145,11 @@ class Page:
     def problems(self):
         """Errors on the page's console, and requests to anywhere else."""
         own = [e for e in self.browser.events if e.get("sessionId") == self.session]
-        said = [e["params"]["entry"]["text"] for e in own if e["method"] == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"]
+        said = [
+            e["params"]["entry"]["text"]
+            for e in own
+            if e["method"] == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"
+        ]
         thrown = [e["params"]["exceptionDetails"]["text"] for e in own if e["method"] == "Runtime.exceptionThrown"]
         return said + thrown
 

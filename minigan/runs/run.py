@@ -25,6 +25,7 @@ from .best import Best
 from .curves import save_curves
 from .folder import claim_folder
 from .journal import Journal
+from .live import Live, in_notebook
 from .looks import Looks
 from .resume import Keeper
 
@@ -119,15 +120,12 @@ class Run:
 
     def steps(self) -> Iterator[Record]:
         """The trainer's records, epoch after epoch, each logged before it is handed on."""
-        from tqdm import tqdm
-
         trainer, loader = self.trainer, self.loader
         if trainer.step_count == 0:
             self.sample(0)
             self.add_frame(0)
             self.keeper.save()
-        no_bar = self.quiet or sys.stderr is None
-        with tqdm(total=self.total, initial=trainer.step_count, unit="step", disable=no_bar, dynamic_ncols=True) as bar:
+        with self.bar() as bar:
             while trainer.step_count < self.total and not self.stopped:
                 bar.set_description(f"epoch {loader.epoch + 1}")
                 for record in trainer.steps(loader):
@@ -151,6 +149,16 @@ class Run:
                 if whole_epoch or trainer.step_count == self.total:
                     self.sample(math.ceil(trainer.step_count / len(loader)))
                 self.keeper.save()
+
+    def bar(self) -> Any:
+        """What shows how far it is: in a terminal a line, in a notebook curves and pictures too."""
+        from tqdm import tqdm
+
+        if in_notebook() and not self.quiet:
+            return Live(self)
+        no_bar = self.quiet or sys.stderr is None
+        done = self.trainer.step_count
+        return tqdm(total=self.total, initial=done, unit="step", disable=no_bar, dynamic_ncols=True)
 
     @property
     def generator(self) -> Module:
