@@ -14,77 +14,77 @@ SOLUTIONS = ROOT / "tests/solutions"
 
 # A wrong answer in the gap of each, and what is said of it.
 WRONG = {
-    '1.1': (
-        'return g * x',
-        'exp_vjp(1.0, e^0.0, 0.0): 0, expected 1',
+    "1.1": (
+        "return g * x",
+        "exp_vjp(1.0, e^0.0, 0.0): 0, expected 1",
     ),
-    '1.2': (
-        'return 2 * (x * y + x) * y, 0',
-        'dz/dx at x = 1.0',
+    "1.2": (
+        "return 2 * (x * y + x) * y, 0",
+        "dz/dx at x = 1.0",
     ),
-    '1.3': (
-        'return list(graph)[:1] + sorted(list(graph)[1:])',
-        'comes before',
+    "1.3": (
+        "return list(graph)[:1] + sorted(list(graph)[1:])",
+        "comes before",
     ),
-    '2.1': (
-        'return g.sum(0)',
-        'sum_to of (4, 3) to (1, 3): the shape is (3,), expected (1, 3)',
+    "2.1": (
+        "return g.sum(0)",
+        "sum_to of (4, 3) to (1, 3): the shape is (3,), expected (1, 3)",
     ),
-    '2.2': (
-        'return np.cumsum(g)',
-        'must be <A^T g, x>',
+    "2.2": (
+        "return np.cumsum(g)",
+        "must be <A^T g, x>",
     ),
-    '2.3': (
-        'x, g = np.ones(inputs), np.ones(outputs)\n    return abs(g @ f(x) - f_adjoint(g) @ x)',
-        'are x and g random',
+    "2.3": (
+        "x, g = np.ones(inputs), np.ones(outputs)\n    return abs(g @ f(x) - f_adjoint(g) @ x)",
+        "are x and g random",
     ),
-    '3.1': (
-        'return (n + 2 * padding) // stride',
-        'output_size(28, 4, 2, 1): 15, expected 14',
+    "3.1": (
+        "return (n + 2 * padding) // stride",
+        "output_size(28, 4, 2, 1): 15, expected 14",
     ),
-    '3.2': (
-        'return x',
-        'a (5, 5) picture, kernel (3, 3), stride 1, padding 0: the shape is (2, 3, 5, 5), expected (2, 4, 3, 3)',
+    "3.2": (
+        "return x",
+        "a (5, 5) picture, kernel (3, 3), stride 1, padding 0: the shape is (2, 3, 5, 5), expected (2, 4, 3, 3)",
     ),
-    '3.3': (
-        'return g[:, :3]',
-        'a (5, 5) picture',
+    "3.3": (
+        "return g[:, :3]",
+        "a (5, 5) picture",
     ),
-    '4.1': (
-        'return (x - x.mean()) / x.std()',
-        'normalise: ',
+    "4.1": (
+        "return (x - x.mean()) / x.std()",
+        "normalise: ",
     ),
-    '4.2': (
-        'return (g - g.mean(0)) / np.sqrt(x.var(0) + eps)',
-        'takes the spread for a constant',
+    "4.2": (
+        "return (g - g.mean(0)) / np.sqrt(x.var(0) + eps)",
+        "takes the spread for a constant",
     ),
-    '4.3': (
-        'return (1 - momentum) * running_mean + momentum * x.mean(0), (1 - momentum) * running_var + momentum * x.var(0)',
-        'divide by 5',
+    "4.3": (
+        "return (1 - momentum) * running_mean + momentum * x.mean(0), (1 - momentum) * running_var + momentum * x.var(0)",
+        "divide by 5",
     ),
-    '5.1': (
-        'return q / (p + q)',
-        'best_belief: 1 at (2,), expected 0',
+    "5.1": (
+        "return q / (p + q)",
+        "best_belief: 1 at (2,), expected 0",
     ),
-    '5.2': (
-        'return np.log(1 + np.exp(-logits))',
-        'take no logarithm',
+    "5.2": (
+        "return np.log(1 + np.exp(-logits))",
+        "take no logarithm",
     ),
-    '5.3': (
-        's = 1 / (1 + np.exp(-logits))\n    return s - 1, -s',
-        'the minimax slope',
+    "5.3": (
+        "s = 1 / (1 + np.exp(-logits))\n    return s - 1, -s",
+        "the minimax slope",
     ),
-    '6.1': (
-        'x = Tensor(x, requires_grad=True)\n    return grad(f(x).sum(), [x])[0].numpy()',
-        'second_derivative: ',
+    "6.1": (
+        "x = Tensor(x, requires_grad=True)\n    return grad(f(x).sum(), [x])[0].numpy()",
+        "second_derivative: ",
     ),
-    '6.2': (
-        'share = rng.random(real.shape)\n    return share * real + (1 - share) * fake',
-        'have different shares',
+    "6.2": (
+        "share = rng.random(real.shape)\n    return share * real + (1 - share) * fake",
+        "have different shares",
     ),
-    '6.3': (
-        'x = Tensor(x, requires_grad=True)\n    (slope,) = grad(critic(x).sum(), [x])\n    return (((slope * slope).sum(1) ** 0.5 - 1) ** 2).mean() * 10',
-        'create_graph=True keeps the graph',
+    "6.3": (
+        "x = Tensor(x, requires_grad=True)\n    (slope,) = grad(critic(x).sum(), [x])\n    return (((slope * slope).sum(1) ** 0.5 - 1) ** 2).mean() * 10",
+        "create_graph=True keeps the graph",
     ),
     "7.1": (
         "return np.median(values), values.mean()",

@@ -10,9 +10,7 @@ from ..files import check_suffix, write_atomically
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "learn", help="exercises for the chapters of docs/learn, which become notebooks"
-    )
+    parser = commands.add_parser("learn", help="exercises for the chapters of docs/learn, which become notebooks")
     parser.set_defaults(run=list_exercises)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     start = actions.add_parser("start", help="write a file with an exercise, which has a gap")
@@ -33,8 +31,7 @@ def list_exercises(args: argparse.Namespace) -> None:
 
     for number, exercise in EXERCISES.items():
         print(f"{number}  {exercise.title}")
-    print("
-python -m minigan learn start 1.1     writes a file with a gap")
+    print("\npython -m minigan learn start 1.1     writes a file with a gap")
     print("python -m minigan learn check FILE    says what is wrong with it")
 
 

@@ -6,12 +6,14 @@ def backward_order(graph):
     uses it, since only then is its gradient complete. Above: loss, b, a, x.
     """
     found = []
+
     def visit(node):
         if node not in found:
             for name in graph[node]:
                 visit(name)
             found.append(node)
-    visit('loss')
+
+    visit("loss")
     [visit(n) for n in graph]
     order, counts = [], {n: sum(i.count(n) for i in graph.values()) for n in graph}
     ready = [n for n in graph if not counts[n]]

@@ -14,5 +14,5 @@ def conv2d(x, w, stride, padding):
     for i in range(oh):
         for j in range(ow):
             seen = x[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw]
-            y[:, :, i, j] = np.einsum('ncab,fcab->nf', seen, w)
+            y[:, :, i, j] = np.einsum("ncab,fcab->nf", seen, w)
     return y

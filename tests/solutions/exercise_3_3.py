@@ -13,5 +13,5 @@ def conv2d_input(g, w, hw, stride, padding):
     for i in range(oh):
         for j in range(ow):
             rows, columns = slice(i * stride, i * stride + kh), slice(j * stride, j * stride + kw)
-            x[:, :, rows, columns] += np.einsum('nf,fcab->ncab', g[:, :, i, j], w)
+            x[:, :, rows, columns] += np.einsum("nf,fcab->ncab", g[:, :, i, j], w)
     return x[:, :, padding : padding + hw[0], padding : padding + hw[1]]
