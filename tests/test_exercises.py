@@ -90,7 +90,7 @@ WRONG = {
         "return np.median(values), values.mean()",
         "the best guess by squares for [-1. -1.  1.]: -1, expected -0.333333",
     ),
-    "7.2": ("return 10 * np.log10(1 / ((picture - truth) ** 2).mean())", "psnr, with noise of 0.5"),
+    "7.2": ("return 10 * np.log10(255**2 / ((picture - truth) ** 2).mean())", "psnr, with noise of 60"),
     "7.3": ("return sum(kernel // 2 for kernel, dilation in layers)", "reach([(3, 1), (3, 2), (5, 1)]): 4, expected 5"),
 }
 

@@ -19,6 +19,7 @@ from PIL import Image
 from test_export import Every, Whole, make_model
 
 from minigan import cli, gan, nn
+from minigan.checkpoint import save_model
 from minigan.errors import InputError
 from minigan.explore import Search, find_directions
 from minigan.explore.offline import pack, to_html
@@ -460,6 +461,39 @@ def test_a_wrong_token_and_a_killed_server(browser, tmp_path):
     move(page, "#directions input", 1)
     page.wait("$('message').textContent.includes('The server has ended')", 60)
     assert page.run("state.z.join()") == z and page.run("settings().latent.length") == 6
+
+
+@needs_browser
+def test_a_translator_shows_before_and_after(browser, tmp_path):
+    architecture = {"model": "srgan", "width": 4}
+    save_model(tmp_path / "m.safetensors", gan.build(architecture, np.random.default_rng(0))[0], architecture)
+    subject = open_subject(tmp_path / "m.safetensors")
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    with Server(subject) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        page = browser.open(server.address)
+        page.wait("document.body.dataset.ready")
+        assert page.run("$('source-drop').offsetParent !== null && $('grid').offsetParent === null")
+        page.files("#source", tmp_path / "in.png")
+        page.wait("$('after').naturalWidth == 96 && $('before').naturalWidth == 24")
+        page.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+        page.run("$('save-after').click()")
+        until = time.monotonic() + 20
+        while not (tmp_path / "after.png").is_file():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        with Image.open(tmp_path / "after.png") as picture:
+            made = np.asarray(picture, float)
+        expected = subject(pixels.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(127.5) - 1)[0]
+        np.testing.assert_allclose(made, np.clip(np.rint(expected.transpose(1, 2, 0) * 127.5 + 127.5), 0, 255), atol=1)
+        move(page, "#divider", 20)
+        assert page.run("$('compare').style.getPropertyValue('--at')") == "20%"
+        (tmp_path / "no.png").write_text("no picture")
+        page.files("#source", tmp_path / "no.png")
+        page.wait("$('message').textContent.includes('not a picture')")
+        assert [said for said in page.problems() if "400" not in said] == []
+        server.shutdown()
 
 
 # ---- without a server ----------------------------------------------------------------------------

@@ -18,12 +18,10 @@ def guesses(answer):
 
 def psnr(answer):
     rng = np.random.default_rng(0)
-    truth = rng.uniform(-1, 1, (1, 3, 16, 16))
-    for noise in (0.5, 0.01):
-        picture = np.clip(truth + noise * rng.standard_normal(truth.shape), -1, 1)
-        expected = 10 * np.log10(4 / ((picture - truth) ** 2).mean())
-        assert abs(float(np.mean(metrics.psnr(picture, truth))) - expected) < 1e-2
-        close(answer.psnr(picture, truth), expected, f"psnr, with noise of {noise}")
+    truth = rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    for noise in (60, 2):
+        picture = np.clip(truth + noise * rng.standard_normal(truth.shape), 0, 255).astype(np.uint8)
+        close(answer.psnr(picture, truth), metrics.psnr(picture, truth), f"psnr, with noise of {noise}")
 
 
 def reach(answer):
@@ -54,7 +52,7 @@ import numpy as np
 
 
 def psnr(picture, truth):
-    """10 log10 of (the range of a pixel)^2 over the mean squared error, of pictures in [-1, 1]."""
+    """10 log10 of 255^2 over the mean squared error, of uint8 pictures. Mind what a byte minus a byte is."""
     return ...
 ''', psnr),
     Exercise("7.3", "How far does a network see?", '''
