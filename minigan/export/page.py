@@ -47,7 +47,8 @@ def pack(program: Program) -> tuple[dict[str, Any], str]:
         constants[name] = {"shape": array.shape, "at": len(content)}
         content += np.ascontiguousarray(array, "<f4").tobytes()
     nodes = [
-        {"op": node.op, "inputs": node.inputs, "output": node.output, "settings": node.settings} for node in program.nodes
+        {"op": node.op, "inputs": node.inputs, "output": node.output, "settings": node.settings}
+        for node in program.nodes
     ]
     steps = {"constants": constants, "nodes": nodes, "output": program.output}
     return steps, base64.b64encode(bytes(content)).decode()
