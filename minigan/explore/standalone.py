@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .program import Program, trace
-from .subject import Subject
+from ..export import Subject
+from ..export.program import Program, trace
+from .server import PAGE, describe
 
 
 def to_html(subject: Subject) -> bytes:
     """The page. Raises InputError for a network that draws nothing of noise, and for an op that has no kernel there."""
-    from ..explore.server import PAGE, describe
-
     if subject.kind != "latent":
         raise InputError(f"{subject.name}: --html is for networks that draw pictures of noise")
     rng = np.random.default_rng(0)
