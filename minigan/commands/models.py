@@ -12,6 +12,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    width = max(map(len, MODELS))
     for model in MODELS.values():
         kind = "  (conditional)" if model.conditional else ""
-        print(f"{model.name:10} {model.summary}{kind}\n{'':10} {model.paper}")
+        print(f"{model.name:{width}} {model.summary}{kind}\n{'':{width}} {model.paper}")
