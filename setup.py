@@ -21,7 +21,14 @@ setup(
     license="MIT",
     packages=find_packages(include=["minigan", "minigan.*"]),
     package_data={
-        "minigan": ["py.typed", "data/files/**/*", "metrics/files/*", "backend/cuda/*.cu", "backend/cuda/*.cuh"],
+        "minigan": [
+            "py.typed",
+            "data/files/**/*",
+            "metrics/files/*",
+            "restoration/files/*",
+            "backend/cuda/*.cu",
+            "backend/cuda/*.cuh",
+        ],
         "minigan.runs": ["report.html", "report.css", "report.js"],
     },
     python_requires=">=3.10",
@@ -36,6 +43,11 @@ setup(
     extras_require={
         "test": test,
         "numba": numba,
+        "restore": [
+            "scipy>=1.11",
+            "scikit-image>=0.24",
+            "opencv-python-headless>=4.9",
+        ],  # the baselines of evaluate --task
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "bench": bench,

@@ -11,8 +11,30 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from . import __version__
-from .commands import doctor, evaluate, explain, gradcheck, interpolate, models, report, sample, trace, train, watch
+from .commands import (
+    doctor,
+    evaluate,
+    explain,
+    explore,
+    export,
+    gradcheck,
+    import_,
+    interpolate,
+    learn,
+    models,
+    report,
+    restore,
+    sample,
+    trace,
+    train,
+    watch,
+)
 from .errors import InputError
+
+COMMANDS = (
+    train, models, sample, interpolate, restore, explore, evaluate, report, export, import_, gradcheck, trace, explain,
+    watch, learn, doctor,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="minigan", description=__doc__)
     parser.add_argument("--version", action="version", version=f"minigan {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (train, models, sample, interpolate, evaluate, report, gradcheck, trace, explain, watch, doctor):
+    for command in COMMANDS:
         command.add(commands)
     args = parser.parse_args(argv)
     return user_errors(args.run, args)

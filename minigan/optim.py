@@ -123,7 +123,7 @@ class SGD(Optimizer):
         _check_setting(self, "weight_decay", weight_decay)
         self.momentum, self.weight_decay = momentum, weight_decay
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         return {"lr": self.lr, "momentum": self.momentum, "l2": self.weight_decay}
 
 
@@ -140,7 +140,7 @@ class RMSprop(Optimizer):
         _check_setting(self, "eps", eps)
         self.alpha, self.eps = alpha, eps
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         return {"lr": self.lr, "alpha": self.alpha, "eps": self.eps}
 
 
@@ -170,7 +170,7 @@ class Adam(Optimizer):
         _check_setting(self, "weight_decay", weight_decay)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         return {"lr": self.lr, "betas": self.betas, "eps": self.eps, "step": self.step_count, **self.decay()}
 
     def decay(self) -> dict[str, float]:

@@ -61,7 +61,7 @@ class Protocols:
     def __len__(self) -> int:
         if not self.data.shape:
             raise TypeError("a tensor of no axes is one number: it has no length and no elements to go through")
-        return self.data.shape[0]
+        return int(self.data.shape[0])
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))  # type: ignore[index]

@@ -146,7 +146,7 @@ class Tensor(Protocols):
             data = _numbers(data)
         if requires_grad and data.dtype.kind != "f":
             raise TypeError(f"only floating-point tensors can require gradients, not {data.dtype}")
-        self.data: Array = data
+        self.data: np.ndarray = data  # or CuPy's array, which has the same methods
         self._requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.node: Node | None = None
@@ -295,7 +295,8 @@ class Tensor(Protocols):
 def apply(op: Op, *inputs: Tensor) -> Tensor:
     """Run ``op`` on ``inputs`` and record it when a gradient may be asked for."""
     if _recording.tracer is not None:
-        return _recording.tracer.apply(op, inputs)
+        traced: Tensor = _recording.tracer.apply(op, inputs)
+        return traced
     for t in inputs:
         if not isinstance(t, Tensor):
             raise TypeError(f"{type(op).__name__}: its input is a {type(t).__name__}: make it a Tensor")

@@ -80,17 +80,22 @@ def save_gif(
     path: str | os.PathLike[str], pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0
 ) -> None:
     """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one."""
-    from PIL import Image
-
     check_suffix(path, ".gif")
     if not pictures:
         raise InputError(f"{path}: an animation needs at least one picture")
+    write_atomically(path, gif(pictures, seconds))
+
+
+def gif(pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0) -> bytes:
+    """What ``save_gif`` writes, in the GIF format."""
+    from PIL import Image
+
     frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
     each = max(40, round(1000 * seconds / len(frames)))  # milliseconds
     buffer = io.BytesIO()
     durations = [each] * (len(frames) - 1) + [2000]
     frames[0].save(buffer, "gif", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> Picture:

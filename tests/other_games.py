@@ -1,4 +1,4 @@
-"""Two other games, to show that the trainer plays any: from pairs, and an exchange without pairs."""
+"""Games other than the two-player one, for the tests of the trainer: from pairs, and an exchange without pairs."""
 
 from dataclasses import dataclass, field
 
@@ -17,26 +17,6 @@ class Told(nn.Module):
 
     def forward(self, x, source):
         return self.network(ops.concat([source, x], axis=1))
-
-
-class Paired(gan.TwoPlayer):
-    """G turns a source into its target; both players are told the source, and G is to come near the target."""
-
-    def __init__(self, generator, discriminator, *, rng, weight=10.0, **settings):
-        super().__init__(generator, discriminator, z_dim=1, rng=rng, **settings)
-        self.weight = weight
-
-    def play(self, target, source):
-        return gan.Round(target, self.generator(source), (source,))
-
-    def d_loss(self, round):
-        real_logits = self.discriminator(round.real, *round.given)
-        fake_logits = self.discriminator(round.fake.detach(), *round.given)
-        return {"d_loss": self.objective.d_loss(real_logits, fake_logits)}
-
-    def g_loss(self, round):
-        fooled = self.objective.g_loss(self.discriminator(round.fake, *round.given))
-        return {"g_loss": fooled, "l1": ops.abs(round.fake - round.real).mean() * self.weight}
 
 
 @dataclass
@@ -98,10 +78,10 @@ def judge(channels, rng):
     return nn.Sequential(nn.Conv2d(channels, 4, 4, **half), nn.LeakyReLU(0.2), nn.Conv2d(4, 1, 4, **half), nn.Flatten())
 
 
-def paired(place="numpy", dtype=np.float32, **settings):
+def paired(place="numpy", dtype=np.float32, weight=10.0, **settings):
     rng = np.random.default_rng(0)
     networks = (network.to(place, dtype) for network in (translator(rng), Told(judge(2, rng))))
-    return Paired(*networks, rng=np.random.default_rng(1), **settings)
+    return gan.Paired(*networks, rng=np.random.default_rng(1), l1_weight=weight, **settings)
 
 
 def cycle(place="numpy", dtype=np.float32, **settings):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from minigan import nn
+from minigan import gan, nn
 from minigan.errors import InputError
-from minigan.interop import to_torch
+from minigan.interop import loader, to_torch
 from minigan.tensor import Tensor
 
 LAYERS = {
@@ -32,11 +33,39 @@ LAYERS = {
     "pixel-shuffle": (lambda: nn.PixelShuffle(2), (2, 8, 3, 2)),
     "pixel-unshuffle": (lambda: nn.PixelUnshuffle(2), (2, 2, 4, 6)),
     "reflection-pad": (lambda: nn.ReflectionPad2d((1, 2, 0, 3)), (2, 3, 4, 5)),
+    "maxout": (lambda: nn.Maxout(3), (2, 6, 2, 2)),
+    "minibatch-std": (lambda: nn.MinibatchStd(group_size=2, num_channels=2), (4, 4, 3, 2)),
+    "attention": (lambda: nn.SelfAttention2d(8, reduction=4), (2, 8, 3, 2)),
     "normalised": (
         lambda: nn.Sequential(nn.spectral_norm(nn.Conv2d(2, 4, 3)), nn.SiLU(), nn.spectral_norm(nn.Conv2d(4, 1, 1))),
         (2, 2, 4, 5),
     ),
 }
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("layer", ["norm", "head"])
+def test_conditional_twin(layer, training, rng):
+    torch = pytest.importorskip("torch")
+    make = {
+        "norm": lambda: nn.ConditionalBatchNorm2d(5, num_classes=3),
+        "head": lambda: nn.ProjectionHead(5, num_classes=3),
+    }
+    ours = make[layer]().to(dtype=np.float64).train(training)
+    for parameter in ours.parameters():
+        parameter.assign(rng.standard_normal(parameter.shape))
+    theirs = to_torch(ours)
+    x, labels = rng.standard_normal((4, 5)), np.array([0, 2, 1, 1])
+    y = theirs(torch.from_numpy(x), torch.from_numpy(labels)).detach().numpy()
+    np.testing.assert_allclose(ours(Tensor(x), labels).numpy(), y, rtol=1e-10, atol=1e-12)
+    for name, array in ours.state_dict().items():
+        np.testing.assert_allclose(array, theirs.state_dict()[name].numpy(), rtol=1e-10, atol=1e-12, err_msg=name)
+
+
+def test_dropout_is_pytorchs():
+    torch = pytest.importorskip("torch")
+    twin = to_torch(nn.Sequential(nn.Dropout(0.3)))[0]
+    assert isinstance(twin, torch.nn.Dropout) and twin.p == 0.3
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -58,8 +87,42 @@ def test_twin_has_the_same_state_and_numbers(layer, training, backend, rng):
     ours.load_state_dict(theirs.state_dict())
 
 
-@pytest.mark.parametrize("layer", [nn.Maxout(2), nn.MinibatchStd(), nn.SelfAttention2d(8)])
-def test_no_twin(layer):
+class Own(nn.Module):
+    """Somebody's own network."""
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_no_twin(mine):
     pytest.importorskip("torch")
-    with pytest.raises(InputError, match=f"{type(layer).__name__} has no PyTorch twin"):
-        to_torch(nn.Sequential(layer))
+    Own.__module__ = __name__ if mine else "minigan.gan.models.own"
+    with pytest.raises(InputError, match="Own has no PyTorch twin"):
+        to_torch(nn.Sequential(Own()))
+
+
+NETWORKS = [(name, player) for name in gan.MODELS for player in (0, 1)]
+
+
+@pytest.mark.parametrize(("name", "player"), NETWORKS)
+def test_every_network_of_the_zoo_converts(name, player, tmp_path, rng):
+    """To the same numbers, and to lines of Python that make it without minigan."""
+    torch = pytest.importorskip("torch")
+    model = gan.MODELS[name]
+    architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
+    if model.conditional:
+        architecture["classes"] = 3
+    ours = gan.build(architecture, rng)[player].to(dtype=np.float64).eval()
+    x = rng.standard_normal((4, 1, 28, 28) if player else (4, 6))
+    given = (rng.integers(0, 3, 4),) if model.conditional else ()
+    y = ours(Tensor(x), *given).numpy()
+    theirs = to_torch(ours)
+    assert sorted(theirs.state_dict()) == sorted(ours.state_dict())
+    inputs = [torch.from_numpy(a) for a in (x, *given)]
+    np.testing.assert_allclose(theirs(*inputs).detach().numpy(), y, rtol=1e-10, atol=1e-12)
+
+    save_file(ours.state_dict(), tmp_path / "weights.safetensors")
+    lines = loader(theirs, str(tmp_path / "weights.safetensors"), "network.double().eval()")
+    assert "minigan" not in lines.replace(str(tmp_path), "")
+    space = {"__name__": "loader"}
+    exec(lines, space)
+    # their parameters are float32 while they are loaded
+    np.testing.assert_allclose(space["network"](*inputs).detach().numpy(), y, rtol=1e-4, atol=1e-6)

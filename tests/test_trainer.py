@@ -124,9 +124,9 @@ def test_the_generators_step_computes_no_weight_gradient_of_the_discriminator(ap
     )
     train(applied.watch(make_trainer(networks=(plain_generator(), discriminator))))
     assert applied == {
-        ("d", "Conv2d"): 4,  # two layers, real and fake
-        ("d", "Conv2dWeight"): 4,
-        ("d", "Conv2dInput"): 2,  # from the second layer to the first; the pixels' gradient nobody asked for
+        ("d", "Conv2d"): 2,  # two layers, each on real and fake images at once
+        ("d", "Conv2dWeight"): 2,
+        ("d", "Conv2dInput"): 1,  # from the second layer to the first; the pixels' gradient nobody asked for
         ("g", "Conv2d"): 2,
         ("g", "Conv2dInput"): 2,  # down to the pixels, where G's own gradient begins; and no Conv2dWeight
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,19 @@ def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(args).items() if name not in free}
 
 
+def objective(args: argparse.Namespace, own: gan.Objective) -> gan.Objective:
+    """The model's own, with what the command line changes of it; a classifier beside it stays."""
+    if isinstance(own, gan.AuxiliaryClassifier):
+        return replace(own, base=objective(args, own.base))
+    asked = gan.OBJECTIVES[args.objective]() if args.objective else own
+    if args.label_smoothing is None:
+        return asked
+    if not isinstance(asked, gan.Minimax):
+        name = args.objective or f"{args.model}'s objective"
+        raise InputError(f"--label-smoothing: {name} has no labels to smooth; use non_saturating or minimax")
+    return replace(asked, label_smoothing=args.label_smoothing)
+
+
 def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), numba, cupy, reference")
 
@@ -191,6 +205,8 @@ class LoadedGenerator:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         self.generator: Module = generator.to(place)
+        if architecture["model"] in gan.PAIRED:
+            raise InputError(f"{path}: turns pictures into pictures, and draws none of noise: minigan restore --model")
         model = gan.MODELS[architecture["model"]]
         self.z_dim = architecture.get("z_dim", model.z_dim)
         self.classes = architecture.get("classes", 0) if model.conditional else 0

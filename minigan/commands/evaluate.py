@@ -15,11 +15,21 @@ from ..errors import InputError
 from ..files import check_suffix, write_atomically
 from ..metrics.evaluation import Evaluator
 from ..metrics.pixels import as_bytes
+from ..restoration import TASKS
 from ..runs.folder import refuse_inside
+from . import evaluate_task
 from .arguments import PICTURES, add_extractor, add_pictures, extractor_for, natural, of_class, positive
 from .options import Needs, check
 from .sources import is_generator, open_samples
 
+OF_PICTURES = tuple(
+    Needs(option, lambda args: args.task is not None, "without --task: add that")
+    for option in ("--drawings", "--hold-out")
+)
+OF_SAMPLES = tuple(
+    Needs(option, lambda args: args.task is None, "with --task, which judges restored pictures")
+    for option in ("--test", "--channels", "--extractor", "--neighbours")
+)
 DRAWN = (
     Needs(
         "--backend",
@@ -38,6 +48,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "source",
+        nargs="?",
         metavar="SOURCE",
         help="a model.safetensors or a checkpoint, the folder of a training, one of PNGs, or an npz file of samples",
     )
@@ -47,7 +58,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--test", metavar="DATA", help="held-out images (default: the test split of --data, if any)")
     add_pictures(parser)
     parser.add_argument("--class", dest="only", metavar="CLASS", help="against this class alone, by name or index")
-    parser.add_argument("-n", type=positive, default=10_000, metavar="N", help="how many samples (default: 10000)")
+    parser.add_argument("-n", type=positive, metavar="N", help="how many samples (default: 10000)")
     add_extractor(parser)
     parser.add_argument("--no-baselines", action="store_true", help="the samples alone, which is faster")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there too")
@@ -56,12 +67,27 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--backend", help="where a model draws: numpy (default), cupy or reference")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument(
+        "--task", choices=TASKS, help="of a model from picture to picture (default SOURCE: the shipped)"
+    )
+    parser.add_argument("--drawings", metavar="PATH", help="with --task colorize: the drawings of what --data shows")
+    parser.add_argument(
+        "--hold-out", type=natural, metavar="K", help="with --task: judge by each K-th picture (8; 0: all)"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
+    check(args, OF_PICTURES, OF_SAMPLES)
+    if args.task:
+        evaluate_task.run(args)
+        return
+    if args.source is None:
+        raise InputError("name a SOURCE: a model, the folder of a training or one of PNGs, or an npz file of samples")
+    if args.n is None:
+        args.n = 10_000
     check(args, PICTURES, DRAWN)
     if args.threads:
         minigan.set_num_threads(args.threads)

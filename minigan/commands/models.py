@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..gan import MODELS
+from ..gan import MODELS, PAIRED
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -15,4 +15,10 @@ def run(args: argparse.Namespace) -> None:
     width = max(map(len, MODELS))
     for model in MODELS.values():
         kind = "  (conditional)" if model.conditional else ""
+<<<<<<< HEAD
         print(f"{model.name:{width}} {model.summary}{kind}\n{'':{width}} {model.paper}")
+=======
+        print(f"{model.name:15} {model.summary}{kind}\n{'':15} {model.paper}")
+    for translator in PAIRED.values():
+        print(f"{translator.name:15} {translator.summary}  (train --task)\n{'':15} {translator.paper}")
+>>>>>>> main

@@ -15,7 +15,9 @@ from .. import data, gan
 from ..checkpoint import Checkpoints
 from ..errors import InputError
 from ..optim import LinearDecay
+from ..restoration import TASKS
 from ..runs import Latents, Run
+from . import train_pairs
 from .arguments import (
     LENGTH,
     METRIC,
@@ -28,6 +30,7 @@ from .arguments import (
     best_of,
     fixed_by,
     natural,
+    objective,
     of_class,
     place_for,
     positive,
@@ -36,6 +39,23 @@ from .memory import tell_memory
 from .options import Needs, check, set_defaults
 
 DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
+
+
+def paired(args: argparse.Namespace) -> bool:
+    """Whether the model makes pictures of pictures, and not of noise."""
+    return args.model in gan.PAIRED
+
+
+FROM_NOISE = tuple(
+    Needs(option, lambda args: not paired(args), "with a model that makes pictures of pictures")
+    for option in (
+        "--z-dim", "--channels", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment"
+    )
+)  # fmt: skip
+FROM_PICTURES = tuple(
+    Needs(option, paired, f"with a model that makes pictures of noise: choose of {', '.join(gan.PAIRED)}")
+    for option in ("--task", "--source", "--crop", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+)
 GAME = (
     Needs("--penalty-every", lambda args: bool(penalties(args)), "without --penalty: add that"),
     Needs(
@@ -50,7 +70,7 @@ GAME = (
     ),
     Needs(
         "--betas",
-        lambda args: gan.MODELS[args.model].optimizer == "adam",
+        lambda args: paired(args) or gan.MODELS[args.model].optimizer == "adam",
         "with a model that is not trained by Adam: choose another --model",
     ),
 )
@@ -62,7 +82,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="train a model of the zoo on MNIST or on your pictures",
         description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
     )
-    parser.add_argument("--model", help=f"one of {', '.join(gan.MODELS)} (default: {DEFAULT})")
+    parser.add_argument("--model", help=f"one of {', '.join([*gan.MODELS, *gan.PAIRED])} (default: {DEFAULT})")
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
@@ -80,7 +100,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     length = parser.add_argument_group("how long")
     length.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     length.add_argument("--steps", type=positive, help="stop after so many steps instead")
-    length.add_argument("--batch-size", type=int, help=f"images a step (default: 64 for {DEFAULT}, else 128)")
+    length.add_argument("--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, else 128)")
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
 
     add_metric(parser.add_argument_group("how good the samples are (minigan evaluate)"))
@@ -108,14 +128,29 @@ def add(commands: argparse._SubParsersAction) -> None:
     networks.add_argument("--decay-from", type=natural, metavar="STEP", help="from there, rates fall linearly to 0")
     networks.add_argument("--clip-grad-norm", type=float, help="largest norm of each network's gradient")
     networks.add_argument("--ema", type=float, metavar="DECAY", help="sample from an average of the generator")
+
+    pairs = parser.add_argument_group(f"from picture to picture: {', '.join(gan.PAIRED)}")
+    pairs.add_argument("--task", choices=TASKS, help="what to learn; --data is a folder of good pictures of any size")
+    pairs.add_argument("--source", metavar="PATH", help="the pictures to start from, instead of damage done to --data")
+    pairs.add_argument("--crop", type=positive, help="pixels a side that it is trained on (default: the task's)")
+    pairs.add_argument("--hold-out", type=natural, metavar="K", help="not trained on: each K-th picture (default: 8)")
+    pairs.add_argument("--l1-weight", type=float, help="of the distance to the truth (default: 100)")
+    pairs.add_argument("--no-adversary", action="store_true", help="learn from that distance alone")
+    pairs.add_argument("--start-from", metavar="MODEL", help="a model file whose weights to start from")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     if args.model is None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
-    if args.model not in gan.MODELS:
-        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(gan.MODELS)}")
+    if args.model not in {**gan.MODELS, **gan.PAIRED}:
+        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join([*gan.MODELS, *gan.PAIRED])}")
+    check(args, FROM_NOISE, FROM_PICTURES)
+    if paired(args):
+        if args.only is not None:
+            raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
+        train_pairs.run(args)
+        return
     model = gan.MODELS[args.model]
     check(args, LENGTH, THREADS, PICTURES, METRIC, GAME)
     every = 1 if args.penalty or not model.penalties else model.penalties[0].every
@@ -231,16 +266,3 @@ def begun_with(out: str | None) -> str:
 def fades(args: argparse.Namespace) -> bool:
     """Whether something reaches its end with the training: then how long that is must be the same when resumed."""
     return args.decay_from is not None or args.instance_noise is not None
-
-
-def objective(args: argparse.Namespace, own: gan.Objective) -> gan.Objective:
-    """The model's own, with what the command line changes of it; a classifier beside it stays."""
-    if isinstance(own, gan.AuxiliaryClassifier):
-        return replace(own, base=objective(args, own.base))
-    asked = gan.OBJECTIVES[args.objective]() if args.objective else own
-    if args.label_smoothing is None:
-        return asked
-    if not isinstance(asked, gan.Minimax):
-        name = args.objective or f"{args.model}'s objective"
-        raise InputError(f"--label-smoothing: {name} has no labels to smooth; use non_saturating or minimax")
-    return replace(asked, label_smoothing=args.label_smoothing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +11,36 @@ import numpy as np
 from .. import backend, data, gan, nn, optim, viz
 from ..data.mixtures import ring_of_gaussians
 from ..errors import InputError
+from ..restoration import TASKS
 from ..runs import lock_folder
 from ..tensor import Tensor
 from .arguments import add_backend, natural, positive
 from .options import Needs, check
 from .trace import digits_trainer
+from .train_pairs import looks_at, open_pairs, pairs_of
 
 TOY = "toy"
 SHOWN = 8  # images that a probe looks at
-MODELS_ONLY = (Needs("--width", lambda args: args.model != TOY, f"with {TOY}: choose another --model", default=32),)
+OPTIONS = (
+    Needs("--width", lambda args: args.model != TOY, f"with {TOY}: choose another --model"),
+    *(
+        Needs(option, lambda args: args.model in gan.PAIRED, f"with this model: choose of {', '.join(gan.PAIRED)}")
+        for option in ("--task", "--data")
+    ),
+)
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("watch", help="a short training as moving pictures of its layers and gradients")
     parser.add_argument("out", metavar="OUT", help="the folder to draw in")
-    parser.add_argument("--model", default="dcgan", help="a model of the zoo, on MNIST, or toy, in the plane")
+    parser.add_argument(
+        "--model", default="dcgan", help="a model of the zoo, on MNIST; toy, in the plane; or one of pictures of --data"
+    )
+    parser.add_argument("--task", choices=TASKS, help="of a model from picture to picture: what it learns")
+    parser.add_argument("--data", metavar="DIR", help="and the good pictures that it learns it from")
     parser.add_argument("--steps", type=positive, help="of training (default: 200, toy: 2000)")
     parser.add_argument("--frames", type=positive, default=40, help="pictures on the way (default: 40)")
-    parser.add_argument("--batch-size", type=positive, help="(default: 64, toy: 256)")
+    parser.add_argument("--batch-size", type=positive, help="(default: 64, toy: 256, of pairs 8)")
     parser.add_argument("--width", type=positive, help="of the layer next to the pixels (default: 32)")
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     add_backend(parser)
@@ -36,15 +48,19 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    check(args, MODELS_ONLY)
+    check(args, OPTIONS)
     if args.batch_size == 1:
         raise InputError("--batch-size 1: batch norm needs at least 2 images")
-    if args.model != TOY and args.model not in gan.MODELS:
-        raise InputError(f"unknown model {args.model!r}: choose {TOY} or one of {', '.join(gan.MODELS)}")
-    if args.model != TOY and gan.MODELS[args.model].conditional:
+    if args.model not in {TOY, *gan.MODELS, *gan.PAIRED}:
+        known = ", ".join([*gan.MODELS, *gan.PAIRED])
+        raise InputError(f"unknown model {args.model!r}: choose {TOY} or one of {known}")
+    if args.model in gan.PAIRED and None in (args.task, args.data):
+        raise InputError(f"{args.model} turns pictures into pictures: say which way, --task, and name a folder, --data")
+    if args.model in gan.MODELS and gan.MODELS[args.model].conditional:
         raise InputError(f"{args.model} is conditional: watch one without classes, such as dcgan")
     with lock_folder(args.out) as out:
-        written = watch_toy(args, out) if args.model == TOY else watch_digits(args, out)
+        how = watch_toy if args.model == TOY else watch_pairs if args.model in gan.PAIRED else watch_digits
+        written = how(args, out)
     print(f"{', '.join(written)} in {out}")
 
 
@@ -52,7 +68,7 @@ def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
     from ..study import watch
 
     steps, batch_size = args.steps or 200, args.batch_size or 64
-    trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width, args.seed, args.backend)
+    trainer, (real, *_) = digits_trainer(args.model, batch_size, args.width or 32, args.seed, args.backend)
     place = backend.get(args.backend)
     shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence([args.seed, 1]).spawn(2))
     loader = data.Loader(data.mnist("train"), batch_size, backend=place, rng=shuffle)
@@ -78,6 +94,26 @@ def watch_digits(args: argparse.Namespace, out: Path) -> list[str]:
     viz.save_png(out / "walks.png", walks[-1])
     viz.save_png(out / "gradient-norms.png", watch.draw_norms(glimpses))
     return ["layers.gif", "walks.gif", "gradient-norms.png"]
+
+
+def watch_pairs(args: argparse.Namespace, out: Path) -> list[str]:
+    """Source, result and truth of the same pictures, as the network learns."""
+    steps, batch_size, place = args.steps or 200, args.batch_size or 8, backend.get(args.backend)
+    model, task = gan.PAIRED[args.model], TASKS[args.task]
+    init, noise, shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
+    pictures, _ = open_pairs(args.data, None, 64, task.source_channels)
+    pairs = pairs_of(pictures, None, list(pictures), task, model, task.crop, args.data)
+    networks = gan.build(task.architecture(args.model, model.scales, args.width), init)
+    trainer = model.trainer(*(network.to(place) for network in networks), rng=noise)
+    shown, at = looks_at(pairs, looks), frame_steps(steps, args.frames)
+    drawn = [shown.grid(trainer)]
+    batches = data.Loader(pairs, batch_size, backend=place, rng=shuffle).forever()
+    for record in trainer.steps(islice(batches, steps)):
+        if record.step in at:
+            drawn.append(shown.grid(trainer))
+    viz.save_gif(out / "pairs.gif", drawn)
+    viz.save_png(out / "pairs.png", drawn[-1])
+    return ["pairs.gif", "pairs.png"]
 
 
 def watch_toy(args: argparse.Namespace, out: Path) -> list[str]:

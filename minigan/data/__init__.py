@@ -1,4 +1,5 @@
-"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, a ``Loader`` feeds it to training.
+"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired``, a ``Loader``
+feeds either to training.
 
 >>> import numpy as np
 >>> from minigan import backend
@@ -14,15 +15,18 @@ from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
 from .opening import open_images
+from .paired import Paired, read_pictures
 
 __all__ = [
     "Dataset",
     "ImageFolder",
     "Loader",
+    "Paired",
     "clustered",
     "idx_splits",
     "is_idx_folder",
     "mnist",
     "open_images",
     "read_idx",
+    "read_pictures",
 ]

@@ -58,4 +58,4 @@ def small_copies(images: np.ndarray) -> np.ndarray:
     rows, columns = (-(-side // SMALL) for side in (height, width))  # of a window
     kept = images[:, :, : height // rows * rows, : width // columns * columns]
     windows = kept.reshape(n, channels, height // rows, rows, width // columns, columns)
-    return windows.mean(axis=(3, 5), dtype=np.float64).reshape(n, -1)
+    return np.asarray(windows.mean(axis=(3, 5), dtype=np.float64)).reshape(n, -1)

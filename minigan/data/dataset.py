@@ -79,7 +79,7 @@ class Dataset:
         """How many pictures there are of each class. Raises InputError when there are no labels."""
         if self.labels is None:
             raise InputError(f"{self.name} has no labels, so nothing to be counted by")
-        return np.bincount(self.labels, minlength=len(self.classes)).tolist()
+        return [int(count) for count in np.bincount(self.labels, minlength=len(self.classes))]
 
     def of_class(self, *wanted: str | int) -> Dataset:
         """The pictures of the wanted classes, each given by name or by index. Labels keep their meaning.

@@ -159,25 +159,41 @@ def _decode_all(
 def _decode(file: Path, size: int, channels: int, depth: int, tell: Callable[[int], None]) -> np.ndarray:
     """One picture as uint8 (size, size, channels). One of more than 8 bits is told the ``depth`` that it is taken to
     have, or with 0 tells it."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     with Image.open(file) as opened:
-        if opened.mode.startswith("I"):
-            values = _deep_values(opened)
-            if not depth:
-                depth = next(bits for bits in DEPTHS if int(values.max()) < 1 << bits)
-                tell(depth)
-            exif = opened.getexif()
-            grey = Image.fromarray((values * (255 / ((1 << depth) - 1)) + 0.5).astype(np.uint8))
-            grey.getexif().update(exif)
-            opened = grey
-        picture = ImageOps.exif_transpose(opened)
+        picture = _upright(opened, depth, tell)
         side = min(picture.size)
         left, top = (picture.width - side) // 2, (picture.height - side) // 2
         picture = picture.crop((left, top, left + side, top + side))
         picture = _plain(picture).convert("L" if channels == 1 else "RGB")
         picture = picture.resize((size, size), Image.Resampling.LANCZOS)
         return np.asarray(picture).reshape(size, size, channels)
+
+
+def plain_pixels(file: Path, channels: int) -> np.ndarray:
+    """A picture in its own size as uint8 (H, W, channels), turned as its EXIF data says, on white."""
+    from PIL import Image
+
+    with Image.open(file) as opened:
+        picture = _plain(_upright(opened, 0, lambda depth: None)).convert("L" if channels == 1 else "RGB")
+        return np.asarray(picture).reshape(picture.height, picture.width, channels)
+
+
+def _upright(opened: Image.Image, depth: int, tell: Callable[[int], None]) -> Image.Image:
+    """The picture as it is to be seen, of 8 bits a channel; see ``_decode``."""
+    from PIL import Image, ImageOps
+
+    if opened.mode.startswith("I"):
+        values = _deep_values(opened)
+        if not depth:
+            depth = next(bits for bits in DEPTHS if int(values.max()) < 1 << bits)
+            tell(depth)
+        exif = opened.getexif()
+        grey = Image.fromarray((values * (255 / ((1 << depth) - 1)) + 0.5).astype(np.uint8))
+        grey.getexif().update(exif)
+        opened = grey
+    return ImageOps.exif_transpose(opened)
 
 
 def _deep_values(picture: Image.Image) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import Dataset
+from .paired import Paired
 
 if TYPE_CHECKING:
     from ..backend import Array, ArrayBackend
@@ -27,7 +28,10 @@ class Loader:
     break the next loop goes on where the last one stopped. ``state_dict`` is that position; a batch counts from the
     moment it is handed out. ``epoch`` counts the epochs handed out in full.
 
-    ``rng`` belongs to the loader from now on: each epoch draws one permutation from it, and loading a state sets it.
+    Of ``Paired`` pictures each batch is (target, source), which are drawn as they are asked for.
+
+    ``rng`` belongs to the loader from now on: each epoch draws one permutation from it, and with Paired pictures the
+    seed of all that is drawn in it; loading a state sets it.
 
     Raises InputError for arguments that cannot be used.
 
@@ -41,7 +45,7 @@ class Loader:
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Dataset | Paired,
         batch_size: int,
         *,
         backend: ArrayBackend,
@@ -61,7 +65,7 @@ class Loader:
                 f"batch_size {batch_size} is larger than the {len(dataset)} images of {dataset.name}, so there would "
                 f"be no whole batch: use at most {len(dataset)}, or drop_last=False"
             )
-        if labels and dataset.labels is None:
+        if labels and (isinstance(dataset, Paired) or dataset.labels is None):
             raise InputError(f"{dataset.name} has no labels: use labels=False")
         if not isinstance(rng, np.random.Generator):
             raise InputError(f"rng is {rng!r}, expected a generator such as numpy.random.default_rng(0)")
@@ -78,9 +82,11 @@ class Loader:
         self.prefetch = prefetch
         self.epoch = 0
 
-        # Bytes (N, H, W, C), so that a batch is born in the memory layout of the kernels. A copy only if it must be.
-        self._pixels = np.ascontiguousarray(dataset.images.transpose(0, 2, 3, 1))
-        self._labels = dataset.labels if labels else None
+        if isinstance(dataset, Dataset):
+            # Bytes (N, H, W, C), so that a batch is born in the memory layout of the kernels. A copy only if it must be
+            self._pixels = np.ascontiguousarray(dataset.images.transpose(0, 2, 3, 1))
+            self._labels = dataset.labels if labels else None
+        self._epoch_seed = 0  # of what a batch of Paired pictures draws
         self._rng = rng
         self._order: np.ndarray | None = None  # the current epoch's permutation, from its first batch on
         self._rng_before_order: Mapping[str, Any] = {}
@@ -100,7 +106,7 @@ class Loader:
             if turn != self._turn:
                 raise RuntimeError("this iteration is over: the loader has been iterated or loaded anew since")
             arrays = uploaded()
-            batch = arrays if self.labels else arrays[0]
+            batch = arrays if len(arrays) > 1 else arrays[0]
             self._consumed += 1
             if self._consumed == len(self):
                 self.epoch, self._consumed, self._order = self.epoch + 1, 0, None
@@ -161,6 +167,8 @@ class Loader:
         self._rng_before_order = self._rng.bit_generator.state
         count = len(self.dataset)
         self._order = self._rng.permutation(count) if self.shuffle else np.arange(count)
+        if isinstance(self.dataset, Paired):
+            self._epoch_seed = int(self._rng.integers(2**62))
         return self._order
 
     # ---- making batches ----------------------------------------------------------------------------------------------
@@ -171,7 +179,7 @@ class Loader:
             for number in range(first, len(self)):
                 yield self._upload(order, number)
             return
-        waiting: deque[Future] = deque()
+        waiting: deque[Future[Any]] = deque()
         pool, home, ahead = ThreadPoolExecutor(1, "minigan-loader"), os.getpid(), first
         try:
             for number in range(first, len(self)):
@@ -187,11 +195,14 @@ class Loader:
                 pool.shutdown(cancel_futures=True)
 
     def _upload(self, order: np.ndarray, number: int) -> Callable[[], tuple[Array, ...]]:
-        images, labels = self._host_batch(order, number)
-        return self.backend.upload(images, *(() if labels is None else (labels,)))
+        return self.backend.upload(*(array for array in self._host_batch(order, number) if array is not None))
 
     def _host_batch(self, order: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray | None]:
         chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
+        if isinstance(
+            self.dataset, Paired
+        ):  # a stream for each batch: it is the same whether others came before or not
+            return self.dataset.draw(chosen, np.random.default_rng([self._epoch_seed, number]), self.dtype)
         images = np.divide(self._pixels[chosen], 127.5, dtype=self.dtype)
         images -= 1
         return images.transpose(0, 3, 1, 2), None if self._labels is None else self._labels[chosen]

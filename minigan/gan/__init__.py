@@ -3,8 +3,8 @@
 from .augment import DiffAugment, InstanceNoise
 from .ema import EMA
 from .game import TwoPlayer
-from .generate import generate
-from .models import MODELS, build
+from .generate import generate, translate
+from .models import MODELS, PAIRED, build
 from .objectives import (
     OBJECTIVES,
     AuxiliaryClassifier,
@@ -17,6 +17,7 @@ from .objectives import (
     Wasserstein,
 )
 from .packing import Packed
+from .paired import Paired
 from .penalties import PENALTIES, R1, R2, Dragan, GradientPenalty, Penalty
 from .recipes import RECIPES, Recipe
 from .record import Record
@@ -28,6 +29,7 @@ __all__ = [
     "Game",
     "MODELS",
     "OBJECTIVES",
+    "PAIRED",
     "PENALTIES",
     "R1",
     "RECIPES",
@@ -43,6 +45,7 @@ __all__ = [
     "NonSaturating",
     "Objective",
     "Packed",
+    "Paired",
     "Penalty",
     "Recipe",
     "Record",
@@ -54,4 +57,5 @@ __all__ = [
     "Wasserstein",
     "build",
     "generate",
+    "translate",
 ]

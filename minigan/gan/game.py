@@ -13,7 +13,7 @@ import numpy as np
 
 from ..backend import Array
 from ..errors import InputError
-from ..nn import Module
+from ..nn import Module, together
 from ..ops.drawn import drawn
 from ..tensor import Tensor, no_grad
 from .augment import Augmentation
@@ -74,7 +74,7 @@ class TwoPlayer(Game):
     def d_loss(self, round: Round) -> Terms:
         # D learns to tell them apart. Cutting the fakes off their graph keeps G out of it, and G's graph for later.
         real, fake = self.sloped("real", self.show(round.real)), self.sloped("fake", self.show(round.fake.detach()))
-        real_logits, fake_logits = self.discriminator(real, *round.given), self.discriminator(fake, *round.given)
+        real_logits, fake_logits = together(self.discriminator, (real, *round.given), (fake, *round.given))
         loss = self.objective.d_loss(real_logits, fake_logits, *round.given)
         self.tell_beliefs(round, real_logits, fake_logits)
         return {"d_loss": loss, **self.penalise(round, {real: real_logits, fake: fake_logits})}

@@ -33,5 +33,19 @@ def generate(generator: Module, z: np.ndarray, labels: np.ndarray | None = None,
         return np.concatenate(images)
 
 
+def translate(generator: Module, sources: np.ndarray, batch_size: int = 16) -> np.ndarray:
+    """What a network from picture to picture makes of sources (N, C, H, W) in [-1, 1]: on the host, in evaluation
+    mode."""
+    sources = np.asarray(sources)
+    if sources.ndim != 4 or not len(sources):
+        raise InputError(f"translate: sources are {sources.shape}, they must be (N, C, H, W) with N at least 1")
+    made, place = [], generator.backend
+    with mode(generator, training=False), no_grad():
+        for start in range(0, len(sources), batch_size):
+            part = place.channels_last(place.asarray(sources[start : start + batch_size], generator.dtype))
+            made.append(np.asarray(generator(Tensor(part)).numpy()))
+    return np.concatenate(made)
+
+
 def _latent(generator: Module, z: np.ndarray) -> Tensor:
     return Tensor(generator.backend.asarray(z.astype(generator.dtype)))

@@ -19,6 +19,8 @@ from ..errors import InputError
 from ..ops import log_softmax, relu, sigmoid, softplus
 from ..tensor import Tensor
 
+Labels = np.ndarray | None  # (N,) the classes, in games that have them
+
 
 class Objective:
     """A pair of losses to be minimised, and who is ahead. Logits are (N, 1); each loss is a scalar.
@@ -29,12 +31,10 @@ class Objective:
 
     g_sees_real: bool = False
 
-    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: np.ndarray | None = None) -> Tensor:
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Labels = None) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__}.d_loss")
 
-    def g_loss(
-        self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: np.ndarray | None = None
-    ) -> Tensor:
+    def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__}.g_loss")
 
     def lead(self, record: Mapping[str, float]) -> float:
@@ -64,15 +64,15 @@ class Minimax(Objective):
         if not 0 <= self.label_smoothing < 0.5:
             raise InputError(f"label_smoothing {self.label_smoothing} must be at least 0 and below 0.5")
 
-    def d_loss(self, real_logits, fake_logits, labels=None):
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Labels = None) -> Tensor:
         # -(1 - a) log D - a log(1 - D) = s(-r) + a r
         smoothed = real_logits.mean() * self.label_smoothing if self.label_smoothing else 0.0
         return softplus(-real_logits).mean() + smoothed + softplus(fake_logits).mean()
 
-    def g_loss(self, fake_logits, real_logits=None, labels=None):
+    def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         return -softplus(fake_logits).mean()
 
-    def lead(self, record):
+    def lead(self, record: Mapping[str, float]) -> float:
         return (record["d_real"] - record["d_fake"]) / (1 - self.label_smoothing)
 
 
@@ -83,12 +83,12 @@ class NonSaturating(Minimax):
     g_loss = -E log D(G(z)) = E s(-f)
     """
 
-    def g_loss(self, fake_logits, real_logits=None, labels=None):
+    def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         return softplus(-fake_logits).mean()
 
 
 class _Critic(Objective):
-    def belief(self, logits):
+    def belief(self, logits: Tensor) -> Tensor:
         return logits
 
 
@@ -99,13 +99,13 @@ class LeastSquares(_Critic):
     d_loss = (E (r - 1)^2 + E f^2) / 2,  g_loss = E (f - 1)^2 / 2
     """
 
-    def d_loss(self, real_logits, fake_logits, labels=None):
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Labels = None) -> Tensor:
         return (((real_logits - 1) ** 2).mean() + (fake_logits**2).mean()) * 0.5
 
-    def g_loss(self, fake_logits, real_logits=None, labels=None):
+    def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         return ((fake_logits - 1) ** 2).mean() * 0.5
 
-    def lead(self, record):
+    def lead(self, record: Mapping[str, float]) -> float:
         return record["d_real"] - record["d_fake"]  # its scores are to be 1 and 0
 
 
@@ -118,13 +118,13 @@ class Wasserstein(_Critic):
     A distance only while the critic's slope is bounded: use with a gradient penalty, weight clipping or spectral norm.
     """
 
-    def d_loss(self, real_logits, fake_logits, labels=None):
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Labels = None) -> Tensor:
         return fake_logits.mean() - real_logits.mean()
 
-    def g_loss(self, fake_logits, real_logits=None, labels=None):
+    def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         return -fake_logits.mean()
 
-    def lead(self, record):
+    def lead(self, record: Mapping[str, float]) -> float:
         return math.nan  # scores without a scale
 
 
@@ -135,13 +135,13 @@ class Hinge(_Critic):
     d_loss = E max(0, 1 - r) + E max(0, 1 + f),  g_loss = -E f
     """
 
-    def d_loss(self, real_logits, fake_logits, labels=None):
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Labels = None) -> Tensor:
         return relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
 
-    def g_loss(self, fake_logits, real_logits=None, labels=None):
+    def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         return -fake_logits.mean()
 
-    def lead(self, record):
+    def lead(self, record: Mapping[str, float]) -> float:
         return 1 - record["d_loss"] / 2  # 2 is the loss of a D that scores everything 0
 
 
@@ -154,15 +154,15 @@ class RelativisticAverage(Objective):
 
     g_sees_real = True
 
-    def d_loss(self, real_logits, fake_logits, labels=None):
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Labels = None) -> Tensor:
         return softplus(fake_logits.mean() - real_logits).mean() + softplus(fake_logits - real_logits.mean()).mean()
 
-    def g_loss(self, fake_logits, real_logits=None, labels=None):
+    def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         if real_logits is None:
             raise InputError("RelativisticAverage.g_loss needs the real images' logits too")
         return self.d_loss(fake_logits, real_logits)
 
-    def lead(self, record):
+    def lead(self, record: Mapping[str, float]) -> float:
         return 1 - record["d_loss"] / (2 * math.log(2))  # only differences count: a belief alone says nothing
 
 
@@ -185,29 +185,29 @@ class AuxiliaryClassifier(Objective):
         if not 0 <= self.weight < math.inf:
             raise InputError(f"AuxiliaryClassifier: weight = {self.weight} must be at least 0, and finite")
 
-    def d_loss(self, real_logits, fake_logits, labels=None):
+    def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Labels = None) -> Tensor:
         named = cross_entropy(real_logits[:, 1:], labels)
         if self.fakes:
             named = named + cross_entropy(fake_logits[:, 1:], labels)
         return self.base.d_loss(real_logits[:, :1], fake_logits[:, :1]) + named * self.weight
 
     @property
-    def g_sees_real(self):  # type: ignore[override]
+    def g_sees_real(self) -> bool:  # type: ignore[override]
         return self.base.g_sees_real
 
-    def g_loss(self, fake_logits, real_logits=None, labels=None):
+    def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         real = None if real_logits is None else real_logits[:, :1]
         return self.base.g_loss(fake_logits[:, :1], real) + cross_entropy(fake_logits[:, 1:], labels) * self.weight
 
-    def lead(self, record):
+    def lead(self, record: Mapping[str, float]) -> float:
         """The base's, where it tells that from the beliefs: the classifier's part of d_loss is not known here."""
         return self.base.lead({**record, "d_loss": math.nan})
 
-    def belief(self, logits):
+    def belief(self, logits: Tensor) -> Tensor:
         return self.base.belief(logits[:, :1])
 
 
-def cross_entropy(logits: Tensor, labels: np.ndarray | None) -> Tensor:
+def cross_entropy(logits: Tensor, labels: Labels) -> Tensor:
     """-E log softmax(logits)[n, labels[n]];  logits (N, classes), labels (N,) whole numbers -> scalar"""
     if labels is None:
         raise InputError("cross_entropy needs labels: load the data with labels=True")

@@ -61,11 +61,11 @@ class GradientPenalty(Penalty):
 
     weight: float = 10.0
 
-    def __call__(self, critic, real, fake, rng):
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         a = _per_sample(rng, real)
         return _towards_one(critic, fake + (real - fake) * a) * self.weight
 
-    def check(self, discriminator):
+    def check(self, discriminator: Module) -> None:
         if any(isinstance(module, BatchNorm | ConditionalBatchNorm2d) for module in discriminator.modules()):
             warnings.warn(
                 "the gradient penalty wants a gradient for each image alone, but batch norm in the discriminator mixes "
@@ -81,7 +81,7 @@ class Dragan(GradientPenalty):
     x = real + a * 0.5 * std(real) * u, with u ~ U(0, 1) per pixel and a ~ U(0, 1) per sample.
     """
 
-    def __call__(self, critic, real, fake, rng):
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         a, u = _per_sample(rng, real), drawn(lambda: rng.random(real.shape), real)
         half = real.backend.asarray(0.5 * real.backend.xp.std(real.data, dtype=np.float64), real.dtype)
         return _towards_one(critic, real + u * a * Tensor(half)) * self.weight
@@ -94,7 +94,7 @@ class R1(Penalty):
     gamma: float = 10.0
     at: ClassVar[str] = "real"
 
-    def __call__(self, critic, real, fake, rng):
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         return squared_slope(critic, real).mean() * (self.gamma / 2)
 
 
@@ -104,7 +104,7 @@ class R2(R1):
 
     at: ClassVar[str] = "fake"
 
-    def __call__(self, critic, real, fake, rng):
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
         return super().__call__(critic, fake, real, rng)
 
 

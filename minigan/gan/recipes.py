@@ -13,6 +13,7 @@ import numpy as np
 from ..data import Dataset
 from ..nn import Module
 from .augment import InstanceNoise
+from .game import TwoPlayer
 from .models import MODELS
 from .penalties import R1
 from .trainer import Trainer
@@ -57,7 +58,9 @@ class Recipe:
             found["clusters"] = dataset.class_counts()
         return found
 
-    def trainer(self, generator: Module, discriminator: Module, *, rng: np.random.Generator, **changes: Any) -> Trainer:
+    def trainer(
+        self, generator: Module, discriminator: Module, *, rng: np.random.Generator, **changes: Any
+    ) -> Trainer[TwoPlayer]:
         """A trainer of these networks with the recipe's settings; ``changes`` are Trainer's own."""
         settings: dict[str, Any] = {
             "penalties": [R1(gamma=self.gamma, every=self.r1_every)] if self.gamma else [],

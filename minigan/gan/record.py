@@ -29,7 +29,7 @@ class Record:
     images_per_second: float
 
     def __getattr__(self, name: str) -> float:
-        values = self.__dict__.get("values", {})
+        values: Mapping[str, float] = self.__dict__.get("values", {})
         if name in values:
             return values[name]
         raise AttributeError(f"a record has no {name!r}; this one has {', '.join(values)}")

@@ -10,6 +10,7 @@ from .memorisation import MemorisationCheck, memorisation_check, nearest_neighbo
 from .mifid import memorisation_distance, mifid
 from .modes import ModeStatistics, mode_statistics
 from .prdc import PrecisionRecall, precision_recall
+from .restoration import patch_distance, psnr, ssim
 
 __all__ = [
     "Extractor",
@@ -31,5 +32,8 @@ __all__ = [
     "mifid",
     "mode_statistics",
     "nearest_neighbours",
+    "patch_distance",
     "precision_recall",
+    "psnr",
+    "ssim",
 ]

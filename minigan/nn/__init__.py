@@ -12,6 +12,7 @@ from .module import Module, ModuleDict, ModuleList, Parameter, Sequential, mode
 from .resample import PixelShuffle, PixelUnshuffle, ReflectionPad2d, Resize, Upsample
 from .spectral_norm import spectral_norm
 from .summary import summary
+from .together import together
 
 __all__ = [
     "BatchNorm1d",
@@ -55,4 +56,5 @@ __all__ = [
     "mode",
     "spectral_norm",
     "summary",
+    "together",
 ]

@@ -48,11 +48,12 @@ class Module:
     def forward(self, *inputs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
-    def __call__(self, *inputs: Any, **settings: Any) -> Any:
+    def __call__(self, *inputs: Any, **settings: Any) -> Tensor:
         if inputs and isinstance(inputs[0], np.ndarray) and not self.takes_arrays and inputs[0].dtype.kind == "f":
             raise TypeError(f"{type(self).__name__} got a NumPy array: make it a Tensor, as in minigan.Tensor(array)")
         watcher = tracer()
-        return self.forward(*inputs, **settings) if watcher is None else watcher.call(self, inputs, settings)
+        y: Tensor = self.forward(*inputs, **settings) if watcher is None else watcher.call(self, inputs, settings)
+        return y
 
     def __setattr__(self, name: str, value: Any) -> None:
         _refuse_plain(self, name, value)

@@ -46,9 +46,9 @@ def spectral_norm(layer: Layer, *, n_power_iterations: int = 1, eps: float = 1e-
     axis = 1 if isinstance(layer, (ConvTranspose1d, ConvTranspose2d)) else 0
     norm = SpectralNorm(weight, axis, n_power_iterations, eps, rng or np.random.default_rng())
     parametrizations = Module()
-    parametrizations.weight = Normalised(weight, norm)  # type: ignore[attr-defined]
+    parametrizations.weight = Normalised(weight, norm)
     del layer.weight  # type: ignore[attr-defined]
-    layer.parametrizations = parametrizations  # type: ignore[attr-defined]
+    layer.parametrizations = parametrizations
     layer.__class__ = _with_normalised_weight(type(layer))  # type: ignore[assignment, arg-type]
     return layer
 
@@ -60,7 +60,8 @@ def _with_normalised_weight(kind: type[Module]) -> type[Module]:
     class SpectrallyNormalised(kind):  # type: ignore[misc, valid-type]
         @property
         def weight(self) -> Tensor:
-            return self.parametrizations.weight()
+            weight: Tensor = self.parametrizations.weight()
+            return weight
 
         def forward(self, *inputs: Any) -> Any:
             if self.training:
@@ -126,7 +127,8 @@ class Normalised(Module):
 
     @property
     def norm(self) -> SpectralNorm:
-        return vars(self)["0"]
+        norm: SpectralNorm = vars(self)["0"]
+        return norm
 
     def forward(self) -> Tensor:
         return self.norm(self.original)

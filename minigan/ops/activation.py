@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, ArrayBackend
 from ..errors import InputError
 from ..sizes import axis as read_axis
 from ..sizes import size
-from ..tensor import Op, Tensor, apply
+from ..tensor import Gradients, Op, Tensor, apply
 from .elementwise import exp, sigmoid
 
 
@@ -97,10 +97,10 @@ class LeakyReLU(Op):
     def __init__(self, negative_slope: float) -> None:
         self.negative_slope = negative_slope
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.leaky_relu(x, self.negative_slope)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(Gate(self.negative_slope), g, x),)
 
 
@@ -110,10 +110,10 @@ class Gate(Op):
     def __init__(self, negative_slope: float) -> None:
         self.negative_slope = negative_slope
 
-    def forward(self, backend, g, x):
+    def forward(self, backend: ArrayBackend, g: Array, x: Array) -> Array:
         return backend.leaky_relu_gate(g, x, self.negative_slope)
 
-    def vjp(self, gg, y, g, x):
+    def vjp(self, gg: Tensor, y: Tensor, g: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(Gate(self.negative_slope), gg, x)), None
 
 
@@ -123,11 +123,11 @@ class ELU(Op):
     def __init__(self, alpha: float) -> None:
         self.alpha = alpha
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         with np.errstate(over="ignore"):  # of numbers that are not chosen
             return backend.elementwise(lambda x: backend.xp.where(x > 0, x, (backend.xp.exp(x) - 1) * self.alpha), x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         below = x <= 0
         return (lambda: keep(g, ~below) + keep(g * (y + self.alpha), below),)
 
@@ -140,10 +140,10 @@ class Keep(Op):
     def __init__(self, mask: Array) -> None:
         self.mask = mask
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.keep(x, self.mask)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(Keep(self.mask), g),)
 
 
@@ -153,10 +153,10 @@ class Max(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return x.max(self.axis, keepdims=True)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         is_largest = (x.data == y.data).astype(x.dtype)
         count = is_largest.sum(self.axis, keepdims=True)
         # Which elements are the largest is piecewise constant: its own derivative is 0.
@@ -171,11 +171,13 @@ class Softmax(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
+        if not x.size:
+            return x
         e = backend.xp.exp(x - x.max(self.axis, keepdims=True))  # the shift cancels out, and e cannot overflow
         return e / e.sum(self.axis, keepdims=True)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: y * (g - (g * y).sum(self.axis, keepdims=True)),)
 
 
@@ -187,9 +189,11 @@ class LogSoftmax(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
+        if not x.size:
+            return x
         shifted = x - x.max(self.axis, keepdims=True)
         return shifted - backend.xp.log(backend.xp.exp(shifted).sum(self.axis, keepdims=True))
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g - exp(y) * g.sum(self.axis, keepdims=True),)

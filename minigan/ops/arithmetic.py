@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from ..backend import is_array
+from ..backend import Array, ArrayBackend, is_array
 from ..errors import InputError
 from ..sizes import axes, sizes
-from ..tensor import Op, Tensor, apply, check_dtypes
+from ..tensor import Gradients, Op, Tensor, apply, check_dtypes
 from .elementwise import abs, log
 
 # ---- broadcasting: its backward is a sum, and the sum's is a broadcast ----------------------------
@@ -31,10 +31,10 @@ class BroadcastTo(Op):
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.xp.broadcast_to(x, self.shape)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g.sum_to(x.shape),)
 
 
@@ -46,10 +46,10 @@ class Sum(Op):
     def __init__(self, axes: tuple[int, ...], keepdims: bool) -> None:
         self.axes, self.keepdims = axes, keepdims
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.sum(x, self.axes, self.keepdims)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         kept = tuple(1 if a in self.axes else n for a, n in enumerate(x.shape))
         return (lambda: g.reshape(kept).broadcast_to(x.shape),)
 
@@ -61,11 +61,11 @@ class ScaledSum(Sum):
         super().__init__(axes, keepdims)
         self.scale = scale
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         wide = backend.asarray(x, np.float32) if x.dtype == np.float16 else x
         return backend.asarray(backend.sum(wide, self.axes, self.keepdims) * self.scale, x.dtype)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         root = self.scale**0.5  # by which twice: the scale itself may be too small for a float16
         return super().vjp(g * root * root, y, x)
 
@@ -78,10 +78,10 @@ class Add(Op):
 
     reads_inputs = False
 
-    def forward(self, backend, a, b):
+    def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.elementwise(operator.add, a, b)
 
-    def vjp(self, g, y, a, b):
+    def vjp(self, g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Gradients:
         return lambda: g, lambda: g
 
 
@@ -90,10 +90,10 @@ class Sub(Op):
 
     reads_inputs = False
 
-    def forward(self, backend, a, b):
+    def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.elementwise(operator.sub, a, b)
 
-    def vjp(self, g, y, a, b):
+    def vjp(self, g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Gradients:
         return lambda: g, lambda: -g
 
 
@@ -102,30 +102,30 @@ class Neg(Op):
 
     reads_inputs = False
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.elementwise(operator.neg, x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: -g,)
 
 
 class Mul(Op):
     """y = a b;  da = g b, db = g a"""
 
-    def forward(self, backend, a, b):
+    def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.elementwise(operator.mul, a, b)
 
-    def vjp(self, g, y, a, b):
+    def vjp(self, g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Gradients:
         return lambda: g * b, lambda: g * a
 
 
 class Div(Op):
     """y = a / b;  da = g / b, db = -g y / b"""
 
-    def forward(self, backend, a, b):
+    def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.elementwise(operator.truediv, a, b)
 
-    def vjp(self, g, y, a, b):
+    def vjp(self, g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Gradients:
         return lambda: g / b, lambda: -(g * y) / b
 
 
@@ -135,14 +135,14 @@ class Pow(Op):
     def __init__(self, exponent: float) -> None:
         self.exponent = exponent
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         if self.exponent == 2:
             return backend.elementwise(lambda x: x * x, x)
         if self.exponent == -0.5:
             return backend.elementwise(lambda x: 1 / backend.xp.sqrt(x), x)
         return backend.elementwise(lambda x: x**self.exponent, x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         p = self.exponent
         if p == 0:
             return (None,)
@@ -152,11 +152,11 @@ class Pow(Op):
 class Power(Op):
     """y = a^b;  da = g b a^(b-1), db = g y log a, which is 0 where 0^b is."""
 
-    def forward(self, backend, a, b):
+    def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.elementwise(operator.pow, a, b)
 
-    def vjp(self, g, y, a, b):
-        def where(array):  # constants, for the slope at the edges has none of its own
+    def vjp(self, g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Gradients:
+        def where(array: Array) -> Tensor:  # constants, for the slope at the edges has none of its own
             return Tensor(array.astype(a.dtype))
 
         return (
@@ -168,17 +168,19 @@ class Power(Op):
 class MatMul(Op):
     """y = a @ b over the last two axes, a (..., n, k), b (..., k, m);  da = g b^T, db = a^T g"""
 
-    def forward(self, backend, a, b):
+    def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.matmul(a, b)
 
-    def vjp(self, g, y, a, b):
-        def swap(t):
+    def vjp(self, g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> Gradients:
+        def swap(t: Tensor) -> Tensor:
             return t.transpose(*range(t.ndim - 2), t.ndim - 1, t.ndim - 2)
 
         return lambda: (g @ swap(b)).sum_to(a.shape), lambda: (swap(a) @ g).sum_to(b.shape)
 
 
 # ---- operands ------------------------------------------------------------------------------------
+
+NOT_OURS = cast("Tensor", NotImplemented)  # what Python wants to be told, to ask the other operand
 
 
 RANKS = {"b": 0, "u": 1, "i": 1, "f": 2}  # kinds of dtypes: a number may not be of a higher one than its tensor
@@ -229,7 +231,7 @@ def _operator(op: Callable[[], Op], reflected: bool = False) -> Callable[[Tensor
     def operate(a: Tensor, b: Any) -> Tensor:
         operands = together(a, b)
         if operands is None:
-            return NotImplemented
+            return NOT_OURS
         return apply(op(), *(reversed(operands) if reflected else operands))
 
     return operate
@@ -256,7 +258,7 @@ def _power(x: Tensor, exponent: Any) -> Tensor:
         return _operator(Power)(x, exponent)
     kind = np.asarray(exponent).dtype.kind
     if kind not in RANKS:
-        return NotImplemented
+        return NOT_OURS
     if x.dtype.kind not in "iub":
         return apply(Pow(float(exponent)), x)
     if kind == "f" or x.dtype.kind == "b":
@@ -275,7 +277,7 @@ def _without_gradient(f: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], T
             _common_shape(a.shape, b.shape)
             b = a.backend.asarray(b.data)
         elif np.asarray(b).dtype.kind not in RANKS:
-            return NotImplemented
+            return NOT_OURS
         return Tensor(a.backend.asarray(f(a.data, b)))
 
     return operate
@@ -285,7 +287,7 @@ def matmul(a: Tensor, b: Any) -> Tensor:
     """a (..., n, k) @ b (..., k, m) -> (..., n, m); a vector on either side is a row, or a column, that goes again."""
     if not isinstance(b, Tensor):
         if not _is_array(b):
-            return NotImplemented
+            return NOT_OURS
         b = Tensor(a.backend.asarray(Tensor(b).data))
     row, column = a.ndim == 1, b.ndim == 1
     if not a.ndim or not b.ndim or a.shape[-1] != b.shape[-1 if column else -2]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..tensor import Op, Tensor, apply
+from ..backend import Array, ArrayBackend
+from ..tensor import Gradients, Op, Tensor, apply
 
 
 def exp(x: Tensor) -> Tensor:
@@ -49,20 +50,20 @@ class Exp(Op):
 
     reads_inputs = False
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.elementwise(backend.xp.exp, x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g * y,)
 
 
 class Log(Op):
     """y = log x;  dx = g / x"""
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.elementwise(backend.xp.log, x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g / x,)
 
 
@@ -71,20 +72,20 @@ class Sqrt(Op):
 
     reads_inputs = False
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.elementwise(backend.xp.sqrt, x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g * 0.5 / y,)
 
 
 class Abs(Op):
     """y = |x|;  dx = g sign(x)"""
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.elementwise(backend.xp.abs, x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         sign = (x.data > 0).astype(x.dtype) - (x.data < 0).astype(x.dtype)  # 0 at NaN, as in PyTorch
         return (lambda: g * Tensor(g.backend.asarray(sign)),)  # piecewise constant: its own derivative is 0
 
@@ -94,10 +95,10 @@ class Tanh(Op):
 
     reads_inputs = False
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.tanh(x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g * (1 - y * y),)
 
 
@@ -106,18 +107,18 @@ class Sigmoid(Op):
 
     reads_inputs = False
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.sigmoid(x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g * y * (1 - y),)
 
 
 class Softplus(Op):
     """y = log(1 + e^x);  dx = g sigmoid(x)"""
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.softplus(x)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g * sigmoid(x),)

@@ -48,6 +48,8 @@ RULES: dict[str, Rule] = {
     "LogSoftmax": _each_input(5),
     "Erf": _each_input(50),  # a polynomial of degree 24 by Horner's scheme
     "BatchNorm": _each_input(8),  # mean, difference, square, its mean, scale and shift, slope
+    "BatchNorms": _each_input(8),
+    "BatchNorms.vjp": _each_input(12),
     "BatchNorm.vjp": _each_input(12),  # gate, xhat, two sums of products, and their combination
     "SumPool": lambda inputs, y: prod(y),  # at least: one for each number it hands on
     **{

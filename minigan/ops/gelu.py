@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.polynomial import chebyshev
 
+from ..backend import Array, ArrayBackend
 from ..errors import InputError
-from ..tensor import Op, Tensor, apply
+from ..tensor import Gradients, Op, Tensor, apply
 from .elementwise import exp, tanh
 
 
@@ -36,7 +37,7 @@ def erf(x: Tensor) -> Tensor:
 class Erf(Op):
     """y = erf x;  dx = g 2 / sqrt(pi) e^(-x^2)"""
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         xp = backend.xp
         within = xp.clip(x, -LARGEST, LARGEST)
         t = _chebyshev_variable(within * within)
@@ -46,7 +47,7 @@ class Erf(Op):
             ratio += coefficient
         return xp.where(xp.abs(x) < LARGEST, within * ratio, xp.sign(x))
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g * exp(-(x * x)) * (2 / math.sqrt(math.pi)),)
 
 
@@ -57,7 +58,7 @@ LARGEST = 6.0  # from here on erf(x) is 1 in float64
 BEND = 20.0
 
 
-def _chebyshev_variable(square):
+def _chebyshev_variable(square: Array) -> Array:
     """x^2 in [0, LARGEST^2] -> t in [-1, 1], growing as x^2 / (x^2 + BEND) does"""
     return square / (square + BEND) * (2 * (1 + BEND / LARGEST**2)) - 1
 
@@ -69,7 +70,7 @@ def _fit(degree: int, points: int = 101) -> list[float]:
     ratio = [math.erf(x) / x for x in np.sqrt(BEND * s / (1 - s))]
     series = chebyshev.chebvander(t, degree).T @ ratio * (2 / points)  # at these points the T_k are orthogonal
     series[0] /= 2
-    return chebyshev.cheb2poly(series).tolist()
+    return [float(c) for c in chebyshev.cheb2poly(series)]
 
 
 COEFFICIENTS = _fit(24)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..backend import Array, ArrayBackend
 from ..backend.host import span
 from ..errors import InputError
-from ..tensor import Op, Tensor, apply, check_dtypes
+from ..tensor import Gradients, Op, Tensor, apply, check_dtypes
 from .drawn import drawn
 
 
@@ -54,14 +55,14 @@ class Linear(Op):
     tape would carry five nodes for one.
     """
 
-    def forward(self, backend, x, w, *bias):
+    def forward(self, backend: ArrayBackend, x: Array, w: Array, *bias: Array) -> Array:
         y = backend.matmul(x, w.T)
         for b in bias:
             y += b
         return y
 
-    def vjp(self, g, y, x, w, *bias):
-        def rows(t):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor, w: Tensor, *bias: Tensor) -> Gradients:
+        def rows(t: Tensor) -> Tensor:
             return t if t.ndim == 2 else t.reshape(-1, t.shape[-1])
 
         return lambda: g @ w, lambda: rows(g).T @ rows(x), *(lambda: g.sum_to(y.shape[-1:]) for _ in bias)

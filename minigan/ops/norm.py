@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
-from ..backend import Array, backend_of
+from ..backend import Array, ArrayBackend, backend_of
 from ..errors import InputError
-from ..tensor import Op, Tensor, apply, check_dtypes, is_recording
+from ..tensor import Gradients, Op, Tensor, apply, check_dtypes, is_recording
 from .activation import Gate, leaky_relu
+from .shape import concat
 
 AXES = (0, 2, 3)
+
+
+class _Batches(threading.local):
+    count = 1
+
+
+_batches = _Batches()
+
+
+@contextmanager
+def batches(count: int) -> Iterator[None]:
+    """In this context and thread the samples of ``batch_norm`` are ``count`` equal batches, one after the other, and
+    each is normalised by its own statistics."""
+    before, _batches.count = _batches.count, count
+    try:
+        yield
+    finally:
+        _batches.count = before
 
 
 def batch_norm(
@@ -49,11 +72,15 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise InputError("batch_norm: training=False needs running_mean and running_var")
         return _with_running_statistics(x, weight, bias, running_mean, running_var, eps, negative_slope)
-    count = x.size // x.shape[1]
+    parts = _batches.count
+    if len(x) % parts:
+        raise InputError(f"batch_norm: input {x.shape} is not {parts} batches of one size")
+    count = x.size // x.shape[1] // parts
     if count < 2:
         raise InputError(f"batch_norm: input {x.shape} has one value per channel, so no variance: use a larger batch")
     tracked = None if running_mean is None or running_var is None else (running_mean, running_var, momentum)
-    return apply(BatchNorm(eps, negative_slope, tracked), x, weight, bias)
+    kind = BatchNorm(eps, negative_slope, tracked) if parts == 1 else BatchNorms(eps, negative_slope, tracked, parts)
+    return apply(kind, x, weight, bias)
 
 
 class BatchNorm(Op):
@@ -68,7 +95,7 @@ class BatchNorm(Op):
     def __init__(self, eps: float, negative_slope: float, tracked: tuple[Array, Array, float] | None = None) -> None:
         self.eps, self.negative_slope, self.tracked = eps, negative_slope, tracked
 
-    def forward(self, backend, x, weight, bias):
+    def forward(self, backend: ArrayBackend, x: Array, weight: Array, bias: Array) -> Array:
         settings = self.eps, self.negative_slope
         if self.tracked is None:
             y, self.mean, self.var = backend.batch_norm(x, weight, bias, *settings)
@@ -76,24 +103,24 @@ class BatchNorm(Op):
             y, self.mean, self.var = backend.batch_norm_tracked(x, weight, bias, *self.tracked, *settings)
         return y
 
-    def vjp(self, g, y, x, weight, bias):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
         return self._composed(g, y, x, weight) if is_recording() else self._fused(g, y, x, weight)
 
-    def _composed(self, g, y, x, weight):
+    def _composed(self, g: Tensor, y: Tensor, x: Tensor, weight: Tensor) -> Gradients:
         centred = x - x.mean(AXES, keepdims=True)
         r = ((centred * centred).mean(AXES, keepdims=True) + self.eps) ** -0.5
         xhat = centred * r
         u = g if self.negative_slope == 1.0 else apply(Gate(self.negative_slope), g, y)
 
-        def dx():
+        def dx() -> Tensor:
             scale = weight.reshape(1, -1, 1, 1) * r
             return scale * (u - u.mean(AXES, keepdims=True) - xhat * (u * xhat).mean(AXES, keepdims=True))
 
         return dx, lambda: (u * xhat).sum(AXES), lambda: u.sum(AXES)
 
-    def _fused(self, g, y, x, weight):
+    def _fused(self, g: Tensor, y: Tensor, x: Tensor, weight: Tensor) -> Gradients:
         @cache
-        def gradients():
+        def gradients() -> tuple[Array, ...]:
             backend = backend_of(x.data)
             settings = self.mean, self.var, self.eps, self.negative_slope
             return backend.batch_norm_backward(g.data, x.data, y.data, weight.data, *settings)
@@ -101,7 +128,48 @@ class BatchNorm(Op):
         return tuple(lambda i=i: Tensor(g.backend.asarray(gradients()[i])) for i in range(3))
 
 
-def _with_running_statistics(x, weight, bias, running_mean, running_var, eps, negative_slope):
+class BatchNorms(Op):
+    """``BatchNorm`` of each of several batches that follow one another in x; dweight and dbias are their sums."""
+
+    def __init__(
+        self, eps: float, negative_slope: float, tracked: tuple[Array, Array, float] | None, parts: int
+    ) -> None:
+        self.each = [BatchNorm(eps, negative_slope, tracked) for _ in range(parts)]
+
+    def parts(self, *arrays: Any) -> Iterator[tuple[BatchNorm, slice]]:
+        size = len(arrays[0]) // len(self.each)
+        for number, op in enumerate(self.each):
+            yield op, slice(number * size, (number + 1) * size)
+
+    def forward(self, backend: ArrayBackend, x: Array, weight: Array, bias: Array) -> Array:
+        y = backend.empty(x.shape, x.dtype)
+        for op, part in self.parts(x):
+            y[part] = op.forward(backend, x[part], weight, bias)
+        return y
+
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor, weight: Tensor, bias: Tensor) -> Gradients:
+        if is_recording():
+            found = [[d() for d in op.vjp(g[n], y[n], x[n], weight, bias) if d] for op, n in self.parts(x)]
+            dx, dweight, dbias = zip(*found, strict=True)
+            return lambda: concat(dx, axis=0), lambda: sum(dweight[1:], dweight[0]), lambda: sum(dbias[1:], dbias[0])
+
+        @cache
+        def gradients() -> tuple[Array, Array, Array]:
+            backend = backend_of(x.data)
+            dx, sums = backend.empty(x.shape, x.dtype), []
+            for op, n in self.parts(x.data):
+                settings = op.mean, op.var, op.eps, op.negative_slope
+                dx[n], *more = backend.batch_norm_backward(g.data[n], x.data[n], y.data[n], weight.data, *settings)
+                sums.append(more)
+            dweight, dbias = (sum(of_one) for of_one in zip(*sums, strict=True))
+            return dx, dweight, dbias
+
+        return tuple(lambda i=i: Tensor(x.backend.asarray(gradients()[i])) for i in range(3))
+
+
+def _with_running_statistics(
+    x: Tensor, weight: Tensor, bias: Tensor, running_mean: Array, running_var: Array, eps: float, negative_slope: float
+) -> Tensor:
     """With constant statistics batch norm is a scale and a shift per channel."""
     scale = weight * Tensor(1 / x.backend.xp.sqrt(running_var + eps))
     shift = bias - Tensor(running_mean.copy()) * scale  # a later forward in training updates running_mean in place

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..backend import ConvGeometry
+from ..backend import Array, ArrayBackend, ConvGeometry
 from ..errors import InputError
 from ..sizes import Size, pair
 from ..sizes import size as read_size
-from ..tensor import Op, Tensor, apply
+from ..tensor import Gradients, Op, Tensor, apply
 
 
 def avg_pool2d(x: Tensor, kernel_size: Size, *, stride: Size | None = None, padding: Size = 0) -> Tensor:
@@ -113,10 +113,10 @@ class SumPool(Op):
     def __init__(self, geometry: ConvGeometry) -> None:
         self.geometry = geometry
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.sum_pool(x, self.geometry)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(Spread(self.geometry), g),)
 
 
@@ -128,10 +128,10 @@ class Spread(Op):
     def __init__(self, geometry: ConvGeometry) -> None:
         self.geometry = geometry
 
-    def forward(self, backend, g):
+    def forward(self, backend: ArrayBackend, g: Array) -> Array:
         return backend.spread(g, self.geometry)
 
-    def vjp(self, gx, x, g):
+    def vjp(self, gx: Tensor, x: Tensor, g: Tensor) -> Gradients:
         return (lambda: apply(SumPool(self.geometry), gx),)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, is_array
+from ..backend import Array, ArrayBackend, backend_of, is_array
 from ..errors import InputError
 from ..sizes import axes, pair, sizes
 from ..sizes import axis as read_axis
-from ..tensor import Op, Tensor, apply, check_dtypes
+from ..tensor import Gradients, Op, Tensor, apply, check_dtypes
 
 
 def reshape(x: Tensor, *shape: Any) -> Tensor:
@@ -108,13 +108,13 @@ class Reshape(Op):
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         try:
             return x.reshape(self.shape)
         except ValueError:
             raise InputError(f"reshape: {x.size} elements of shape {x.shape} do not fit shape {self.shape}") from None
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g.reshape(x.shape),)
 
 
@@ -127,10 +127,10 @@ class Transpose(Op):
     def __init__(self, axes: tuple[int, ...]) -> None:
         self.axes = axes
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return x.transpose(self.axes)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: g.transpose(tuple(int(a) for a in np.argsort(self.axes))),)
 
 
@@ -143,10 +143,10 @@ class GetItem(Op):
     def __init__(self, index: Any) -> None:
         self.index = index
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.get_item(x, self.index)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(PutItem(self.index, x.shape), g),)
 
 
@@ -158,10 +158,10 @@ class PutItem(Op):
     def __init__(self, index: Any, shape: tuple[int, ...]) -> None:
         self.index, self.shape = index, shape
 
-    def forward(self, backend, g):
+    def forward(self, backend: ArrayBackend, g: Array) -> Array:
         return backend.put_item(g, self.index, self.shape)
 
-    def vjp(self, gx, x, g):
+    def vjp(self, gx: Tensor, x: Tensor, g: Tensor) -> Gradients:
         return (lambda: apply(GetItem(self.index), gx),)
 
 
@@ -173,12 +173,12 @@ class Concat(Op):
     def __init__(self, axis: int) -> None:
         self.axis = axis
 
-    def forward(self, backend, *parts):
+    def forward(self, backend: ArrayBackend, *parts: Array) -> Array:
         shape = list(parts[0].shape)
         shape[self.axis] = sum(part.shape[self.axis] for part in parts)
         return backend.concatenate(parts, self.axis, backend.empty(tuple(shape), parts[0].dtype))
 
-    def vjp(self, g, y, *parts):
+    def vjp(self, g: Tensor, y: Tensor, *parts: Tensor) -> Gradients:
         thunks, start = [], 0
         for part in parts:
             stop = start + part.shape[self.axis]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..backend import Array
+from ..backend import Array, ArrayBackend
 from ..errors import InputError
-from ..tensor import Op, Tensor, apply
+from ..tensor import Gradients, Op, Tensor, apply
 
 
 def translate(x: Tensor, offsets: Array) -> Tensor:
@@ -27,8 +27,8 @@ class Translate(Op):
     def __init__(self, offsets: Array) -> None:
         self.offsets = offsets
 
-    def forward(self, backend, x):
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.translate(x, self.offsets)
 
-    def vjp(self, g, y, x):
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         return (lambda: apply(Translate(-self.offsets), g),)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import viz
-from ..gan import generate
+from ..gan import generate, translate
 from ..gan.trainer import Trainer
 
 
@@ -39,3 +39,30 @@ class Latents:
         """interpolation.png: walks between two latents, a row each."""
         labels = None if self.labels is None else self.labels[:8]
         viz.save_png(out / "interpolation.png", viz.walks(trainer.result(), self.z[:16], labels=labels))
+
+
+class Pairs:
+    """A network on the same sources: source, result and truth side by side, three pairs in a row."""
+
+    def __init__(self, target: np.ndarray, source: np.ndarray) -> None:
+        self.target, self.source = target, source
+
+    def grid(self, trainer: Trainer[Any]) -> np.ndarray:
+        made = translate(trainer.result(), self.source)
+        return viz.grid(side_by_side(self.source, made, self.target), columns=9)
+
+    def finish(self, trainer: Trainer[Any], out: Path) -> None:
+        """pairs.png: the same at the end."""
+        viz.save_png(out / "pairs.png", self.grid(trainer))
+
+
+def side_by_side(*columns: np.ndarray) -> np.ndarray:
+    """Pictures (N, 3, H, W), one of each of the columns after the other, all of the last one's size, and in colour."""
+    height, width = columns[-1].shape[2:]
+    shown = []
+    for pictures in columns:
+        if pictures.shape[1] not in (1, 3):
+            pictures = pictures[:, :3]  # and a mask
+        pictures = np.broadcast_to(pictures, (len(pictures), 3, *pictures.shape[2:]))
+        shown.append(pictures.repeat(height // pictures.shape[2], 2).repeat(width // pictures.shape[3], 3))
+    return np.stack(shown, axis=1).reshape(-1, 3, height, width)

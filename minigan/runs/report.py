@@ -80,6 +80,7 @@ def charts(history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm]) -> s
         (belief, [("d_real", "D(x), of real"), ("d_fake", "D(G(z)), of generated")],
          {"limits": (0, 1), "level": 0.5} if probabilities else {}),
         ("Gradient norms", [(n, NAMES.get(n, n)) for n in history if n.endswith("_grad")], {}),
+        ("Peak signal-to-noise ratio", [("psnr", "dB, of the batch")], {}),
         ("Spread of generated images", [("spread", "as a share of real images'")], {"least": 0, "level": 1}),
     ]  # fmt: skip
     marks = [(alarm.step, alarm.kind) for alarm in alarms]
@@ -133,7 +134,10 @@ def samples(out: Path) -> str:
             f'<figure class=walks><img src="{embedded(walks)}" alt="walks through the latent space">'
             "<figcaption>Walks through the latent space, a row each.</figcaption></figure>"
         )
-    note = "The same latents through time. Move the slider, or use the arrow keys."
+    same = "latents"
+    if (out / "pairs.png").is_file():
+        same = "pictures (source, result and truth side by side)"
+    note = f"The same {same} through time. Move the slider, or use the arrow keys."
     return section("Samples", content, note if frames else "") if content else ""
 
 

@@ -25,6 +25,7 @@ from ..gradcheck import BOUNDS, Mismatch, worst_mismatches
 from ..observer import Observer
 from ..ops import conv2d, conv_transpose2d
 from ..ops.arithmetic import ScaledSum
+from ..ops.norm import batches
 from ..ops.translate import translate
 from ..tensor import Node, Op, Tensor, apply
 
@@ -105,6 +106,11 @@ class Case:
 
 def _rng() -> np.random.Generator:
     return np.random.default_rng(7)
+
+
+def _batch_norm_twice(x: Tensor, weight: Tensor, bias: Tensor, **options: Any) -> Tensor:
+    with batches(2):
+        return ops.batch_norm(x, weight, bias, **options)
 
 
 def _batch_norm_eval(x: Tensor, weight: Tensor, bias: Tensor, **options: Any) -> Tensor:
@@ -255,6 +261,7 @@ CASES = [
     Case("batch_norm: 2-D, slope 0.2", ops.batch_norm, (4, 2), nonzero(2), (2,), negative_slope=0.2),
     Case("batch_norm: large eps", ops.batch_norm, channels_last(2, 3, 2, 1), (3,), (3,), eps=0.5),
     Case("batch_norm: not contiguous", ops.batch_norm, strided(2, 2, 2, 1), strided(2), (2,)),
+    Case("batch_norm: two batches", _batch_norm_twice, (6, 2, 1, 2), nonzero(2), (2,), negative_slope=0.2),
     Case("batch_norm: eval", _batch_norm_eval, (2, 2, 2, 1), (2,), (2,)),
     Case("batch_norm: eval, slope 0.2", _batch_norm_eval, (3, 2), (2,), (2,), negative_slope=0.2),
     Case("layer_norm", lambda x, w, b: ops.layer_norm(x, 4, w, b), (3, 4), (4,), (4,)),

@@ -41,6 +41,9 @@ class NumbaBackend(NumpyBackend):
             return array
         return np.asarray(array, dtype=dtype).view(NumbaArray)
 
+    def channels_last(self, array: Array) -> Array:
+        return self.asarray(super().channels_last(array))  # the copy of an array of this backend is one
+
     def sum_pool(self, x: Array, geometry: ConvGeometry) -> Array:
         if not has_kernels(x.dtype):
             return super().sum_pool(x, geometry)

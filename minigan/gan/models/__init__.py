@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from . import acgan, cgan, dcgan, gan, self_conditioned, sngan, wgan, wgan_gp
+from . import acgan, cgan, context_encoder, dcgan, dncnn, gan, pix2pix, self_conditioned, sngan, srgan, wgan, wgan_gp
 from .model import Model, Networks
+from .paired import PairedModel
 
 MODELS: dict[str, Model] = {
     module.MODEL.name: module.MODEL for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned)
 }
 
-__all__ = ["MODELS", "Model", "Networks", "build"]
+PAIRED: dict[str, PairedModel] = {  # from picture to picture
+    module.MODEL.name: module.MODEL for module in (pix2pix, srgan, context_encoder, dncnn)
+}
+
+__all__ = ["MODELS", "PAIRED", "Model", "Networks", "PairedModel", "build"]
 
 
 def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
@@ -24,15 +29,18 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
     """
     settings = dict(architecture)
     name = settings.pop("model", None)
-    if not isinstance(name, str) or name not in MODELS:
-        raise InputError(f"unknown model {name!r}: choose one of {', '.join(MODELS)}")
+    known: dict[Any, Model | PairedModel] = {**MODELS, **PAIRED}
+    if not isinstance(name, str) or name not in known:
+        raise InputError(f"unknown model {name!r}: choose one of {', '.join(known)}")
     for setting in {"channels", "z_dim", "width", "classes"} & settings.keys():
         value = settings[setting]
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not (whole and value >= 1) and not (setting == "width" and value is None):
             raise InputError(f"model {name}: {setting} = {value!r} must be a whole number of at least 1")
+    if name in PAIRED:
+        settings.pop("task", None)  # what it was trained for: the networks do not depend on it
     try:
-        return MODELS[name].networks(rng=rng, **settings)
+        return known[name].networks(rng=rng, **settings)
     except InputError:
         raise
     except MemoryError:

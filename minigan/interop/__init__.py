@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import nn
-from .errors import InputError
+import numpy as np
+
+from .. import nn
+from ..errors import InputError
+from .spelling import loader
+
+__all__ = ["loader", "to_torch"]
 
 
 def to_torch(module: nn.Module) -> Any:
@@ -92,6 +97,27 @@ def _layer(m: nn.Module, torch: Any) -> Any:
             return torch.PixelUnshuffle(m.downscale_factor)
         case nn.ReflectionPad2d():
             return torch.ReflectionPad2d(m.padding)
+        case nn.Dropout():
+            return torch.Dropout(m.p)
         case nn.ReLU() | nn.SiLU() | nn.Tanh() | nn.Sigmoid() | nn.Flatten():
             return getattr(torch, type(m).__name__)()
-    raise InputError(f"{type(m).__name__} has no PyTorch twin: add it to minigan/interop.py")
+    return _network(m, torch)
+
+
+def _network(m: nn.Module, torch: Any) -> Any:
+    """One with a forward of its own: networks.py has that forward in PyTorch, under the same name."""
+    from . import networks
+
+    kind = vars(networks).get(type(m).__name__)
+    if kind is None or kind.__module__ != networks.__name__:
+        raise InputError(f"{type(m).__name__} has no PyTorch twin: add it to minigan/interop/networks.py")
+    parts = {}
+    for name, value in vars(m).items():
+        if isinstance(value, nn.Module):
+            value = _translate(value, torch)
+        elif isinstance(value, nn.Parameter):
+            value = networks.nn.Parameter(networks.torch.zeros(value.shape))
+        elif name in m.buffer_names:
+            value = networks.torch.from_numpy(np.zeros(value.shape, value.dtype))
+        parts[name] = value
+    return kind(**parts)

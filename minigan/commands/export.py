@@ -1,0 +1,60 @@
+"""minigan export: a model taken along, to PyTorch, to ONNX, or as a page that needs no server."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import InputError
+from ..files import check_suffix, write_atomically
+from .arguments import model_of
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("export", help="take a model along: to PyTorch, to ONNX, as a page without a server")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a model's file, a run's folder, or a classifier that comes along (mnist, animals)",
+    )
+    where = parser.add_argument_group("where to, at least one of")
+    where.add_argument(
+        "--torch", metavar="FILE", help="weights in PyTorch's names (.safetensors); prints how to load them"
+    )
+    where.add_argument("--onnx", metavar="FILE", help="an ONNX file (.onnx), compared with onnxruntime")
+    where.add_argument("--html", metavar="FILE", help="a page to explore it offline (.html)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..export import open_subject
+    from ..metrics.extractor import SHIPPED
+
+    targets = {"--torch": (args.torch, ".safetensors"), "--onnx": (args.onnx, ".onnx"), "--html": (args.html, ".html")}
+    if not any(file for file, _ in targets.values()):
+        raise InputError("export to what? Give at least one of --torch FILE, --onnx FILE, --html FILE")
+    source = None if args.model in SHIPPED else model_of(Path(args.model)).resolve()
+    for option, (file, suffix) in targets.items():
+        if file is not None:
+            check_suffix(file, suffix, *([".htm"] if suffix == ".html" else []))
+            if Path(file).resolve() == source:
+                raise InputError(f"{option} {file} would overwrite the model: choose another name")
+    subject = open_subject(args.model)
+    if args.torch:
+        from ..export.pytorch import to_pytorch
+
+        content, lines, compared = to_pytorch(subject, args.torch)
+        write_atomically(args.torch, content)
+        print(f"# {args.torch}: {len(content) / 1e6:.1f} MB; {compared}\n{lines}")
+    if args.onnx:
+        from ..export.onnx import to_onnx
+
+        content, compared = to_onnx(subject)
+        write_atomically(args.onnx, content)
+        print(f"{args.onnx}: {len(content) / 1e6:.1f} MB; {compared}")
+    if args.html:
+        from ..export.page import to_html
+
+        content = to_html(subject)
+        write_atomically(args.html, content)
+        print(f"{args.html}: {len(content) / 1e6:.1f} MB; open it in a browser, no network is needed")

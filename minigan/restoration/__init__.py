@@ -1,0 +1,5 @@
+"""Pictures put right: what there is to be done, the networks that come along for it, the way through a whole file."""
+
+from .tasks import TASKS, Task
+
+__all__ = ["TASKS", "Task"]

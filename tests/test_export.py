@@ -1,0 +1,242 @@
+"""Models taken along: PyTorch, ONNX, the DCGAN of PyTorch's example."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from minigan import cli, gan, nn
+from minigan.checkpoint import save_model
+from minigan.errors import InputError
+from minigan.export import Subject, open_subject, trace
+from minigan.export.onnx import Graph, to_onnx
+from minigan.export.program import LAYERS, RULES
+from minigan.tensor import Tensor
+
+
+def make_model(path, name="dcgan", **settings):
+    architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4, **settings}
+    if gan.MODELS[name].conditional:
+        architecture["classes"] = 3
+    generator, _ = gan.build(architecture, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    for name, buffer in generator.named_buffers():  # as after some training, with pictures that are not all grey
+        if buffer.ndim:
+            buffer[...] = rng.uniform(0.5, 1.5, buffer.shape) - ("mean" in name)
+    for parameter in generator.parameters():
+        if parameter.ndim > 1:
+            parameter.assign(rng.standard_normal(parameter.shape) * (2 / np.prod(parameter.shape[1:])) ** 0.5)
+    save_model(path, generator, architecture)
+    return path
+
+
+def run(*argv):
+    return cli.main([str(arg) for arg in argv])
+
+
+# ---- PyTorch -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["dcgan", "acgan", "sngan"])
+def test_torch_loads_by_the_lines_that_are_printed(name, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    make_model("model.safetensors", name)
+    assert run("export", "model.safetensors", "--torch", "weights.safetensors") == 0
+    lines = capsys.readouterr().out
+    space = {"__name__": "loader"}
+    exec(lines, space)
+    subject = open_subject("model.safetensors")
+    assert space["image"].shape == (3, 1, 28, 28)
+    import torch
+
+    given = subject.inputs(4, np.random.default_rng(5))
+    theirs = space["network"](*map(torch.from_numpy, given.values())).detach().numpy()
+    np.testing.assert_allclose(theirs, subject(*given.values()), atol=1e-5)
+
+
+def dcgan_example(torch, size, nz, ngf, nc):
+    """The generator as PyTorch's example writes it."""
+    layers, wide = [], ngf * size // 8
+    layers += [torch.nn.ConvTranspose2d(nz, wide, 4, 1, 0, bias=False), torch.nn.BatchNorm2d(wide), torch.nn.ReLU(True)]
+    while wide > ngf:
+        layers += [torch.nn.ConvTranspose2d(wide, wide // 2, 4, 2, 1, bias=False), torch.nn.BatchNorm2d(wide // 2)]
+        layers += [torch.nn.ReLU(True)]
+        wide //= 2
+    layers += [torch.nn.ConvTranspose2d(ngf, nc, 4, 2, 1, bias=False), torch.nn.Tanh()]
+    network = torch.nn.Module()
+    network.main = torch.nn.Sequential(*layers)
+    return network
+
+
+@pytest.mark.parametrize("size", [64, 32])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_pytorchs_dcgan_draws_the_same_pictures_here(size, prefix, tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    theirs = dcgan_example(torch, size, nz=7, ngf=4, nc=3)
+    theirs.main(torch.randn(16, 7, 1, 1))  # running statistics other than 0 and 1
+    theirs.eval()
+    save_file({prefix + k: v.numpy() for k, v in theirs.state_dict().items()}, "netG.safetensors")
+    assert run("import", "netG.safetensors", "--out", "mine.safetensors") == 0
+    z = np.random.default_rng(0).standard_normal((3, 7)).astype(np.float32)
+    expected = theirs.main(torch.from_numpy(z)[:, :, None, None]).detach().numpy()
+    ours = gan.generate(open_subject("mine.safetensors").network, z)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+    assert run("import", "netG.safetensors", "--out", "mine.safetensors") == 2  # nothing is overwritten
+
+
+def test_a_pickle_is_refused_with_the_lines_that_convert_it(tmp_path, monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    theirs = dcgan_example(torch, 32, nz=7, ngf=4, nc=1)
+    for legacy in (False, True):
+        torch.save(theirs.state_dict(), "netG.pth", _use_new_zipfile_serialization=not legacy)
+        assert run("import", "netG.pth") == 2
+        told = capsys.readouterr().err
+        assert "is a pickle" in told and not (tmp_path / "netG.safetensors").exists()
+    exec("\n".join(line.strip() for line in told.splitlines()[-2:]))
+    assert run("import", "netG.safetensors") == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({"encoder.0.weight": (2, 2)}, "it has 'encoder.0.weight'"),
+        ({"main.0.weight": (4, 3, 4, 4), "main.2.weight": (8, 4, 4, 4)}, "give netG"),
+        ({"main.1.weight": (4,)}, "its convolutions are at"),
+        ({f"main.{n}.weight": (4, 4, 4, 4) for n in (0, 3, 6, 9)}, "does not fit"),
+    ],
+)
+def test_another_network_is_refused(names, told, tmp_path, capsys):
+    save_file({name: np.zeros(shape, np.float32) for name, shape in names.items()}, tmp_path / "x.safetensors")
+    assert run("import", tmp_path / "x.safetensors", "--out", tmp_path / "y.safetensors") == 2
+    assert told in capsys.readouterr().err and not (tmp_path / "y.safetensors").exists()
+
+
+# ---- ONNX ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", gan.MODELS)
+def test_every_model_becomes_onnx(name, tmp_path):
+    ort = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    subject = open_subject(make_model(tmp_path / "model.safetensors", name))
+    content, _ = to_onnx(subject)
+    assert subject(*subject.inputs(4, np.random.default_rng(9)).values()).std() > 0.1
+    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    for count in (1, 7):
+        given = {
+            k: v if v.dtype.kind == "f" else v.astype(np.int64)
+            for k, v in subject.inputs(count, np.random.default_rng(9)).items()
+        }
+        (images,) = session.run(None, given)
+        np.testing.assert_allclose(images, subject(*given.values()), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mnist", "animals"])
+def test_a_classifier_becomes_onnx_for_any_size(name, tmp_path, capsys):
+    ort = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    assert run("export", name, "--onnx", tmp_path / "c.onnx") == 0
+    assert "pictures of any size" in capsys.readouterr().out
+    session = ort.InferenceSession(tmp_path / "c.onnx", providers=["CPUExecutionProvider"])
+    subject = open_subject(name)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, subject.image_shape[0], 44, 60)).astype(np.float32)
+    np.testing.assert_allclose(session.run(None, {"picture": x})[0], subject(x), rtol=1e-5, atol=1e-5)
+
+
+class Every(nn.Module):
+    """A network of everything that can be exported and that no model of the zoo has."""
+
+    def __init__(self, rng):
+        self.conv = nn.Conv2d(3, 8, 3, padding=1, rng=rng)
+        self.head = nn.Linear(8, 4, rng=rng)
+        self.layers = nn.Sequential(
+            nn.GroupNorm(2, 8), nn.PReLU(8), nn.ELU(0.7), nn.InstanceNorm2d(8, affine=True), nn.GELU(), nn.SiLU(),
+            nn.GELU("tanh"), nn.Conv2d(8, 32, 1, rng=rng), nn.PixelShuffle(2), nn.SelfAttention2d(8),
+            nn.ReflectionPad2d((1, 2, 0, 1)), nn.Upsample(2, mode="bilinear"), nn.Resize((7, 9)),
+            nn.spectral_norm(nn.ConvTranspose2d(8, 8, 3, stride=2, output_padding=1, rng=rng)), nn.Maxout(2),
+            nn.PixelUnshuffle(2), nn.Conv2d(16, 8, 1, rng=rng), nn.Sigmoid(), nn.Dropout(0.5),
+        )  # fmt: skip
+        self.norm = nn.LayerNorm(4)
+
+    def forward(self, x):
+        from minigan import ops
+
+        h = self.layers(self.conv(x))
+        h = (
+            ops.avg_pool2d(h, 2, padding=1)
+            - ops.abs(h[:, :, ::2, 1:2]).mean()
+            + ops.pad(h, [(0, 0)] * 2 + [(1, 0)] * 2).mean()
+        )
+        h = self.norm(self.head(h.transpose(0, 2, 3, 1)))
+        h = ops.softmax(h, 1) + ops.log_softmax(h, 2) * ops.softplus(-h) / (ops.exp(h) + 2)
+        return ops.sqrt(ops.log(h * h + 1.5)).max(0) if False else ops.sqrt(ops.log(h * h + 1.5))
+
+
+class Whole(Subject):
+    kind, axes, outputs = "picture", ("picture", "N", "C", "H", "W"), ("image", "N", "a", "b", "c")
+
+    def inputs(self, count, rng, more=0):
+        return {"picture": rng.uniform(-1, 1, (count, 3, 6, 8)).astype(np.float32)}
+
+
+def test_every_layer_becomes_onnx(rng):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    subject = Whole(Every(rng), "every", {})
+    to_onnx(subject)
+    nodes = {node.op for node in trace(subject.network, subject.inputs(2, rng)).nodes}
+    assert {"PReLU", "ELU", "GroupNorm", "PixelShuffle", "Take", "Slice", "Pad", "SumPool", "Softmax", "Erf"} <= nodes
+    assert len(RULES) > 25 and len(LAYERS) == 5 and Graph
+
+
+def test_what_differs_is_not_written(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    model = make_model(tmp_path / "model.safetensors")
+    write = Graph.write
+    monkeypatch.setattr(
+        Graph,
+        "write",
+        lambda self, node: (
+            write(self, node) if node.op != "Tanh" else self.add("Identity", list(node.inputs), node.output)
+        ),
+    )
+    assert run("export", model, "--onnx", tmp_path / "m.onnx") == 2
+    assert "differs by" in capsys.readouterr().err and not (tmp_path / "m.onnx").exists()
+
+
+def test_what_depends_on_the_input_in_another_way_is_refused(rng):
+    class Masked(nn.Module):
+        def forward(self, x):
+            from minigan import ops
+
+            return ops.elu(x)
+
+    with pytest.raises(InputError, match="Keep cannot be exported"):
+        trace(Masked(), {"x": rng.standard_normal((2, 3)).astype(np.float32)})
+    with pytest.raises(InputError, match="does not depend on its input"):
+        network = nn.Linear(2, 2)
+        trace(
+            type("Constant", (nn.Module,), {"forward": lambda self, x: Tensor(np.ones(3, np.float32))})(),
+            {"x": np.ones((2, 2), np.float32)},
+        )
+        assert network
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ([], "export to what?"),
+        (["--onnx", "model.safetensors"], "would not be a .safetensors file"),
+        (["--torch", "model.safetensors"], "would overwrite the model"),
+        (["--html", "page.txt"], "would not be a .txt file"),
+    ],
+)
+def test_bad_targets(argv, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = make_model(tmp_path / "model.safetensors").read_bytes()
+    assert run("export", "model.safetensors", *argv) == 2
+    assert told in capsys.readouterr().err and (tmp_path / "model.safetensors").read_bytes() == before
