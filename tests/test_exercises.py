@@ -172,7 +172,9 @@ def test_notebooks_have_the_chapters_code_and_pictures(chapter):
     made = json.loads(notebook(chapter))
     code = [cell["source"] for cell in made["cells"] if cell["cell_type"] == "code"]
     blocks = re.findall(r"^```python\n(.*?)^```", chapter.read_text(), re.M | re.S)
-    assert [block.rstrip() for block in blocks] == [source for source in code if not source.startswith("import os\n\nos.makedirs")]
+    assert [block.rstrip() for block in blocks] == [
+        source for source in code if not source.startswith("import os\n\nos.makedirs")
+    ]
     prose = "".join(cell["source"] for cell in made["cells"] if cell["cell_type"] == "markdown")
     assert "```text" not in prose and "](img/" not in prose
     attached = [name for cell in made["cells"] for name in cell.get("attachments", {})]

@@ -218,7 +218,9 @@ def test_more_than_the_machine_has(tmp_path, digits, capsys):
     command = ["train", "--data", str(digits), "--width", width, "--batch-size", "8", "--out", str(tmp_path / "out")]
     assert cli.main([*command, "--quiet"]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("error: model self_conditioned: the settings {") and told.endswith("need more memory than there is\n")
+    assert told.startswith("error: model self_conditioned: the settings {") and told.endswith(
+        "need more memory than there is\n"
+    )
 
 
 # ---- signals --------------------------------------------------------------------------------------------------------

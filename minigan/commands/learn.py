@@ -10,7 +10,9 @@ from ..files import check_suffix, write_atomically
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("learn", help="exercises for each chapter of docs/learn, and the chapters as notebooks")
+    parser = commands.add_parser(
+        "learn", help="exercises for each chapter of docs/learn, and the chapters as notebooks"
+    )
     parser.set_defaults(run=list_exercises)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     start = actions.add_parser("start", help="write a file with an exercise, which has a gap")
@@ -31,7 +33,9 @@ def list_exercises(args: argparse.Namespace) -> None:
 
     for number, exercise in EXERCISES.items():
         print(f"{number}  {exercise.title}")
-    print("\npython -m minigan learn start 1.1     writes a file with a gap\npython -m minigan learn check FILE    says what is wrong with it")
+    print(
+        "\npython -m minigan learn start 1.1     writes a file with a gap\npython -m minigan learn check FILE    says what is wrong with it"
+    )
 
 
 def start_exercise(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cpu.elementwise import sigmoid, softplus
+from ..numpy.elementwise import sigmoid, softplus
 from .compile import compiled
 
 __all__ = ["CHUNK", "gate_loop", "leaky_relu", "leaky_relu_gate", "leaky_relu_loop", "sigmoid", "softplus"]

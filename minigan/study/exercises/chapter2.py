@@ -21,7 +21,11 @@ def cumsum(answer):
         x, g = rng.standard_normal(n), rng.standard_normal(n)
         found = answer.cumsum_adjoint(g)
         matrix = np.tril(np.ones((n, n)))
-        close(found, matrix.T @ g, f"cumsum_adjoint of {n} numbers: <g, A x> = {g @ np.cumsum(x):.4f} must be <A^T g, x>; it")
+        close(
+            found,
+            matrix.T @ g,
+            f"cumsum_adjoint of {n} numbers: <g, A x> = {g @ np.cumsum(x):.4f} must be <A^T g, x>; it",
+        )
 
 
 def dot(answer):

@@ -21,7 +21,11 @@ def conv(answer):
     for hw, k, stride, padding in CASES:
         x, w = rng.standard_normal((2, 3, *hw)), rng.standard_normal((4, 3, *k))
         expected = ops.conv2d(Tensor(x), Tensor(w), stride=stride, padding=padding).numpy()
-        close(answer.conv2d(x, w, stride, padding), expected, f"a {hw} picture, kernel {k}, stride {stride}, padding {padding}")
+        close(
+            answer.conv2d(x, w, stride, padding),
+            expected,
+            f"a {hw} picture, kernel {k}, stride {stride}, padding {padding}",
+        )
 
 
 def stamp(answer):
@@ -31,7 +35,11 @@ def stamp(answer):
         y = ops.conv2d(x, w, stride=stride, padding=padding)
         g = rng.standard_normal(y.shape)
         (expected,) = grad(y, [x], [Tensor(g)])
-        close(answer.conv2d_input(g, w.numpy(), hw, stride, padding), expected.numpy(), f"a {hw} picture, kernel {k}, stride {stride}, padding {padding}")
+        close(
+            answer.conv2d_input(g, w.numpy(), hw, stride, padding),
+            expected.numpy(),
+            f"a {hw} picture, kernel {k}, stride {stride}, padding {padding}",
+        )
 
 
 EXERCISES = (

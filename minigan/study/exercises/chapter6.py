@@ -21,15 +21,19 @@ def between(answer):
         raise Wrong(f"between is {getattr(found, 'shape', found)!r}, expected an array of {real.shape}")
     share = ((found - fake) / (real - fake)).reshape(5, -1)
     if np.ptp(share, axis=1).max() > 1e-9:
-        raise Wrong("the pixels of one picture have different shares: draw one number for each picture, and broadcast it")
+        raise Wrong(
+            "the pixels of one picture have different shares: draw one number for each picture, and broadcast it"
+        )
     if np.ptp(share[:, 0]) < 1e-9:
         raise Wrong("all pictures have the same share: draw one number for each")
-    if not (0 <= share.min() and share.max() <= 1):
+    if not (share.min() >= 0 and share.max() <= 1):
         raise Wrong("a share is not between 0 and 1")
 
 
 def penalty(answer):
-    critic = nn.Sequential(nn.Linear(4, 8, rng=np.random.default_rng(0)), nn.Tanh(), nn.Linear(8, 1, rng=np.random.default_rng(1)))
+    critic = nn.Sequential(
+        nn.Linear(4, 8, rng=np.random.default_rng(0)), nn.Tanh(), nn.Linear(8, 1, rng=np.random.default_rng(1))
+    )
     critic.to(dtype=np.float64)
     x = np.random.default_rng(2).standard_normal((6, 4))
     t = Tensor(x, requires_grad=True)
@@ -41,7 +45,9 @@ def penalty(answer):
     try:
         (own,) = grad(found, [critic[0].weight])
     except (RuntimeError, TypeError, ValueError):
-        raise Wrong("the penalty's value is right, but nothing can be learned from it: create_graph=True keeps the graph") from None
+        raise Wrong(
+            "the penalty's value is right, but nothing can be learned from it: create_graph=True keeps the graph"
+        ) from None
     close(own, wanted, "the penalty's gradient")
 
 

@@ -72,6 +72,10 @@ def close(found: Any, expected: Any, what: str, bound: float = 1e-6) -> None:
     if array.shape != expected.shape:
         raise Wrong(f"{what}: the shape is {array.shape}, expected {expected.shape}")
     if not np.allclose(array, expected, rtol=bound, atol=bound):
-        place = np.unravel_index(np.argmax(np.nan_to_num(np.abs(array - expected), nan=np.inf)), expected.shape) if expected.ndim else ()
+        place = (
+            np.unravel_index(np.argmax(np.nan_to_num(np.abs(array - expected), nan=np.inf)), expected.shape)
+            if expected.ndim
+            else ()
+        )
         at = f" at {tuple(map(int, place))}" if place else ""
         raise Wrong(f"{what}: {array[place]:.6g}{at}, expected {expected[place]:.6g}")
