@@ -22,7 +22,8 @@ class Browser:
         theirs_in, ours_out = os.pipe()
         flags = [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--disable-background-networking", "--disable-extensions", "--remote-debugging-pipe", f"--user-data-dir={self.folder}",
+            "--disable-background-networking", "--disable-extensions", "--remote-debugging-pipe",
+            f"--user-data-dir={self.folder}",
             "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--window-size=1100,900",
         ]  # fmt: skip
 
@@ -118,7 +119,7 @@ class Page:
                 return found
             if time.monotonic() > until:
                 raise AssertionError(
-                    f"never true: {code}; the page says {str(self.run('document.body && document.body.innerText'))[:600]}"
+                    f"never true: {code}; it says {str(self.run('document.body && document.body.innerText'))[:600]}"
                 )
             time.sleep(0.05)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import check_suffix, write_atomically
-from .arguments import model_of
+from ..runs.folder import model_of
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         write_atomically(args.onnx, content)
         print(f"{args.onnx}: {len(content) / 1e6:.1f} MB; {compared}")
     if args.html:
-        from ..export.page import to_html
+        from ..explore.standalone import to_html
 
         content = to_html(subject)
         write_atomically(args.html, content)

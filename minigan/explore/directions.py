@@ -40,7 +40,7 @@ def find_directions(subject: Subject, count: int = 8, seed: int = 0) -> list[Dir
 def ganspace(subject: Subject, count: int = 8, seed: int = 0) -> list[Direction]:
     """Principal components of the features, as directions of z.
 
-    With the features f_j - mean f = sum_k x_jk p_k, the direction that moves x_k is u_k = sum_j x_jk z_j / sum_j x_jk^2,
+    With the features f_j - mean f = sum_k x_jk p_k, what moves x_k is u_k = sum_j x_jk z_j / sum_j x_jk^2,
     the least-squares solution of z ~ x U.
     """
     rng = np.random.default_rng(seed)

@@ -217,8 +217,8 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
 
     def __init__(self, subject: Subject, port: int = 0) -> None:
+        self.explorer = Explorer(subject)  # first: what cannot be explored opens no port
         super().__init__(("127.0.0.1", port), Handler)
-        self.explorer = Explorer(subject)
         self.token = secrets.token_urlsafe(16)
         self.hosts = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
 

@@ -1,7 +1,7 @@
 """A forward as a list of steps: what was computed from the inputs, op by op, with everything else a constant.
 
 ``trace`` runs a network once in evaluation mode and looks on. Whatever the class of the network and however its forward
-is written, what comes out is a list of a few dozen plain ops on named arrays, which is all that an exporter has to know.
+is written, what comes out is a list of a few dozen plain ops on named arrays: all that an exporter has to know.
 Two runs of different sizes tell which numbers belong to the network and which to the batch.
 """
 
@@ -41,7 +41,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Program:
-    """The steps from ``inputs`` to ``output``; ``constants`` are float32 arrays, by a parameter's own name if it is one."""
+    """The steps from ``inputs`` to ``output``; ``constants`` are float32 arrays, by a parameter's name if it is one."""
 
     inputs: dict[str, tuple[int, ...]]
     constants: dict[str, np.ndarray]
@@ -54,7 +54,7 @@ def trace(network: Module, *runs: dict[str, np.ndarray]) -> Program:
 
     The program holds for every size in which the ``runs`` differ, such as two batches of 2 and of 3.
 
-    Raises InputError for what cannot be written down so: an op that depends on its input in another way, and a size that
+    Raises InputError for what cannot be written so: an op that depends on its input in another way, and a size that
     does not follow from the input's.
     """
     return _in_common([_trace(network, run) for run in runs])
@@ -81,7 +81,8 @@ def _trace(network: Module, run: dict[str, np.ndarray]) -> Program:
 
 def _needed(program: Program) -> Program:
     """Without the steps and constants that nothing needs."""
-    needed, nodes = {program.output}, []
+    needed = {program.output}
+    nodes: list[Node] = []
     for node in reversed(program.nodes):
         if node.output in needed:
             nodes.insert(0, node)

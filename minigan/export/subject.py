@@ -1,6 +1,6 @@
 """What is explored and taken along: a network from a file, and what it wants to be given.
 
-There are three kinds: one that draws pictures of noise, one that turns a picture into a picture, and one that names what
+Three kinds: one that draws pictures of noise, one that turns a picture into a picture, and one that names what
 is in a picture. A new kind of model is a new class here; the explorer and the exporters ask it only what it is.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 
 from .. import backend, gan, metrics
 from ..checkpoint import read, read_generator
-from ..commands.arguments import model_of
 from ..errors import InputError
 from ..metrics.extractor import SHIPPED, ClassifierExtractor
 from ..nn import Module, mode
+from ..runs.folder import model_of
 from ..tensor import Tensor, no_grad
 
 
@@ -60,7 +60,7 @@ class Latent(Subject):
     axes: ClassVar[tuple[str, ...]] = ("z", "N", "z_dim")
 
     def inputs(self, count: int, rng: np.random.Generator, more: int = 0) -> dict[str, np.ndarray]:
-        found = {"z": rng.standard_normal((count, self.z_dim)).astype(np.float32)}
+        found: dict[str, np.ndarray] = {"z": rng.standard_normal((count, self.z_dim)).astype(np.float32)}
         if self.classes:
             found["labels"] = (np.arange(count) + 1) % self.classes
         return found

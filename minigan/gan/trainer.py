@@ -14,6 +14,7 @@ from ..backend import Array, is_array
 from ..errors import InputError
 from ..nn import Module
 from ..optim import Adam, Optimizer, clip_grad_norm
+from ..sizes import size
 from ..tensor import Tensor, enable_grad, grad, no_grad
 from .capture import Capture, Report
 from .ema import EMA
@@ -58,12 +59,10 @@ class Trainer(Resumable[GameT]):
             raise InputError(
                 f"Trainer: a {type(game).__name__} is no game: give one, TwoPlayer(generator, discriminator, ...)"
             )
-        if accumulate < 1:
-            raise InputError(f"accumulate = {accumulate} must be at least 1")
         if clip_grad_norm is not None and not 0 < clip_grad_norm < math.inf:
             raise InputError(f"clip_grad_norm = {clip_grad_norm} must be above 0, and finite")
         self.game, self.optimizers = game, optimizers_for(game.turns, optimizers or {})
-        self.clip_grad_norm, self.accumulate, self.schedule = clip_grad_norm, accumulate, schedule
+        self.clip_grad_norm, self.accumulate, self.schedule = clip_grad_norm, size("accumulate", accumulate), schedule
         self.base_lrs = {name: optimizer.lr for name, optimizer in self.optimizers.items()}
         self.averages = (
             {} if ema is None else {name: self.average_of(game.networks[name], ema) for name in game.results}
@@ -125,11 +124,11 @@ class Trainer(Resumable[GameT]):
             if not network.training:  # a layer that was put into evaluation mode by itself stays in it
                 network.train()
         count = len(batch[0])
-        size, rest = divmod(count, self.accumulate)
-        if rest or not size:
+        length, rest = divmod(count, self.accumulate)
+        if rest or not length:
             raise InputError(f"a batch of {count} images cannot be worked on in {self.accumulate} equal parts")
         with enable_grad() if recorded else no_grad():
-            return [self.game.play(*part(batch, start, size)) for start in range(0, count, size)]
+            return [self.game.play(*part(batch, start, length)) for start in range(0, count, length)]
 
     def learn(self, turn: Turn, rounds: Sequence[Any]) -> Report:
         """Update a player by the gradient of its mean loss over the rounds; the terms of the loss, round by round."""
@@ -193,9 +192,9 @@ def optimizers_for(turns: Sequence[Turn], given: Mapping[str, Optimizer]) -> dic
     return optimizers
 
 
-def part(batch: Sequence[Array], start: int, size: int) -> tuple[Any, ...]:
+def part(batch: Sequence[Array], start: int, length: int) -> tuple[Any, ...]:
     """So many of a batch, as a game wants them: floating-point arrays as Tensors, labels as they are."""
-    taken = [array if size == len(array) else array[start : start + size] for array in batch]
+    taken = [array if length == len(array) else array[start : start + length] for array in batch]
     return tuple(Tensor(array) if array.dtype.kind == "f" else array for array in taken)
 
 

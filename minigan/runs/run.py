@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import checkpoint, viz
-from ..backend.cpu.scratch import keep_freed_memory
+from ..backend.numpy.scratch import keep_freed_memory
 from ..data import Loader
 from ..errors import DivergenceError, InputError
 from ..files import numbered, remove_temporaries
