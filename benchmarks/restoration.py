@@ -27,16 +27,16 @@ COMMANDS = {
     "denoise": f"--model dncnn --task denoise {ALONE} {PHOTOS} --steps 2000 --decay-from 1000",
     # The network that comes along saw only rain within 50 degrees of straight down in these first 1,500 steps.
     "derain-first": f"--model dncnn --task derain {ALONE} {PHOTOS} --steps 1500 --decay-from 700",
-    "derain": f"--model dncnn --task derain {ALONE} {PHOTOS} --steps 800 --decay-from 300 "
+    "derain": f"--model dncnn --task derain {ALONE} {PHOTOS} --steps 400 --decay-from 150 "
     "--start-from {work}/derain-first",
     "enlarge": f"--model srgan --task enlarge {ALONE} {PHOTOS} --steps 1500 --decay-from 700",
-    "inpaint": f"--model context_encoder --task inpaint {ALONE} {PHOTOS} --steps 500 --decay-from 250",
-    "colorize": f"--model pix2pix --task colorize {ALONE} {DRAWINGS} --steps 900 --decay-from 450",
-    "denoise-sharp": f"--model dncnn --task denoise {PHOTOS} --steps 200 {SHARP}",
-    "enlarge-sharp": f"--model srgan --task enlarge {PHOTOS} --steps 300 {SHARP}",
-    "derain-sharp": f"--model dncnn --task derain {PHOTOS} --steps 150 {SHARP}",
-    "inpaint-sharp": f"--model context_encoder --task inpaint {PHOTOS} --steps 150 {SHARP}",
-    "colorize-sharp": f"--model pix2pix --task colorize {DRAWINGS} --steps 150 {SHARP}",
+    "inpaint": f"--model context_encoder --task inpaint {ALONE} {PHOTOS} --steps 350 --decay-from 150",
+    "colorize": f"--model pix2pix --task colorize {ALONE} {DRAWINGS} --steps 300 --decay-from 150",
+    "denoise-sharp": f"--model dncnn --task denoise {PHOTOS} --steps 120 {SHARP}",
+    "enlarge-sharp": f"--model srgan --task enlarge {PHOTOS} --steps 150 {SHARP}",
+    "derain-sharp": f"--model dncnn --task derain {PHOTOS} --steps 80 {SHARP}",
+    "inpaint-sharp": f"--model context_encoder --task inpaint {PHOTOS} --steps 80 {SHARP}",
+    "colorize-sharp": f"--model pix2pix --task colorize {DRAWINGS} --steps 80 {SHARP}",
 }
 
 

@@ -144,7 +144,7 @@ def test_the_commands(tmp_path, monkeypatch, capsys):
     path.write_text(path.read_text().replace("return ...", "return g * y"))
     assert run("check", path) == 0
     assert capsys.readouterr().out == "1.1 The backward of exp: right\n"
-    for bad in (("start", "7.1"), ("check", "none.py"), ("notebook", "7"), ("start", "1.2", "--out", "x.txt")):
+    for bad in (("start", "9.1"), ("check", "none.py"), ("notebook", "9"), ("start", "1.2", "--out", "x.txt")):
         assert run(*bad) == 2
     (tmp_path / "other.py").write_text("print(1)\n")
     assert run("check", "other.py") == 2
