@@ -9,12 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-<<<<<<<< HEAD:minigan/explore/standalone.py
-from ..export import Subject
-from ..export.program import Program, trace
-========
 from ..export import Program, Subject, trace
->>>>>>>> explore:minigan/explore/offline.py
 from .server import PAGE, describe
 
 
