@@ -146,7 +146,7 @@ class Page:
     def problems(self):
         """Errors on the page's console, and requests to anywhere else."""
         own = [e for e in self.browser.events if e.get("sessionId") == self.session]
-        said = [e["params"]["entry"]["text"] for e in own if e["method"] == "Log.entryAdded"]
+        said = [e["params"]["entry"]["text"] for e in own if e["method"] == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"]
         thrown = [e["params"]["exceptionDetails"]["text"] for e in own if e["method"] == "Runtime.exceptionThrown"]
         return said + thrown
 

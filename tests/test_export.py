@@ -14,9 +14,11 @@ from minigan.tensor import Tensor
 
 
 def make_model(path, name="dcgan", **settings):
-    architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4, **settings}
+    architecture: dict = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4, **settings}
     if gan.MODELS[name].conditional:
         architecture["classes"] = 3
+    if name == "self_conditioned":
+        architecture["clusters"] = [5, 2, 9]
     generator, _ = gan.build(architecture, np.random.default_rng(0))
     rng = np.random.default_rng(1)
     for name, buffer in generator.named_buffers():  # as after some training, with pictures that are not all grey
@@ -134,6 +136,21 @@ def test_every_model_becomes_onnx(name, tmp_path):
         np.testing.assert_allclose(images, subject(*given.values()), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", gan.PAIRED)
+def test_every_translator_becomes_onnx_for_any_size(name, tmp_path):
+    ort = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    channels = 4 if name == "context_encoder" else 3
+    architecture = {"model": name, "width": 4, "source_channels": channels}
+    save_model(tmp_path / "m.safetensors", gan.build(architecture, np.random.default_rng(0))[0], architecture)
+    subject = open_subject(tmp_path / "m.safetensors")
+    content, told = to_onnx(subject)
+    assert "pictures of any size" in told
+    session = ort.InferenceSession(content, providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(0).uniform(-1, 1, (3, channels, 32, 80)).astype(np.float32)
+    np.testing.assert_allclose(session.run(None, {"picture": x})[0], subject(x), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["mnist", "animals"])
 def test_a_classifier_becomes_onnx_for_any_size(name, tmp_path, capsys):
     ort = pytest.importorskip("onnxruntime")
@@ -189,7 +206,7 @@ def test_every_layer_becomes_onnx(rng):
     to_onnx(subject)
     nodes = {node.op for node in trace(subject.network, subject.inputs(2, rng)).nodes}
     assert {"PReLU", "ELU", "GroupNorm", "PixelShuffle", "Take", "Slice", "Pad", "SumPool", "Softmax", "Erf"} <= nodes
-    assert len(RULES) > 25 and len(LAYERS) == 5 and Graph
+    assert len(RULES) > 25 and len(LAYERS) == 8 and Graph
 
 
 def test_what_differs_is_not_written(tmp_path, monkeypatch, capsys):

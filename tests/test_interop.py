@@ -99,21 +99,33 @@ def test_no_twin(mine):
         to_torch(nn.Sequential(Own()))
 
 
-NETWORKS = [(name, player) for name in gan.MODELS for player in (0, 1)]
+NETWORKS = [(name, player) for name in [*gan.MODELS, *gan.PAIRED] for player in (0, 1)]
 
 
 @pytest.mark.parametrize(("name", "player"), NETWORKS)
 def test_every_network_of_the_zoo_converts(name, player, tmp_path, rng):
     """To the same numbers, and to lines of Python that make it without minigan."""
     torch = pytest.importorskip("torch")
-    model = gan.MODELS[name]
-    architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
-    if model.conditional:
-        architecture["classes"] = 3
-    ours = gan.build(architecture, rng)[player].to(dtype=np.float64).eval()
-    x = rng.standard_normal((4, 1, 28, 28) if player else (4, 6))
-    given = (rng.integers(0, 3, 4),) if model.conditional else ()
-    y = ours(Tensor(x), *given).numpy()
+    given = ()
+    if name in gan.PAIRED:
+        ours = gan.build({"model": name, "width": 4, "d_width": 4}, rng)
+        source = rng.standard_normal((2, 4 if name == "context_encoder" else 3, 18, 21))
+        scale = 4 if name == "srgan" else 1
+        inputs = (rng.standard_normal((2, 3, 18 * scale, 21 * scale)), source) if player else (source,)
+        x, *given = inputs
+    else:
+        model = gan.MODELS[name]
+        architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
+        if model.conditional:
+            architecture["classes"] = 3
+            given = (rng.integers(0, 3, 4),)
+        if name == "self_conditioned":
+            architecture["clusters"] = [5, 2, 9]
+            given = (rng.integers(0, 3, 4),) if player else ()
+        ours = gan.build(architecture, rng)
+        x = rng.standard_normal((4, 1, 28, 28) if player else (4, 6))
+    ours = ours[player].to(dtype=np.float64).eval()
+    y = ours(Tensor(x), *(Tensor(a) if a.dtype.kind == "f" else a for a in given)).numpy()
     theirs = to_torch(ours)
     assert sorted(theirs.state_dict()) == sorted(ours.state_dict())
     inputs = [torch.from_numpy(a) for a in (x, *given)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ..errors import InputError
-from .arguments import add_backend, natural
+from .arguments import add_backend, model_of, natural
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -22,10 +23,11 @@ def run(args: argparse.Namespace) -> None:
 
     from ..explore.server import Server
     from ..export import open_subject
+    from ..metrics.extractor import SHIPPED
 
     if args.port > 65535:
         raise InputError(f"--port {args.port} must be at most 65535")
-    subject = open_subject(args.model, args.backend)
+    subject = open_subject(args.model if args.model in SHIPPED else model_of(Path(args.model)), args.backend)
     try:
         server = Server(subject, args.port)
     except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import check_suffix, write_atomically
-from ..runs.folder import model_of
+from .arguments import model_of
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
             check_suffix(file, suffix, *([".htm"] if suffix == ".html" else []))
             if Path(file).resolve() == source:
                 raise InputError(f"{option} {file} would overwrite the model: choose another name")
-    subject = open_subject(args.model)
+    subject = open_subject(source or args.model)
     if args.torch:
         from ..export.pytorch import to_pytorch
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
         write_atomically(args.onnx, content)
         print(f"{args.onnx}: {len(content) / 1e6:.1f} MB; {compared}")
     if args.html:
-        from ..explore.standalone import to_html
+        from ..explore.offline import to_html
 
         content = to_html(subject)
         write_atomically(args.html, content)

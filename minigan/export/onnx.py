@@ -183,6 +183,14 @@ class Graph:
                 scales = self.constant([1, 1, *s["scale"]], np.float32)
                 modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
                 self.add("Resize", [x[0], "", scales], y, **modes)
+            case "Bilinear":
+                scales = self.constant([1, 1, *s["scale"]], np.float32)
+                self.add("Resize", [x[0], "", scales], y, mode="linear", coordinate_transformation_mode="half_pixel")
+            case "Choose":
+                first = self.add("Gather", [x[0], self.constant([0])], f"{y}_first", axis=1)
+                above = self.add("Greater", [first, self.constant([s["thresholds"]], np.float32)], f"{y}_above")
+                number = self.add("Cast", [above], f"{y}_number", to=7)  # int64
+                self.add("ReduceSum", [number, self.constant([1])], y, keepdims=0)
             case "SumPool":
                 pads = [*s["padding"], *s["padding"]]
                 area = s["kernel"][0] * s["kernel"][1]
@@ -191,6 +199,11 @@ class Graph:
                 self.add("Mul", [mean, self.constant(area, np.float32)], y)
             case "PixelShuffle":
                 self.add("DepthToSpace", x, y, blocksize=s["factor"], mode="CRD")
+            case "PixelUnshuffle":  # ONNX has the channels last, PyTorch first
+                r, channels = s["factor"], node.shape[1] // s["factor"] ** 2
+                blocks = self.add("SpaceToDepth", x, f"{y}_blocks", blocksize=r)
+                order = np.arange(node.shape[1]).reshape(r * r, channels).T.ravel()
+                self.add("Gather", [blocks, self.constant(order)], y, axis=1)
             case "GroupNorm":
                 self.group_norm(node)
             case _:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import nn
 from ..errors import InputError
+from ..gan.models.self_conditioned import Choose
 from ..nn import Module, mode
 from ..observer import Observer
 from ..ops.activation import LeakyReLU, LogSoftmax, Max, Softmax
@@ -69,7 +70,7 @@ def _trace(network: Module, run: dict[str, np.ndarray]) -> Program:
             watcher.know(tensor, name)
             inputs.append(tensor)
         else:
-            watcher.labels = name, array
+            watcher.labels.append((name, array))
             inputs.append(array)
     with mode(network, training=False), no_grad(), watcher:
         y = network(*inputs)
@@ -98,7 +99,7 @@ class Tracer(Observer):
         self.names: dict[int, str] = {}  # of what depends on an input, by the tensor's id
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.parameters = {id(parameter): name for name, parameter in network.named_parameters()}
-        self.labels: tuple[str, np.ndarray] = "", np.zeros(0, np.int64)
+        self.labels: list[tuple[str, np.ndarray]] = []  # whole numbers that depend on an input
         self.constants: dict[str, np.ndarray] = {}
         self.nodes: list[Node] = []
         self.alive: list[Tensor] = []  # an id is a tensor's own for as long as that lives
@@ -117,8 +118,8 @@ class Tracer(Observer):
             narrow = [self.narrow.get(id(t), t) for t in inputs]
             if np.broadcast_shapes(*(t.shape for t in narrow)) == y.shape:
                 inputs = tuple(narrow)
-        if isinstance(op, GetItem) and self.is_labels(op.index):
-            self.write("Embedding", (*map(self.name, inputs), self.labels[0]), y, {})
+        if isinstance(op, GetItem) and (labels := self.which_labels(op.index)):
+            self.write("Embedding", (*map(self.name, inputs), labels), y, {})
         elif isinstance(op, Mul) and (summed := self.is_mean(*inputs)):
             self.write("Mean", summed.inputs, y, summed.settings)
         elif any(id(t) in self.names for t in inputs):
@@ -136,6 +137,11 @@ class Tracer(Observer):
         with Observer():  # its own ops are not looked at
             y = super().call(module, inputs, settings)
         kind, found, *parameters = rule(module)
+        if kind == "Choose":
+            name = f"y{len(self.nodes)}"
+            self.labels.append((name, y))
+            self.nodes.append(Node(kind, (self.name(inputs[0]),), name, found, y.shape))
+            return y
         self.write(kind, tuple(map(self.name, (*inputs, *parameters))), y, found)
         return y
 
@@ -160,10 +166,12 @@ class Tracer(Observer):
         count = np.prod([self.shapes[node.inputs[0]][axis] for axis in node.settings["axes"]])
         return node if abs(float(share.numpy().reshape(())) * count - 1) < 1e-6 else None
 
-    def is_labels(self, index: Any) -> bool:
-        name, labels = self.labels
-        is_array = isinstance(index, np.ndarray) or hasattr(index, "__array_interface__")
-        return bool(name) and is_array and index.shape == labels.shape and bool((index == labels).all())
+    def which_labels(self, index: Any) -> str | None:
+        """Of an index that is an array, the name of the labels that it is equal to."""
+        for name, labels in self.labels:
+            if getattr(index, "shape", None) == labels.shape and bool((index == labels).all()):
+                return name
+        return None
 
 
 ELEMENTWISE = (Add, Sub, Mul, Div)
@@ -277,8 +285,11 @@ RULES: dict[type[Op], Rule] = {
 # Layers that are taken as one step: what they compute depends on the input in a way that no op tells (a mask), or is
 # spelled out by sizes that ONNX has an op without.
 LAYERS: dict[type[Module], Callable[[Any], tuple[Any, ...]]] = {
+    Choose: lambda m: ("Choose", {"thresholds": list(m.thresholds)}),
+    nn.Upsample: lambda m: ("Upsample" if m.mode == "nearest" else "Bilinear", {"scale": m.scale_factor}),
     nn.PReLU: lambda m: ("PReLU", {}, m.weight),
     nn.ELU: lambda m: ("ELU", {"alpha": float(m.alpha)}),
+    nn.PixelUnshuffle: lambda m: ("PixelUnshuffle", {"factor": m.downscale_factor}),
     nn.PixelShuffle: lambda m: ("PixelShuffle", {"factor": m.upscale_factor}),
     nn.GroupNorm: lambda m: ("GroupNorm", {"groups": m.num_groups, "eps": m.eps}, *_affine(m, m.num_channels)),
     nn.InstanceNorm2d: lambda m: ("GroupNorm", {"groups": m.num_features, "eps": m.eps}, *_affine(m, m.num_features)),

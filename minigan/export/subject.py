@@ -103,13 +103,13 @@ class Namer(Subject):
 
 
 def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
-    """From a model's file, a checkpoint, a run's folder, or the name of a classifier that comes along.
+    """From a model's file, a checkpoint, or the name of a classifier that comes along.
 
     Raises InputError for anything else.
     """
     if str(source) in SHIPPED:
         return _namer(metrics.extractor.FILES / f"{source}.safetensors", str(source))
-    path = model_of(Path(source))
+    path = Path(source)
     _, facts = read(path, "model or checkpoint or classifier")
     if "accuracy" in facts:
         return _namer(path, path.stem)

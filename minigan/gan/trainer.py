@@ -72,30 +72,25 @@ class Trainer(Resumable[GameT]):
         self.last = {f"{name}_{what}": math.nan for what in ("loss", "grad") for name in self.optimizers}
 
     def steps(self, batches: Iterable[Any]) -> Iterator[Record]:
-        """One step on each batch, as they are asked for: real images (N, C, H, W) in [-1, 1], or whatever the game
-        wants, such as (images, labels)."""
-        for batch in batches:
-            parts = batch if isinstance(batch, tuple) else (batch,)
-            if not all(is_array(part) or isinstance(part, np.ndarray) for part in parts):
-                kinds = ", ".join(type(part).__name__ for part in parts)
-                raise InputError(
-                    f"a batch must be an array, or a tuple of arrays such as (images, labels), not {kinds}"
-                )
-            start = time.perf_counter()
-            values = self.step(*parts)
-            seconds = time.perf_counter() - start
-            yield Record(self.step_count, values, seconds, len(parts[0]) / seconds)
+        """One step on each batch, as they are asked for."""
+        return map(self.step, batches)
 
-    def step(self, *batch: Array) -> dict[str, float]:
-        """One step on a batch; the values of its Record."""
+    def step(self, batch: Any) -> Record:
+        """One step on a batch: real images (N, C, H, W) in [-1, 1], or whatever the game wants, as (images, labels)."""
+        parts = batch if isinstance(batch, tuple) else (batch,)
+        if not all(is_array(part) or isinstance(part, np.ndarray) for part in parts):
+            kinds = ", ".join(type(part).__name__ for part in parts)
+            raise InputError(f"a batch must be an array, or a tuple of arrays such as (images, labels), not {kinds}")
+        start = time.perf_counter()
         self.step_count += 1
         self.game.step = self.step_count
         if self.schedule is not None:
             factor = self.schedule(self.step_count)
             for name, optimizer in self.optimizers.items():
                 optimizer.lr = self.base_lrs[name] * factor
-        self.last = self.last | means(self.capture.run(self.take_turns, *batch))
-        return dict(self.last)
+        self.last = self.last | means(self.capture.run(self.take_turns, *parts))
+        seconds = time.perf_counter() - start
+        return Record(self.step_count, dict(self.last), seconds, len(parts[0]) / seconds)
 
     def take_turns(self, *batch: Array) -> Report:
         """The step itself. What it has to report stays where it was computed: nobody waits for it in between."""

@@ -89,7 +89,7 @@ class ConditionalGenerator(Network):
 
 class ConditionalDiscriminator(Network):
     def forward(self, x, labels):
-        told = self.embedding(labels).reshape(len(x), 1, self.image_size, self.image_size)
+        told = self.embedding(labels).reshape(len(x), 1, self.height, self.width)
         return self.network(torch.cat([x, told], 1))
 
 
@@ -101,3 +101,78 @@ class ScaledGenerator(Network):
 class ClassifyingDiscriminator(Network):
     def forward(self, x, labels):
         return self.network(x)
+
+
+class Choose(Network):
+    def forward(self, z):
+        return (z[:, :1] > torch.tensor(self.thresholds, dtype=z.dtype)).sum(1)
+
+
+class SelfConditionedGenerator(Network):
+    def forward(self, z, clusters=None):
+        clusters = self.choose(z) if clusters is None else clusters
+        return self.network(torch.cat([z[:, 1:], self.embedding(clusters)], 1))
+
+
+class SelfConditionedDiscriminator(Network):
+    def forward(self, x, clusters=None):
+        return self.head(self.body(x), torch.zeros(len(x), dtype=torch.long) if clusters is None else clusters)
+
+
+# ---- from picture to picture ---------------------------------------------------------------------
+
+
+def mirrored(x, bottom, right):
+    for axis, more in ((2, bottom), (3, right)):
+        side = x.shape[axis]
+        there_and_back = [*range(side), *range(side - 2, 0, -1)]
+        x = x.index_select(axis, torch.tensor([there_and_back[i % len(there_and_back)] for i in range(side + more)]))
+    return x
+
+
+class Residual(Network):
+    def forward(self, x):
+        change, start = self.body(x), x
+        if x.shape[1] == self.channels + 1:
+            change, start = change * x[:, self.channels :], x[:, : self.channels]
+        return change + (self.enlarge(start) if self.scale > 1 else start)
+
+
+class PatchGAN(Network):
+    def forward(self, picture, source):
+        if source.shape[2:] != picture.shape[2:]:
+            source = F.interpolate(source, picture.shape[2:], mode="bilinear")
+        return self.network(torch.cat([source, picture], 1)).flatten(1)
+
+
+class UNet(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        whole = 2 ** len(self.down)
+        maps = [F.leaky_relu(self.enter(mirrored(x, -height % whole, -width % whole)), 0.2)]
+        for down in self.down:
+            maps.append(F.leaky_relu(down(maps[-1]), 0.2))
+        y = F.leaky_relu(self.middle(maps.pop()), 0.2)
+        for up, join in zip(self.up, self.join, strict=True):
+            y = F.leaky_relu(join(torch.cat([F.leaky_relu(up(y), 0.2), maps.pop()], 1)), 0.2)
+        return self.leave(y)[:, :, :height, :width]
+
+
+class Block(Network):
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class Shuffled(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        filled = self.unshuffle(mirrored(x, -height % self.r, -width % self.r))
+        return self.shuffle(self.network(filled))[:, :, :height, :width]
+
+
+class EncoderDecoder(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        near = self.enter(mirrored(x, -height % 4, -width % 4))
+        y = self.leave(self.merge(torch.cat([self.decode(self.encode(near)), near], 1)))
+        return y[:, :, :height, :width]

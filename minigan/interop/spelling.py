@@ -16,6 +16,8 @@ def loader(twin: Any, path: str, call: str) -> str:
 
     used = {type(below).__name__ for below in twin.modules()}
     own = [kind for name, kind in vars(networks).items() if name in used and kind.__module__ == networks.__name__]
+    if "mirrored" in "".join(inspect.getsource(kind) for kind in own):
+        own.insert(0, networks.mirrored)
     classes = "".join(f"\n\n{inspect.getsource(kind)}" for kind in ([networks.Network, *own] if own else []))
     imports = "from torch import Tensor, nn\nfrom torch.nn import *\n"
     if own:

@@ -216,6 +216,32 @@ const Kernels = (() => {
     return tensor([n, c, h * r, w * r], transpose({axes: [0, 1, 4, 2, 5, 3]}, split).data);
   }
 
+  function pixelUnshuffle({factor: r}, x) {
+    const [n, c, height, width] = x.shape, h = height / r, w = width / r;
+    const split = tensor([n, c, h, r, w, r], x.data);
+    return tensor([n, c * r * r, h, w], transpose({axes: [0, 1, 3, 5, 2, 4]}, split).data);
+  }
+
+  function bilinear(s, x) {
+    const [n, c, h, w] = x.shape, oh = h * s.scale[0], ow = w * s.scale[1], out = tensor([n, c, oh, ow]);
+    const sides = (length, count) => Array.from({length: count}, (_, i) => {
+      const at = Math.max((i + 0.5) * length / count - 0.5, 0), below = Math.min(Math.floor(at), length - 1);
+      return [below, Math.min(below + 1, length - 1), at - below];
+    });
+    const rows = sides(h, oh), columns = sides(w, ow);
+    for (let plane = 0; plane < n * c; plane++) rows.forEach(([top, bottom, down], i) => columns.forEach(([left, right, across], j) => {
+      const at = (row, column) => x.data[(plane * h + row) * w + column];
+      const mix = row => at(row, left) * (1 - across) + at(row, right) * across;
+      out.data[(plane * oh + i) * ow + j] = mix(top) * (1 - down) + mix(bottom) * down;
+    }));
+    return out;
+  }
+
+  function choose(s, z) { // how many of the thresholds the first number of each z is above
+    const [n, dim] = z.shape;
+    return Array.from({length: n}, (_, i) => s.thresholds.filter(least => z.data[i * dim] > least).length);
+  }
+
   function groupNorm(s, x, gain, bias) {
     const [n, c] = x.shape, pixels = size(x.shape.slice(2)), run = c / s.groups * pixels, out = tensor(x.shape);
     for (let group = 0; group < n * s.groups; group++) {
@@ -257,7 +283,8 @@ const Kernels = (() => {
     Sum: total, Mean: mean, Max: largest, Softmax: softmax, LogSoftmax: (s, x) => softmax(s, x, true),
     Broadcast: (s, x) => picked(x, s.shape, 0, repeated(x.shape, s.shape)),
     Reshape: reshape, Transpose: transpose, Concat: concat, Take: take, Slice: slice, Pad: pad,
-    Upsample: upsample, SumPool: sumPool, PixelShuffle: pixelShuffle, GroupNorm: groupNorm,
+    Upsample: upsample, SumPool: sumPool, PixelShuffle: pixelShuffle, PixelUnshuffle: pixelUnshuffle, Bilinear: bilinear,
+    GroupNorm: groupNorm, Choose: choose,
     Embedding: (s, table, labels) => take({axis: 0, index: labels}, table),
   };
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ... import nn, ops
+from ... import nn
 from ...tensor import Tensor
 from .paired import Networks, PairedModel, PatchGAN, Residual, calm_, he_, whole
 from .pix2pix import mirrored
@@ -22,11 +22,12 @@ class Shuffled(nn.Module):
 
     def __init__(self, network: nn.Module, r: int) -> None:
         self.network, self.r = network, r
+        self.unshuffle, self.shuffle = nn.PixelUnshuffle(r), nn.PixelShuffle(r)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        filled = ops.pixel_unshuffle(mirrored(x, -height % self.r, -width % self.r), self.r)
-        y = ops.pixel_shuffle(self.network(filled), self.r)
+        filled = self.unshuffle(mirrored(x, -height % self.r, -width % self.r))
+        y = self.shuffle(self.network(filled))
         return y if y.shape[2:] == (height, width) else y[:, :, :height, :width]
 
 

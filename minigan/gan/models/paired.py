@@ -77,6 +77,7 @@ class Residual(nn.Module):
 
     def __init__(self, body: nn.Module, channels: int, scale: int = 1) -> None:
         self.body, self.channels, self.scale = body, channels, scale
+        self.enlarge = nn.Upsample(scale, mode="bilinear")
 
     def forward(self, x: Tensor) -> Tensor:
         change, start = self.body(x), x
@@ -85,8 +86,7 @@ class Residual(nn.Module):
         elif x.shape[1] not in (1, self.channels):
             raise InputError(f"Residual: a source of {x.shape[1]} channels, for a picture of {self.channels}")
         if self.scale > 1:
-            larger = [side * self.scale for side in x.shape[2:]]
-            start = ops.resize(start, larger, mode="bilinear")
+            start = self.enlarge(start)
         return start + change
 
     def extra_repr(self) -> str:

@@ -44,7 +44,7 @@ class SelfConditionedGenerator(nn.Module):
         self.network = network
         self.embedding = nn.Embedding(len(counts), dim, rng=rng)
         shares = [so_far / sum(counts) for so_far in accumulate(counts)]
-        self.thresholds = np.array([NormalDist().inv_cdf(share) for share in shares[:-1] if 0 < share < 1])
+        self.choose = Choose([NormalDist().inv_cdf(share) for share in shares[:-1] if 0 < share < 1])
 
     def forward(self, z: Tensor, clusters: Array | None = None) -> Tensor:
         return self.network(self.mapping(z, clusters))
@@ -52,13 +52,18 @@ class SelfConditionedGenerator(nn.Module):
     def mapping(self, z: Tensor, clusters: Array | None = None) -> Tensor:
         """z (N, z_dim) -> (N, z_dim - 1 + dim): the cluster's vector in place of the number that chose it"""
         if clusters is None:
-            clusters = self.choose(z.data)
+            clusters = self.choose(z)
         return concat([z[:, 1:], self.embedding(clusters)], axis=1)
 
-    def choose(self, z: Array) -> Array:
-        """The cluster (N,) that each z asks for: as many of them as there are, where z[:, 0] is N(0, 1)."""
-        thresholds = self.backend.asarray(self.thresholds.astype(z.dtype))
-        return (z[:, :1] > thresholds).sum(axis=1)
+
+class Choose(nn.Module):
+    """The cluster (N,) that each z asks for: as many of them as there are, where z[:, 0] is N(0, 1)."""
+
+    def __init__(self, thresholds: Sequence[float]) -> None:
+        self.thresholds = tuple(thresholds)
+
+    def forward(self, z: Tensor) -> Array:
+        return (z.data[:, :1] > z.backend.asarray(np.array(self.thresholds, z.dtype))).sum(axis=1)
 
 
 class SelfConditionedDiscriminator(nn.Module):

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..export import Subject
-from ..export.program import Program, trace
+from ..export import Program, Subject, trace
 from .server import PAGE, describe
 
 
