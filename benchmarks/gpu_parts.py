@@ -27,8 +27,8 @@ from benchmarks.harness import Contenders, interleave, machine, summary, table
 from minigan import backend as backends
 from minigan import gan
 from minigan.backend import ConvGeometry
-from minigan.backend.cuda import graph, launch
-from minigan.backend.cupy_backend import FEW
+from minigan.backend.cupy import graph, launch
+from minigan.backend.cupy.backend import FEW
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = Path(os.environ.get("GPU_SUITE_OUT", "out/gpu"))

@@ -34,7 +34,7 @@ import minigan
 from benchmarks.child import ROOT, changed
 from benchmarks.harness import interleave, machine
 from benchmarks.workloads import WORKLOADS, Workload, images, minigan_step, minigan_trainer
-from minigan.backend.cpu import blas
+from minigan.backend.numpy import blas
 
 BASELINE = Path(__file__).parent / "baseline.json"
 # name: workload, batch, changes to it. Small, since valgrind takes fifty times as long

@@ -22,7 +22,7 @@ import minigan
 from benchmarks.harness import clock, in_stride, machine, save_json, summary
 from minigan import backend as backends
 from minigan.backend import ConvGeometry
-from minigan.backend.cpu import threads
+from minigan.backend.numpy import threads
 
 SAME, WHOLE = ((4, 4), (2, 2), (1, 1)), ((4, 4), (1, 1), (0, 0))  # kernel, stride, padding
 # name: (N, size, C, F, kind), all written as the convolution C -> F that halves the image; a generator's layer runs it

@@ -29,10 +29,10 @@ import minigan
 from benchmarks.harness import interleave, machine, result, save_json
 from minigan import backend as backends
 from minigan.backend import ConvGeometry
-from minigan.backend.cpu import blas, scratch
-from minigan.backend.cpu import threads as pool
-from minigan.backend.cpu.filtering import POINTS, toom_cook
 from minigan.backend.numba.compile import compiled as compile_loops
+from minigan.backend.numpy import blas, scratch
+from minigan.backend.numpy import threads as pool
+from minigan.backend.numpy.filtering import POINTS, toom_cook
 
 SAMPLES, SIZE, CHANNELS, FILTERS = 128, 14, 128, 256
 KERNEL, STRIDE, PADDING = 4, 2, 1

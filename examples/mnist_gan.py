@@ -18,56 +18,18 @@ import sys
 
 import numpy as np
 
-import minigan
 from minigan import data, gan
 from minigan.cli import user_errors
-from minigan.commands.arguments import (
-    LENGTH,
-    METRIC,
-    THREADS,
-    add_metric,
-    add_tf32,
-    best_of,
-    fixed_by,
-    natural,
-    place_for,
-    positive,
-)
-from minigan.commands.memory import tell_memory
-from minigan.commands.options import check, dry_run
-from minigan.commands.recipes import add_recipe, recipe_for
+from minigan.commands.example import begin, kept, options
 from minigan.runs import Latents, Run
 
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), numba, cupy, reference")
-    add_tf32(parser)
-    parser.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
-    parser.add_argument("--steps", type=positive, help="stop after so many steps instead")
-    add_recipe(parser)
-    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the MNIST that comes along)")
-    parser.add_argument("--out", metavar="DIR", help="where to write (default: out/mnist-gan, -2, -3, ...)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
-    parser.add_argument("--resume", action="store_true", help="go on with the training in --out, exactly")
-    parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
-    add_metric(parser)
-    parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return user_errors(train, parser.parse_args())
+BASE = "out/mnist-gan"
 
 
 def train(args: argparse.Namespace) -> None:
-    if args.dry_run:
-        dry_run(args, width=8, steps=2, epochs=None)
-    check(args, LENGTH, THREADS, METRIC)
-    recipe = recipe_for(args)
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place = place_for(args)
+    recipe, place = begin(args)
 
-    # Independent streams: drawing more samples to look at, say, never changes the training.
+    # Independent streams: drawing more samples to look at, say, never changes the run.
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     digits = data.mnist("train", root=args.data)
@@ -77,27 +39,14 @@ def train(args: argparse.Namespace) -> None:
     architecture = recipe.architecture(shown)
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     trainer = recipe.trainer(generator, discriminator, rng=noise)
-    tell_memory(trainer, recipe.batch_size, labels=bool(recipe.clusters), quiet=args.quiet)
 
-    with Run(
-        args.out,
-        trainer,
-        loader,
-        architecture,
-        Latents(recipe.z_dim, looks),
-        base="out/mnist-gan",
-        epochs=args.epochs,
-        steps=args.steps,
-        config=fixed_by(args),
-        resume=args.resume,
-        checkpoint_every=args.checkpoint_every,
-        quiet=args.quiet,
-        best=best_of(args, digits, recipe.z_dim, conditional=False, rng=measured),
-    ) as run:
-        for _ in run.steps():
-            pass  # a record of the step's losses and beliefs, for whoever wants to do more with it
+    settings = kept(args, trainer, recipe, digits, measured)
+    with Run(args.out, trainer, loader, architecture, Latents(recipe.z_dim, looks), base=BASE, **settings) as run:
+        for batch in run.batches():  # epoch after epoch, until the last step or Ctrl-C
+            record = trainer.step(batch)  # D learns to tell real from fake, G what would have fooled it: gan/game.py
+            run.note(record)  # metrics, alarms, pictures; between steps, checkpoints
     print(run.summary())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(user_errors(train, options(__doc__, BASE).parse_args()))

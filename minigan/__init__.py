@@ -14,8 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import backend, nn, ops, optim
-from .backend.cpu.scratch import keep_freed_memory
-from .backend.cpu.threads import get_num_threads, set_num_threads
+from .backend.numpy.scratch import keep_freed_memory
+from .backend.numpy.threads import get_num_threads, set_num_threads
 from .errors import InputError
 from .gradcheck import check_grad
 from .study.tracing import trace

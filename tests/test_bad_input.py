@@ -129,7 +129,7 @@ SETTINGS = [
     (["--beta1", "1"], "betas = (1.0, 0.99) must each be at least 0 and below 1"),
     (["--beta1", "-0.1"], "betas = (-0.1, 0.99) must each be at least 0 and below 1"),
     (["--beta1", "nan"], "betas = (nan, 0.99) must each be at least 0 and below 1"),
-    (["--backend", "tpu"], "unknown backend 'tpu': choose one of reference, numpy, cupy"),
+    (["--backend", "tpu"], "unknown backend 'tpu': choose one of reference, numpy, numba, cupy"),
     (["--resume"], "out holds no training to resume"),
     (["--out", "file"], "cannot write to the output folder file", "choose another --out"),
     (["--out", "file/below"], "cannot write to the output folder file/below", "choose another --out"),

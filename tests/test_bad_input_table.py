@@ -361,15 +361,15 @@ CONFIGURATIONS = {
         build(model="gan", width=10**30),
         "model gan: the settings {'width': 1000000000000000000000000000000} do not fit ({other})",
     ),
-    "n_critic 0": (trainer(n_critic=0), "n_critic = 0 and accumulate = 1 must each be at least 1"),
-    "accumulate 0": (trainer(accumulate=0), "n_critic = 1 and accumulate = 0 must each be at least 1"),
+    "n_critic 0": (trainer(n_critic=0), "n_critic = 0 must be a whole number of at least 1"),
+    "accumulate 0": (trainer(accumulate=0), "accumulate = 0 must be a whole number of at least 1"),
     "a negative rate": (trainer(g_lr=-1.0), "Adam: lr = -1.0 must be at least 0, and finite"),
     "betas of 1": (trainer(betas=(0.5, 1.0)), "Adam: betas = (0.5, 1.0) must each be at least 0 and below 1"),
     "labels smoothed away": (
         lambda: gan.NonSaturating(label_smoothing=0.5),
         "label_smoothing 0.5 must be at least 0 and below 0.5",
     ),
-    "a penalty each 0th step": (lambda: gan.R1(every=0), "R1: every = 0 must be at least 1"),
+    "a penalty each 0th step": (lambda: gan.R1(every=0), "R1: every = 0 must be a whole number of at least 1"),
     "a schedule that ends first": (
         lambda: optim.LinearDecay(start=5, end=5),
         "LinearDecay: start 5 must be at least 0 and below end 5",
@@ -397,7 +397,10 @@ TRAIN = ["train", "--steps", "1", "--quiet", "--out", "out"]
 COMMANDS = {
     "an unknown model": ([*TRAIN, "--model", "x"], f"unknown model 'x': choose one of {MODELS}"),
     "a batch of one": ([*TRAIN, "--batch-size", "1"], "--batch-size 1: batch norm needs at least 2 images"),
-    "an unknown backend": ([*TRAIN, "--backend", "tpu"], "unknown backend 'tpu': choose one of reference, numpy, cupy"),
+    "an unknown backend": (
+        [*TRAIN, "--backend", "tpu"],
+        "unknown backend 'tpu': choose one of reference, numpy, numba, cupy",
+    ),
     "data that are not there": (
         [*TRAIN, "--data", "none"],
         "none does not exist, expected a folder of pictures: check the path",

@@ -9,7 +9,7 @@ from playing import trainer_of
 
 from minigan import InputError, gan, nn, optim
 from minigan import backend as backends
-from minigan.backend.cuda.graph import CaptureError, DrawnAhead, equal_states
+from minigan.backend.cupy.graph import CaptureError, DrawnAhead, equal_states
 from minigan.backend.host import from_host
 from minigan.study.diagnosis import watch
 from minigan.tensor import Tensor

@@ -16,8 +16,9 @@ from playing import trainer_of
 
 from minigan import backend as backends
 from minigan import gan, nn, ops
-from minigan.backend import ConvGeometry, Kept, cupy_backend
-from minigan.backend.cuda import blas, launch
+from minigan.backend import ConvGeometry, Kept
+from minigan.backend.cupy import backend as cupy_backend
+from minigan.backend.cupy import blas, launch
 from minigan.errors import InputError
 from minigan.runs.report import write_report
 from minigan.tensor import Tensor, grad

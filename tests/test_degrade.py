@@ -72,7 +72,16 @@ def test_holes_hide_what_was_there(kind):
         mask = left[:, :, 3]
         assert set(np.unique(mask)) == {0, 1} and mask.mean() < 0.6
         np.testing.assert_array_equal(left[:, :, :3][mask == 0], picture[mask == 0])
-        assert (left[:, :, :3][mask == 1] == 0.5).all()
+        assert not (left[:, :, :3][mask == 1] == picture[mask == 1]).any()
+
+
+def test_a_guess_is_of_the_colours_around():
+    picture, known = np.full((20, 31, 3), 0.2, np.float32), np.ones((20, 31), bool)
+    picture[:, 16:], known[4:13, 6:28] = 0.8, False
+    guess = degrade.fill_in(np.where(known[:, :, None], picture, 9), known)
+    np.testing.assert_array_equal(guess[known], picture[known])
+    assert guess.min() >= 0.2 and guess.max() <= 0.8 and guess[8, 7, 0] < 0.35 and guess[8, 26, 0] > 0.65
+    assert (degrade.fill_in(picture, np.zeros_like(known)) == np.float32(0.5)).all()
 
 
 def test_the_centre_hole_is_24_of_64():

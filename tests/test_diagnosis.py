@@ -76,7 +76,7 @@ def test_a_layer_and_a_parameter_are_named():
     trainer = make_trainer()
     trainer.game.generator[0].weight.data[0, 0] = np.nan
     with watch(trainer), pytest.raises(NotFiniteError, match=r"the parameter generator\.0\.weight holds 1 NaN"):
-        trainer.step(Tensor(np.ones((4, 4), np.float32)))
+        trainer.step(np.ones((4, 4), np.float32))
 
 
 def test_a_kernels_own_backward_is_looked_at():
@@ -95,4 +95,4 @@ def test_a_kernels_own_backward_is_looked_at():
 
     trainer = make_trainer(nn.Sequential(nn.Linear(4, 1), Leaping()))
     with watch(trainer), pytest.raises(NotFiniteError, match="the backward of Leap made 0 NaN, 4 infinite of 4"):
-        trainer.step(Tensor(np.ones((4, 4), np.float32)))
+        trainer.step(np.ones((4, 4), np.float32))

@@ -199,14 +199,14 @@ def test_a_loader_thread_that_dies(tmp_path, digits, capsys, monkeypatch, error,
 
 def test_out_of_memory_in_the_middle_of_a_step(tmp_path, digits, capsys):
     run = make_run(tmp_path / "out", digits)
-    learn = run.trainer._learn
+    learn = run.trainer.learn
 
-    def exhausted(norm, *args):
-        if run.trainer.step_count == 7 and norm == "g_grad":  # D has learned already, G has not
+    def exhausted(turn, rounds):
+        if run.trainer.step_count == 7 and turn.name == "g":  # D has learned already, G has not
             raise MemoryError
-        return learn(norm, *args)
+        return learn(turn, rounds)
 
-    run.trainer._learn = exhausted
+    run.trainer.learn = exhausted
     assert user_errors(go, run) == 2
     told = "error: out of memory: use a smaller batch size, width or number of images\n"
     assert capsys.readouterr().err == SAFE.format(6) + told
@@ -218,7 +218,9 @@ def test_more_than_the_machine_has(tmp_path, digits, capsys):
     command = ["train", "--data", str(digits), "--width", width, "--batch-size", "8", "--out", str(tmp_path / "out")]
     assert cli.main([*command, "--quiet"]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("error: model dcgan: the settings {") and told.endswith("need more memory than there is\n")
+    assert told.startswith("error: model self_conditioned: the settings {") and told.endswith(
+        "need more memory than there is\n"
+    )
 
 
 # ---- signals --------------------------------------------------------------------------------------------------------

@@ -77,13 +77,14 @@ def test_in_parts_it_is_the_whole_batch(name):
 
 @games
 def test_what_it_is_played_for_is_averaged(name):
-    trainer = make_trainer(name, ema=0.5)
+    trainer = make_trainer(name, ema=0.2)
     results = trainer.game.results
     expected = {key: trainer.game.networks[key].state_dict() for key in results}
-    for _ in trainer.steps(other_games.batches(3)):
+    for record in trainer.steps(other_games.batches(3)):
         for key in results:
+            kept = trainer.averages[key].decay_at(record.step)
             for part, array in trainer.game.networks[key].state_dict().items():
-                expected[key][part] = 0.5 * expected[key][part] + 0.5 * array
+                expected[key][part] = kept * expected[key][part] + (1 - kept) * array
     for key in results:
         for part, array in trainer.result(key).state_dict().items():
             np.testing.assert_allclose(array, expected[key][part], rtol=1e-5, atol=1e-6)

@@ -54,10 +54,10 @@ def test_equal_images_have_a_finite_gradient(tensor):
     "f, message",
     [
         (lambda x: ops.minibatch_std(x), "minibatch_std: a batch of 6 cannot be divided into groups of 4"),
-        (lambda x: ops.minibatch_std(x, group_size=0), "groups of 0"),
+        (lambda x: ops.minibatch_std(x, group_size=0), "minibatch_std: group_size = 0"),
         (lambda x: ops.minibatch_std(x, group_size=3, num_channels=2), "3 channels .* among num_channels = 2"),
         (lambda x: ops.minibatch_std(x[0]), r"minibatch_std: input \(3, 2, 2\) must be \(N, C, H, W\)"),
-        (lambda x: nn.MinibatchStd(group_size=0), "MinibatchStd: group_size 0"),
+        (lambda x: nn.MinibatchStd(group_size=0), "MinibatchStd: group_size = 0"),
     ],
 )
 def test_bad_input_says_what_is_wrong(f, message, tensor):

@@ -154,8 +154,8 @@ def test_adam_in_float32_keeps_the_digits_of_one_minus_beta():
 
 
 def test_terms_are_those_of_the_matrices():
-    from minigan.backend.cpu.filtering import Plan
     from minigan.backend.geometry import ConvGeometry
+    from minigan.backend.numpy.filtering import Plan
 
     lens = Plan.make(ConvGeometry((14, 14), (4, 4), (2, 2), (1, 1)), 4, np.dtype(np.float64)).rows.x
     which, weight = filtering._terms(lens)

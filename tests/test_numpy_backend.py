@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from minigan import backend as backends
-from minigan.backend import numpy_backend
-from minigan.backend.cpu import blas, elementwise, filtering, scratch, threads
 from minigan.backend.geometry import ConvGeometry
 from minigan.backend.kept import Kept
+from minigan.backend.numpy import backend as numpy_backend
+from minigan.backend.numpy import blas, elementwise, filtering, scratch, threads
 
 reference = backends.get("reference")
 
@@ -551,7 +551,7 @@ def test_a_forked_child_has_its_own_pool():
     code = """
 import os, numpy as np
 from minigan import backend
-from minigan.backend.cpu import threads
+from minigan.backend.numpy import threads
 threads.set_num_threads(2)
 numpy = backend.get("numpy")
 x = np.ones((64, 32, 16, 16), np.float32)

@@ -19,7 +19,7 @@ from pathlib import Path
 import fake_cupy
 import pytest
 
-from minigan.backend.cuda import launch
+from minigan.backend.cupy import launch
 
 # .ci/run installs the wheel and fails where it cannot be imported: in CI nothing here is skipped.
 WHEEL = importlib.machinery.PathFinder.find_spec("cupy", [path for path in sys.path if path != str(fake_cupy.FOLDER)])
@@ -153,7 +153,7 @@ COMPILE = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from cupy.cuda import compiler
-from minigan.backend.cuda import launch
+from minigan.backend.cupy import launch
 compiler._get_arch_for_options_for_nvrtc = lambda arch: (f"-arch=sm_{arch}", "cubin")  # it asks the device
 def compile(job):
     (file, dtype), architecture = job

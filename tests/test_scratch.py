@@ -57,7 +57,7 @@ def test_a_run_asks_for_it(tmp_path):
 import sys
 sys.path.insert(0, sys.argv[1])
 import test_run
-from minigan.backend.cpu import scratch
+from minigan.backend.numpy import scratch
 with test_run.make_run(sys.argv[2]):
     print(scratch._keepers)
 print(scratch._keepers)

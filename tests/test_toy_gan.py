@@ -47,7 +47,7 @@ def test_the_seed_decides_and_nothing_is_overwritten(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--backend", "tpu"], "error: unknown backend 'tpu': choose one of reference, numpy, cupy"),
+        (["--backend", "tpu"], "error: unknown backend 'tpu': choose one of reference, numpy, numba, cupy"),
         (["--batch-size", "3", "--models", "pacgan2"], "error: Packed: a batch of 3 cannot be packed in groups of 2"),
         (["--out", "file"], "error: cannot write to the output folder file"),
     ],

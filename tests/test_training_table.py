@@ -55,7 +55,7 @@ def assert_sound(trainer, records, before, steps):
     for name, array in after.items():
         assert np.isfinite(array).all(), name
     for network in ("generator", "discriminator"):
-        weights = [f"{network}/{name}" for name, p in getattr(trainer, network).named_parameters() if p.ndim > 1]
+        weights = [f"{network}/{name}" for name, p in trainer.game.networks[network].named_parameters() if p.ndim > 1]
         assert weights
         still = [name for name in weights if np.array_equal(after[name], before[name])]
         assert not still, f"never learned: {still}"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minigan import backend as backends
-from minigan.backend.cuda.upload import UNDER_WAY, Uploads
+from minigan.backend.cupy.upload import UNDER_WAY, Uploads
 from minigan.data import Dataset, Loader
 
 WHY_NOT = backends.available()["cupy"]

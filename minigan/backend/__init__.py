@@ -52,7 +52,7 @@ def _make(name: str) -> ArrayBackend:
     if name == "reference":
         return ArrayBackend()
     if name == "numpy":
-        from .numpy_backend import NumpyBackend
+        from .numpy.backend import NumpyBackend
 
         return NumpyBackend()
     if name == "numba":
@@ -60,7 +60,7 @@ def _make(name: str) -> ArrayBackend:
 
         return NumbaBackend()
     if name == "cupy":
-        from .cupy_backend import CupyBackend
+        from .cupy.backend import CupyBackend
 
         return CupyBackend()
     raise InputError(f"unknown backend {name!r}: choose one of {', '.join(NAMES)}")

@@ -11,19 +11,18 @@ import numpy as np
 from numpy.random import Generator
 
 from .. import backend, data, gan, metrics
-from ..checkpoint import Checkpoints, read_generator
+from ..checkpoint import read_generator
 from ..data import Dataset
 from ..errors import InputError
 from ..files import check_suffix
 from ..metrics.extractor import SHIPPED
 from ..nn import Module
 from ..runs.best import Best
+from ..runs.folder import model_of
 from .options import Needs
 
 if TYPE_CHECKING:
     from ..metrics import Extractor
-
-TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a training, the first that is there
 
 
 def natural(text: str) -> int:
@@ -169,23 +168,6 @@ def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--seed", type=natural, default=0, help="of the random latents (default: 0)")
     parser.add_argument("--class", dest="label", type=natural, metavar="N", help="of a conditional model: only class N")
     add_backend(parser)
-
-
-def model_of(source: Path) -> Path:
-    """A model's file, or the one in the folder of a training."""
-    found = model_in(source) if source.is_dir() else source
-    if found is None:
-        raise InputError(f"{source}: there is no such file, and no model in this folder; give the folder of a training")
-    return found
-
-
-def model_in(folder: Path) -> Path | None:
-    """The model of a training's folder, or the newest checkpoint of one under way; None in any other folder."""
-    for name in TAKEN:
-        if (folder / name).is_file():
-            return folder / name
-    paths = [*Checkpoints(folder / "checkpoints").paths(), *Checkpoints(folder).paths()]
-    return paths[-1] if paths else None
 
 
 class LoadedGenerator:

@@ -16,8 +16,8 @@ import numpy as np
 import minigan
 
 from .. import backend
-from ..backend.cpu import blas
-from ..backend.cuda.launch import version
+from ..backend.cupy.launch import version
+from ..backend.numpy import blas
 
 NEEDED = ("pillow", "matplotlib", "tqdm", "safetensors", "threadpoolctl")
 DRIVER = "sudo apt-get install nvidia-driver  (Debian; Ubuntu: sudo ubuntu-drivers install; else nvidia.com/drivers)"

@@ -16,7 +16,7 @@ from ..files import check_suffix, write_atomically
 from ..restoration import TASKS
 from ..restoration.judge import JUDGED, baselines, by_network, cases, drawings, score, table
 from ..restoration.restore import TILE, Restorer, weights
-from .arguments import model_of
+from ..runs.folder import model_of
 from .train_pairs import open_pairs
 
 

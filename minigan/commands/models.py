@@ -12,8 +12,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    width = max(map(len, (*MODELS, *PAIRED)))
     for model in MODELS.values():
         kind = "  (conditional)" if model.conditional else ""
-        print(f"{model.name:15} {model.summary}{kind}\n{'':15} {model.paper}")
+        print(f"{model.name:{width}} {model.summary}{kind}\n{'':{width}} {model.paper}")
     for translator in PAIRED.values():
-        print(f"{translator.name:15} {translator.summary}  (train --task)\n{'':15} {translator.paper}")
+        print(f"{translator.name:{width}} {translator.summary}  (train --task)\n{'':{width}} {translator.paper}")

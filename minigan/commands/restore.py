@@ -16,7 +16,8 @@ from ..errors import InputError
 from ..restoration import TASKS
 from ..restoration.picture import FORMATS, Photo, read_photo, write_photo
 from ..restoration.restore import TILE, Restorer, weights
-from .arguments import THREADS, add_backend, add_tf32, model_of, place_for, positive
+from ..runs.folder import model_of
+from .arguments import THREADS, add_backend, add_tf32, place_for, positive
 from .options import Needs, check
 
 OPTIONS = (

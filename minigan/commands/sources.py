@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import data, gan
 from ..errors import InputError
-from .arguments import LoadedGenerator, model_in
+from ..runs.folder import model_in
+from .arguments import LoadedGenerator
 
 
 @dataclass(frozen=True)

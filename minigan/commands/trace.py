@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
 
 def trace_step(trainer: Trainer[gan.TwoPlayer], step: str, *batch: Array) -> Trace:
     """The D update (on fakes made before) or the G update (with the making of its fakes) of a trainer, traced."""
-    trainer.step(*batch)  # the first one wakes the threads and fills the caches
+    trainer.step(batch)  # the first one wakes the threads and fills the caches
     game = trainer.game
     turn = next(turn for turn in game.turns if turn.name == step)
     rounds = [] if turn.records_play else trainer.play(*batch, recorded=False)

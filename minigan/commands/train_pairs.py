@@ -19,7 +19,8 @@ from ..nn import Module
 from ..optim import LinearDecay
 from ..restoration import TASKS, Task
 from ..runs import Pairs, Run
-from .arguments import LENGTH, THREADS, fixed_by, model_of, objective, place_for
+from ..runs.folder import model_of
+from .arguments import LENGTH, THREADS, fixed_by, objective, place_for
 from .options import Needs, check, set_defaults
 
 PAIRS = (

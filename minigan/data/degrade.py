@@ -143,7 +143,7 @@ def draw_streak(
 
 @dataclass(frozen=True)
 class Holes:
-    """Parts cut out. The result has one more channel, the mask: 1 where the picture is missing, and grey lies there.
+    """Parts cut out. The result has one more channel, the mask: 1 where the picture is missing, and a guess lies there.
 
     ``kinds`` are any of "centre" (a square of 3/8 of each side), "blocks" (one to four rectangles anywhere) and
     "scratches" (crooked lines); one of them is drawn for each picture.
@@ -162,9 +162,30 @@ class Holes:
 
 
 def cut_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The picture (H, W, C) with grey where the mask (H, W) is 1, and the mask as its last channel."""
-    mask = mask.astype(np.float32)[:, :, None]
-    return np.concatenate([picture * (1 - mask) + 0.5 * mask, mask], axis=2)
+    """The picture (H, W, C) with a guess where the mask (H, W) is 1, see ``fill_in``; the mask as its last channel."""
+    missing = mask > 0
+    return np.concatenate([fill_in(picture, ~missing), missing[:, :, None].astype(np.float32)], axis=2)
+
+
+def fill_in(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The picture (H, W, C) where it is ``known`` (H, W), elsewhere a smooth guess: the nearest known colours, found by
+    making the picture smaller until there is no hole, and larger again (the "pull-push" of Gortler et al. 1996)."""
+    height, width = known.shape
+    if known.all():
+        return picture
+    if max(height, width) == 1:
+        return np.full_like(picture, 0.5)  # nothing is known at all
+    even = [(0, height % 2), (0, width % 2)]
+    weight = np.pad(known.astype(np.float32), even)
+    sums = np.pad(np.where(known[:, :, None], picture, 0), [*even, (0, 0)])
+    fewer = tuple(side // 2 for side in weight.shape)
+    weight = weight.reshape(fewer[0], 2, fewer[1], 2).sum((1, 3))
+    sums = sums.reshape(fewer[0], 2, fewer[1], 2, -1).sum((1, 3))
+    coarse = fill_in(sums / np.maximum(weight, 1)[:, :, None], weight > 0)
+    guess = np.pad(coarse.repeat(2, 0).repeat(2, 1), [(1, 1), (1, 1), (0, 0)], mode="edge")
+    guess = (guess[:-2] + 2 * guess[1:-1] + guess[2:]) / 4  # so that no squares show
+    guess = (guess[:, :-2] + 2 * guess[:, 1:-1] + guess[:, 2:]) / 4
+    return np.where(known[:, :, None], picture, guess[:height, :width]).astype(np.float32)
 
 
 def centre_hole(height: int, width: int, rng: np.random.Generator) -> np.ndarray:

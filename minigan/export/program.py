@@ -82,7 +82,8 @@ def _trace(network: Module, run: dict[str, np.ndarray]) -> Program:
 
 def _needed(program: Program) -> Program:
     """Without the steps and constants that nothing needs."""
-    needed, nodes = {program.output}, []
+    needed = {program.output}
+    nodes: list[Any] = []
     for node in reversed(program.nodes):
         if node.output in needed:
             nodes.insert(0, node)

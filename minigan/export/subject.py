@@ -59,7 +59,7 @@ class Latent(Subject):
     axes: ClassVar[tuple[str, ...]] = ("z", "N", "z_dim")
 
     def inputs(self, count: int, rng: np.random.Generator, more: int = 0) -> dict[str, np.ndarray]:
-        found = {"z": rng.standard_normal((count, self.z_dim)).astype(np.float32)}
+        found: dict[str, np.ndarray] = {"z": rng.standard_normal((count, self.z_dim)).astype(np.float32)}
         if self.classes:
             found["labels"] = (np.arange(count) + 1) % self.classes
         return found

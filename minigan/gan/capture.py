@@ -1,9 +1,9 @@
 """Replaying training steps: on a GPU, a step's thousands of launches become one, and Python is out of the way.
 
-The first step of each kind is worked off as it is written, the second one is captured (see cuda/graph.py), and all that
-follow are replays of that. They give the same numbers, bit for bit, as long as a step of the kind does nothing else
-than before: the random numbers and rates that the host brings pass through ``backend.host``, and everything else that
-may change is what a step is known by here.
+The first step of each kind is worked off as it is written, the second one is captured (see backend/cupy/graph.py), and
+all that follow are replays of that. They give the same numbers, bit for bit, as long as a step of the kind does nothing
+else than before: the random numbers and rates that the host brings pass through ``backend.host``, and everything else
+that may change is what a step is known by here.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from ..backend import Array
 from ..errors import InputError
 from ..nn import Module, together
 from ..ops.drawn import drawn
+from ..sizes import size
 from ..tensor import Tensor, no_grad
 from .augment import Augmentation
 from .objectives import NonSaturating, Objective
@@ -49,15 +50,13 @@ class TwoPlayer(Game):
         n_critic: int = 1,
         clip_weights: float | None = None,
     ) -> None:
-        if n_critic < 1 or z_dim < 1:
-            raise InputError(f"n_critic = {n_critic} and z_dim = {z_dim} must each be at least 1")
         if clip_weights is not None and not 0 < clip_weights < math.inf:
             raise InputError(f"clip_weights = {clip_weights} must be above 0, and finite")
         self.generator, self.discriminator = generator, discriminator
         self.networks = {"generator": generator, "discriminator": discriminator}
-        self.z_dim, self.rng, self.objective = z_dim, rng, objective or NonSaturating()
+        self.z_dim, self.n_critic = size("z_dim", z_dim), size("n_critic", n_critic)
+        self.rng, self.objective, self.clip_weights = rng, objective or NonSaturating(), clip_weights
         self.penalties, self.augment = tuple(penalties), tuple(augment)
-        self.n_critic, self.clip_weights = n_critic, clip_weights
         for penalty in self.penalties:
             penalty.check(discriminator)
 

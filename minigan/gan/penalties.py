@@ -19,6 +19,7 @@ from ..nn import ConditionalBatchNorm2d, Module
 from ..nn.layers import BatchNorm
 from ..ops import sqrt
 from ..ops.drawn import drawn
+from ..sizes import size
 from ..tensor import Tensor, enable_grad, grad
 
 Critic = Callable[[Tensor], Tensor]  # images (N, ...) to logits; the first column is the one that counts
@@ -37,10 +38,7 @@ class Penalty:
     at: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise InputError(f"{type(self).__name__}: every = {self.every} must be at least 1")
-        if self.every != int(self.every):
-            raise InputError(f"{type(self).__name__}: every = {self.every} must be a whole number of steps")
+        size(f"{type(self).__name__}: every", self.every)
         for name in ("weight", "gamma"):
             value = getattr(self, name, 0)
             if not 0 <= value < math.inf:

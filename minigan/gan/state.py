@@ -57,6 +57,8 @@ class Resumable(Generic[GameT]):
         streams = self.streams()
         if streams.keys() != facts["streams"].keys():
             raise InputError(f"the state has random streams {sorted(facts['streams'])}, this trainer {sorted(streams)}")
+        if lacking := {f"{name}_grad" for name in self.optimizers} - facts["last"].keys():
+            raise InputError(f"the state lacks the measurements {', '.join(sorted(lacking))}: it is another game's")
         for name, rng in streams.items():
             rng.bit_generator.state = facts["streams"][name]
         self.step_count, self.last = int(facts["step"]), {name: float(value) for name, value in facts["last"].items()}

@@ -14,6 +14,7 @@ from ..backend import Array, is_array
 from ..errors import InputError
 from ..nn import Module
 from ..optim import Adam, Optimizer, clip_grad_norm
+from ..sizes import size
 from ..tensor import Tensor, enable_grad, grad, no_grad
 from .capture import Capture, Report
 from .ema import EMA
@@ -58,12 +59,10 @@ class Trainer(Resumable[GameT]):
             raise InputError(
                 f"Trainer: a {type(game).__name__} is no game: give one, TwoPlayer(generator, discriminator, ...)"
             )
-        if accumulate < 1:
-            raise InputError(f"accumulate = {accumulate} must be at least 1")
         if clip_grad_norm is not None and not 0 < clip_grad_norm < math.inf:
             raise InputError(f"clip_grad_norm = {clip_grad_norm} must be above 0, and finite")
         self.game, self.optimizers = game, optimizers_for(game.turns, optimizers or {})
-        self.clip_grad_norm, self.accumulate, self.schedule = clip_grad_norm, accumulate, schedule
+        self.clip_grad_norm, self.accumulate, self.schedule = clip_grad_norm, size("accumulate", accumulate), schedule
         self.base_lrs = {name: optimizer.lr for name, optimizer in self.optimizers.items()}
         self.averages = (
             {} if ema is None else {name: self.average_of(game.networks[name], ema) for name in game.results}
@@ -73,30 +72,25 @@ class Trainer(Resumable[GameT]):
         self.last = {f"{name}_{what}": math.nan for what in ("loss", "grad") for name in self.optimizers}
 
     def steps(self, batches: Iterable[Any]) -> Iterator[Record]:
-        """One step on each batch, as they are asked for: real images (N, C, H, W) in [-1, 1], or whatever the game
-        wants, such as (images, labels)."""
-        for batch in batches:
-            parts = batch if isinstance(batch, tuple) else (batch,)
-            if not all(is_array(part) or isinstance(part, np.ndarray) for part in parts):
-                kinds = ", ".join(type(part).__name__ for part in parts)
-                raise InputError(
-                    f"a batch must be an array, or a tuple of arrays such as (images, labels), not {kinds}"
-                )
-            start = time.perf_counter()
-            values = self.step(*parts)
-            seconds = time.perf_counter() - start
-            yield Record(self.step_count, values, seconds, len(parts[0]) / seconds)
+        """One step on each batch, as they are asked for."""
+        return map(self.step, batches)
 
-    def step(self, *batch: Array) -> dict[str, float]:
-        """One step on a batch; the values of its Record."""
+    def step(self, batch: Any) -> Record:
+        """One step on a batch: real images (N, C, H, W) in [-1, 1], or whatever the game wants, as (images, labels)."""
+        parts = batch if isinstance(batch, tuple) else (batch,)
+        if not all(is_array(part) or isinstance(part, np.ndarray) for part in parts):
+            kinds = ", ".join(type(part).__name__ for part in parts)
+            raise InputError(f"a batch must be an array, or a tuple of arrays such as (images, labels), not {kinds}")
+        start = time.perf_counter()
         self.step_count += 1
         self.game.step = self.step_count
         if self.schedule is not None:
             factor = self.schedule(self.step_count)
             for name, optimizer in self.optimizers.items():
                 optimizer.lr = self.base_lrs[name] * factor
-        self.last = self.last | means(self.capture.run(self.take_turns, *batch))
-        return dict(self.last)
+        self.last = self.last | means(self.capture.run(self.take_turns, *parts))
+        seconds = time.perf_counter() - start
+        return Record(self.step_count, dict(self.last), seconds, len(parts[0]) / seconds)
 
     def take_turns(self, *batch: Array) -> Report:
         """The step itself. What it has to report stays where it was computed: nobody waits for it in between."""
@@ -125,11 +119,11 @@ class Trainer(Resumable[GameT]):
             if not network.training:  # a layer that was put into evaluation mode by itself stays in it
                 network.train()
         count = len(batch[0])
-        size, rest = divmod(count, self.accumulate)
-        if rest or not size:
+        length, rest = divmod(count, self.accumulate)
+        if rest or not length:
             raise InputError(f"a batch of {count} images cannot be worked on in {self.accumulate} equal parts")
         with enable_grad() if recorded else no_grad():
-            return [self.game.play(*part(batch, start, size)) for start in range(0, count, size)]
+            return [self.game.play(*part(batch, start, length)) for start in range(0, count, length)]
 
     def learn(self, turn: Turn, rounds: Sequence[Any]) -> Report:
         """Update a player by the gradient of its mean loss over the rounds; the terms of the loss, round by round."""
@@ -193,9 +187,9 @@ def optimizers_for(turns: Sequence[Turn], given: Mapping[str, Optimizer]) -> dic
     return optimizers
 
 
-def part(batch: Sequence[Array], start: int, size: int) -> tuple[Any, ...]:
+def part(batch: Sequence[Array], start: int, length: int) -> tuple[Any, ...]:
     """So many of a batch, as a game wants them: floating-point arrays as Tensors, labels as they are."""
-    taken = [array if size == len(array) else array[start : start + size] for array in batch]
+    taken = [array if length == len(array) else array[start : start + length] for array in batch]
     return tuple(Tensor(array) if array.dtype.kind == "f" else array for array in taken)
 
 

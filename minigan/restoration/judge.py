@@ -18,8 +18,8 @@ JUDGED: dict[str, dict[str, Degradation]] = {  # what the tasks are judged at
     "denoise": {f"sigma {sigma}": GaussianNoise(sigma, sigma) for sigma in (25, 15, 50)},
     # Beyond the angles and the densities that are trained on: see tasks.py.
     "derain": {
-        "little rain, steep": Rain((55, 65), (0.8, 0.8), (16, 24), (0.6, 0.8), (0.88, 0.88)),
-        "much rain, steep": Rain((55, 65), (14, 14), (16, 24), (0.6, 0.8), (0.17, 0.17)),
+        "little rain": Rain((18, 22), (0.8, 0.8), (16, 24), (0.6, 0.8), (0.88, 0.88)),
+        "much rain": Rain((18, 22), (14, 14), (16, 24), (0.6, 0.8), (0.17, 0.17)),
     },
     "enlarge": {"4 times": Downscale(4, ("bicubic",))},
     "inpaint": {"hole 24x24 in 64x64": Holes(("centre",))},
@@ -166,7 +166,7 @@ def baselines(task: str, found: list[Case]) -> dict[str, Method]:
         assert case.where is not None
         return cv2.inpaint(np.ascontiguousarray(case.given), case.where.astype(np.uint8), 3, cv2.INPAINT_TELEA)
 
-    return {"Telea, radius 3": telea}
+    return {"Telea, radius 3": telea, "the guess it starts from": lambda case: case.given}
 
 
 def enlarged_by(kernel: str) -> Method:

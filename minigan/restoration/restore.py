@@ -12,7 +12,7 @@ import numpy as np
 from .. import gan
 from ..backend import ArrayBackend
 from ..checkpoint import read_generator
-from ..data.degrade import cut_out, luminance, resample
+from ..data.degrade import fill_in, luminance, resample
 from ..data.paired import as_input
 from ..errors import InputError
 from ..gan.models import PairedModel
@@ -78,6 +78,8 @@ class Restorer:
         """uint8 (H, W, 3) -> uint8 (scale H, scale W, 3)"""
         height, width = pixels.shape[:2]
         times = self.task.scale
+        if mask is not None:  # guessed from the whole picture, so that its parts fit together
+            pixels = to_bytes(fill_in(pixels / np.float32(255), ~mask))
         result = np.empty((height * times, width * times, 3), np.uint8)
         for inner, outer in tell(list(tiles(height, width, self.tile, self.model.reach, self.model.step))):
             if mask is not None and not mask[inner].any():  # nothing is missing here
@@ -101,7 +103,7 @@ class Restorer:
         if self.task.source_channels == 4:
             if mask is None:
                 raise InputError(f"{self.task.name}: it must be said what is missing: --mask MASK.png")
-            return as_input(cut_out(picture, mask), 3)
+            return as_input(np.concatenate([picture, mask[:, :, None].astype(np.float32)], axis=2), 3)
         if self.task.scale > 1 and not self.model.scales:
             height, width = picture.shape[:2]
             picture = resample(picture, (height * self.task.scale, width * self.task.scale))

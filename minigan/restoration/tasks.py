@@ -52,7 +52,8 @@ TASKS: dict[str, Task] = {
             summary="noise taken out, of whatever strength it is",
             degrade=OneOf(GaussianNoise(0, 50), GaussianNoise(0, 50), GaussianNoise(0, 50), ShotNoise(30, 1000)),
         ),
-        Task(name="derain", summary="rain taken out", degrade=Rain()),
+        # Nearly every way that rain can fall; by the ways left out it is judged, see judge.py.
+        Task(name="derain", summary="rain taken out", degrade=OneOf(Rain((-80, 15)), Rain((25, 80)))),
         Task(name="enlarge", summary="four times as large", degrade=Downscale(4), scale=4, model="srgan", crop=64),
         Task(
             name="inpaint",

@@ -14,7 +14,10 @@ import warnings
 import weakref
 from pathlib import Path
 
+from ..checkpoint import Checkpoints
 from ..errors import InputError
+
+TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a training, the first that is there
 
 BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what an operating system says of a held lock
 
@@ -167,3 +170,20 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def model_of(source: Path) -> Path:
+    """A model's file, or the one in the folder of a training."""
+    found = model_in(source) if source.is_dir() else source
+    if found is None:
+        raise InputError(f"{source}: there is no such file, and no model in this folder; give the folder of a training")
+    return found
+
+
+def model_in(folder: Path) -> Path | None:
+    """The model of a training's folder, or the newest checkpoint of one under way; None in any other folder."""
+    for name in TAKEN:
+        if (folder / name).is_file():
+            return folder / name
+    paths = [*Checkpoints(folder / "checkpoints").paths(), *Checkpoints(folder).paths()]
+    return paths[-1] if paths else None

@@ -6,12 +6,9 @@ import base64
 import html
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .report import charts
-
-if TYPE_CHECKING:
-    from .run import Run
 
 SECONDS = 1.0  # between two drawings
 STYLE = """
@@ -38,7 +35,7 @@ def in_notebook() -> bool:
 class Live:
     """What a ``Run`` tells its progress bar, shown as HTML. Takes the place of tqdm's bar, whose methods these are."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Any) -> None:
         from IPython.display import HTML, display
 
         self.run, self.word, self.postfix, self.lines = run, "", "", ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import checkpoint, viz
-from ..backend.cpu.scratch import keep_freed_memory
+from ..backend.numpy.scratch import keep_freed_memory
 from ..data import Loader
 from ..errors import DivergenceError, InputError
 from ..files import numbered, remove_temporaries
@@ -88,6 +88,7 @@ class Run:
         self.checkpoint_every, self.best = checkpoint_every, best
         self.looks = looks
         self.stopped = ""  # the signal that ended it early
+        self.bar: Any = None  # of progress, while batches are handed out
         config = {**(config or {}), "data": describe_data(loader), **({"metric": str(best)} if best else {})}
         self.claim = claim_folder(out, base, resume=resume, inputs=loader.dataset.root)
         try:
@@ -119,29 +120,34 @@ class Run:
     # ---- the loop --------------------------------------------------------------------------------
 
     def steps(self) -> Iterator[Record]:
-        """The trainer's records, epoch after epoch, each logged before it is handed on."""
+        """The trainer's records, epoch after epoch, each noted before it is handed on."""
+        for batch in self.batches():
+            record = self.trainer.step(batch)
+            self.note(record)
+            yield record
+
+    def batches(self) -> Iterator[Any]:
+        """The batches to learn from, epoch after epoch, for whoever writes the loop out:
+
+            for batch in run.batches():
+                record = trainer.step(batch)
+                run.note(record)
+
+        They end with the run, or after the step in which it is told to stop; pictures and checkpoints are due between.
+        """
         trainer, loader = self.trainer, self.loader
         if trainer.step_count == 0:
             self.sample(0)
             self.add_frame(0)
             self.keeper.save()
-        with self.bar() as bar:
+        with self.progress() as self.bar:
             while trainer.step_count < self.total and not self.stopped:
-                bar.set_description(f"epoch {loader.epoch + 1}")
-                for record in trainer.steps(loader):
-                    alarms = self.journal.write(record, self.measure(record.step))
-                    for alarm in alarms:
-                        tell(bar.write, f"alarm at {alarm}")
-                    if alarms and alarms[0].kind == "not_finite":
-                        self.keeper.back_to_before(alarms[0])
-                    bar.set_postfix_str(describe(record, self.journal.health.active, self.best), refresh=False)
-                    bar.update()
-                    if record.step % frame_interval(record.step) == 0 or record.step == self.total:
-                        self.add_frame(record.step)
-                    yield record
-                    if record.step == self.total or self.stopped:
+                self.bar.set_description(f"epoch {loader.epoch + 1}")
+                for batch in loader:
+                    yield batch
+                    if trainer.step_count == self.total or self.stopped:
                         break
-                    if self.checkpoint_every and record.step % self.checkpoint_every == 0:
+                    if self.checkpoint_every and trainer.step_count % self.checkpoint_every == 0:
                         self.keeper.save()
                     else:
                         self.keeper.hold_now_and_then()
@@ -150,7 +156,19 @@ class Run:
                     self.sample(math.ceil(trainer.step_count / len(loader)))
                 self.keeper.save()
 
-    def bar(self) -> Any:
+    def note(self, record: Record) -> None:
+        """Write the record down, show it, draw what is due; raises DivergenceError when it is not finite."""
+        alarms = self.journal.write(record, self.measure(record.step))
+        for alarm in alarms:
+            tell(self.bar.write, f"alarm at {alarm}")
+        if alarms and alarms[0].kind == "not_finite":
+            self.keeper.back_to_before(alarms[0])
+        self.bar.set_postfix_str(describe(record, self.journal.health.active, self.best), refresh=False)
+        self.bar.update()
+        if record.step % frame_interval(record.step) == 0 or record.step == self.total:
+            self.add_frame(record.step)
+
+    def progress(self) -> Any:
         """What shows how far it is: in a terminal a line, in a notebook curves and pictures too."""
         from tqdm import tqdm
 

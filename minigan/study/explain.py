@@ -20,9 +20,9 @@ import numpy as np
 from .. import backend as backends
 from .. import ops
 from ..backend import ArrayBackend
-from ..backend.cupy_backend import CupyBackend
+from ..backend.cupy.backend import CupyBackend
 from ..backend.numba.backend import LOOPS, NumbaBackend
-from ..backend.numpy_backend import NumpyBackend
+from ..backend.numpy.backend import NumpyBackend
 from ..errors import InputError
 from ..gradcheck import BOUNDS, STEP, worst_mismatches
 from ..tensor import Op, Tensor, grad

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cpu.elementwise import sigmoid, softplus
+from ..numpy.elementwise import sigmoid, softplus
 from .compile import compiled
 
 __all__ = ["CHUNK", "gate_loop", "leaky_relu", "leaky_relu_gate", "leaky_relu_loop", "sigmoid", "softplus"]
@@ -26,10 +26,10 @@ def leaky_relu_loop(x, slope, out):
 
 @compiled
 def gate_loop(g, x, slope, out):
-    """out = g where x > 0, else slope g; with slope 0 that is 0, of an infinite g as well"""
+    """out = g where x > 0, else slope g; with slope 0 that is 0, of an infinite g as well, and g where x is NaN"""
     for i in range(x.size):
         below = slope * g[i] if slope != 0 else slope
-        out[i] = below if x[i] <= 0 else g[i]
+        out[i] = g[i] if x[i] > 0 or (slope == 0 and x[i] != x[i]) else below
 
 
 # ---- who calls them ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import InputError
 from ..base import Array
 from ..geometry import ConvGeometry
-from ..numpy_backend import NumpyBackend, has_kernels
+from ..numpy.backend import NumpyBackend, has_kernels
 from . import activation, filtering, im2col, norm, optim, resample
 from .compile import WHY_NOT
 

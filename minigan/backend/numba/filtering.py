@@ -1,4 +1,4 @@
-"""The transforms of minimal filtering, as the sums that they are (cpu/filtering.py tells where they come from).
+"""The transforms of minimal filtering, as the sums that they are (numpy/filtering.py tells where they come from).
 
     points[p, q, n, s, t, c] = sum_{h,w} B[s, p, h] B'[t, q, w] image[n, h, w, c]       to the points
     image[n, h, w, c] = sum_{s,p,t,q} B[s, p, h] B'[t, q, w] points[p, q, n, s, t, c]   and back: the adjoint
@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..cpu import scratch, threads
-from ..cpu.filtering import Lens, Transforms, even_step
+from ..numpy import scratch, threads
+from ..numpy.filtering import Lens, Transforms, even_step
 from .compile import compiled
 
 TILE_BYTES = 600_000  # of the intermediate, or of the image

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cpu import im2col, scratch
-from ..cpu.im2col import Window
+from ..numpy import im2col, scratch
+from ..numpy.im2col import Window
 from .compile import compiled
 
 THIN = 4  # channels; a run of fewer numbers is copied faster by NumPy

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cpu import threads
+from ..numpy import threads
 from .compile import compiled
 
 TILE = 1 << 17  # elements

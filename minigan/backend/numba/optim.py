@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..cpu.optim import over_chunks
+from ..numpy.optim import over_chunks
 from .compile import compiled
 
 Groups = Sequence[Sequence[np.ndarray]]  # for each parameter p, g and its state, flat

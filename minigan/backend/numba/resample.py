@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..cpu import threads
 from ..geometry import ConvGeometry
+from ..numpy import threads
 from .compile import compiled
 
 

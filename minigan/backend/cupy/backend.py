@@ -1,4 +1,4 @@
-"""The CuPy backend: compiles the CUDA kernels of minigan/backend/cuda and launches them.
+"""The CuPy backend: compiles the CUDA kernels of minigan/backend/cupy and launches them.
 
 CuPy is the array module for what needs no kernel of ours (a + b, concatenate, indexing) and holds the memory; matrix
 products go through it to cuBLAS. Pictures come as (N, C, H, W); the kernels see their contiguous (N, H, W, C) views.
@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from .base import Array, ArrayBackend
-from .cuda import indexing, optim
-from .cuda.blas import Blas
-from .cuda.device import Device
-from .cuda.graph import CaptureError, Graphs
-from .cuda.launch import C_NAMES, THREADS, ceil_div
-from .cuda.upload import Uploads
-from .geometry import ConvGeometry
-from .kept import Kept
+from ...errors import InputError
+from ..base import Array, ArrayBackend
+from ..geometry import ConvGeometry
+from ..kept import Kept
+from . import indexing, optim
+from .blas import Blas
+from .device import Device
+from .graph import CaptureError, Graphs
+from .launch import C_NAMES, THREADS, ceil_div
+from .upload import Uploads
 
 TILE, NARROW, SLICE = 64, 16, 16  # BM, the two BN and BK of conv.cu
 TENSOR_TILE, TENSOR_WIDE = 128, 128  # BM and the wide BN of tensor.cu

@@ -1,4 +1,4 @@
-"""The fast CPU backend: picks an algorithm for each geometry and hands over to minigan.backend.cpu.
+"""The fast CPU backend: picks an algorithm for each geometry and hands over to minigan.backend.numpy.
 
 Convolutions arrive as (N, C, H, W) and are worked on as their contiguous (N, H, W, C) views.
 """
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .base import Array, ArrayBackend
-from .cpu import elementwise, filtering, im2col, norm, optim, threads
-from .geometry import ConvGeometry
-from .kept import Kept
+from ..base import Array, ArrayBackend
+from ..geometry import ConvGeometry
+from ..kept import Kept
+from . import elementwise, filtering, im2col, norm, optim, threads
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
 UFUNCS: dict[Any, np.ufunc] = {

@@ -1,0 +1,80 @@
+"""What an example of training asks on its command line, as ``minigan train`` does, and hands on to its Run."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+import minigan
+
+from ..backend import ArrayBackend
+from ..data import Dataset
+from ..gan import TwoPlayer
+from ..gan.recipes import Recipe
+from ..gan.trainer import Trainer
+from .arguments import (
+    LENGTH,
+    METRIC,
+    THREADS,
+    add_metric,
+    add_tf32,
+    best_of,
+    fixed_by,
+    natural,
+    place_for,
+    positive,
+)
+from .memory import tell_memory
+from .options import check, dry_run
+from .recipes import add_recipe, recipe_for
+
+
+def options(doc: str | None, base: str) -> argparse.ArgumentParser:
+    """``base`` is the folder that a run gets where none is named."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--backend", default="numpy", help="where to compute: numpy (default), numba, cupy or reference"
+    )
+    add_tf32(parser)
+    parser.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
+    parser.add_argument("--steps", type=positive, help="stop after so many steps instead")
+    add_recipe(parser)
+    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the bundled MNIST)")
+    parser.add_argument("--out", metavar="DIR", help=f"where to write (default: {base}, -2, -3, ...)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
+    parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
+    add_metric(parser)
+    parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    return parser
+
+
+def begin(args: argparse.Namespace) -> tuple[Recipe, ArrayBackend]:
+    """Check the options; what they say of the game, and where to compute."""
+    if args.dry_run:
+        dry_run(args, width=8, steps=2, epochs=None)
+    check(args, LENGTH, THREADS, METRIC)
+    recipe = recipe_for(args)
+    if args.threads:
+        minigan.set_num_threads(args.threads)
+    return recipe, place_for(args)
+
+
+def kept(
+    args: argparse.Namespace, trainer: Trainer[TwoPlayer], recipe: Recipe, images: Dataset, rng: np.random.Generator
+) -> dict[str, Any]:
+    """The settings of a Run that the options name. Tells what memory it will take."""
+    tell_memory(trainer, recipe.batch_size, labels=bool(recipe.clusters), quiet=args.quiet)
+    return {
+        "epochs": args.epochs,
+        "steps": args.steps,
+        "config": fixed_by(args),
+        "resume": args.resume,
+        "checkpoint_every": args.checkpoint_every,
+        "quiet": args.quiet,
+        "best": best_of(args, images, recipe.z_dim, conditional=False, rng=rng),
+    }
