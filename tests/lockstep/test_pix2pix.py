@@ -5,29 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import torch.nn.functional as F  # noqa: E402 (needs torch)
-from harness import NETWORKS, Lockstep  # noqa: E402
+from harness import Lockstep  # noqa: E402
 from test_other_games import paired_step  # noqa: E402
 
 from minigan import gan  # noqa: E402
-from minigan.gan.models import paired, pix2pix  # noqa: E402
-
-
-def unet(self, x):
-    maps = [F.leaky_relu(self.enter(x), 0.2)]
-    for down in self.down.children():
-        maps.append(F.leaky_relu(down(maps[-1]), 0.2))
-    y = F.leaky_relu(self.middle(maps.pop()), 0.2)
-    for up, join in zip(self.up.children(), self.join.children(), strict=True):
-        y = F.leaky_relu(join(torch.cat([F.leaky_relu(up(y), 0.2), maps.pop()], dim=1)), 0.2)
-    return self.leave(y)
-
-
-NETWORKS |= {
-    paired.Residual: lambda self, x: x + self.body(x),
-    paired.PatchGAN: lambda self, picture, source: self.network(torch.cat([source, picture], dim=1)).flatten(1),
-    pix2pix.UNet: unet,
-}
 
 
 def make_game(dtype=np.float64, l1_weight=10.0):
