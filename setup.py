@@ -10,6 +10,8 @@ version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").rea
 
 test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
 numba = ["numba>=0.61"]
+onnx = ["onnx>=1.16", "onnxruntime>=1.18"]
+notebook = ["ipykernel>=6.29", "nbclient>=0.10"]
 bench = ["torch>=2.4", "psutil>=5.9", "scipy>=1.11"]
 
 setup(
@@ -28,6 +30,7 @@ setup(
             "restoration/files/*",
             "backend/cupy/*.cu",
             "backend/cupy/*.cuh",
+            "explore/page/*",
         ],
         "minigan.runs": ["report.html", "report.css", "report.js"],
     },
@@ -43,6 +46,7 @@ setup(
     extras_require={
         "test": test,
         "numba": numba,
+        "onnx": onnx,
         "restore": [
             "scipy>=1.11",
             "scikit-image>=0.24",
@@ -51,7 +55,7 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "bench": bench,
-        "dev": [*test, *bench, *numba, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
+        "dev": [*test, *bench, *numba, *onnx, *notebook, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
     },
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},
     classifiers=[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,16 @@ class Protocols:
         if copy is False and wanted is not array:
             raise ValueError(f"{array.dtype} cannot become {dtype} without a copy")
         return wanted.copy() if copy and wanted is array else wanted
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the values, as print does, and what one wants to know of them."""
+        array = np.asarray(self.numpy())
+        known = [f"{'x'.join(map(str, array.shape)) or 'a number'}, {array.dtype}"]
+        if array.size and array.dtype.kind == "f":
+            known.append(f"{array.min():.4g} to {array.max():.4g}, mean {array.mean(dtype=np.float64):.4g}")
+        if getattr(self, "requires_grad", False):
+            known.append("requires a gradient")
+        return f"<pre>{escape(repr(self))}</pre><small>{'; '.join(known)}</small>"
 
     def __bool__(self) -> bool:
         if self.data.size != 1:

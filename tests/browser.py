@@ -118,9 +118,8 @@ class Page:
             if found:
                 return found
             if time.monotonic() > until:
-                raise AssertionError(
-                    f"never true: {code}; it says {str(self.run('document.body && document.body.innerText'))[:600]}"
-                )
+                shown = str(self.run("document.body && document.body.innerText"))[:600]
+                raise AssertionError(f"never true: {code}; the page says {shown}")
             time.sleep(0.05)
 
     def key(self, key, code=None, modifiers=0, text=None):
@@ -146,7 +145,11 @@ class Page:
     def problems(self):
         """Errors on the page's console, and requests to anywhere else."""
         own = [e for e in self.browser.events if e.get("sessionId") == self.session]
-        said = [e["params"]["entry"]["text"] for e in own if e["method"] == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"]
+        said = [
+            e["params"]["entry"]["text"]
+            for e in own
+            if e["method"] == "Log.entryAdded" and e["params"]["entry"]["level"] == "error"
+        ]
         thrown = [e["params"]["exceptionDetails"]["text"] for e in own if e["method"] == "Runtime.exceptionThrown"]
         return said + thrown
 

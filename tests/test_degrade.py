@@ -80,7 +80,7 @@ def test_a_guess_is_of_the_colours_around():
     picture[:, 16:], known[4:13, 6:28] = 0.8, False
     guess = degrade.fill_in(np.where(known[:, :, None], picture, 9), known)
     np.testing.assert_array_equal(guess[known], picture[known])
-    assert 0.2 <= guess.min() and guess.max() <= 0.8 and guess[8, 7, 0] < 0.35 and guess[8, 26, 0] > 0.65
+    assert guess.min() >= 0.2 and guess.max() <= 0.8 and guess[8, 7, 0] < 0.35 and guess[8, 26, 0] > 0.65
     assert (degrade.fill_in(picture, np.zeros_like(known)) == np.float32(0.5)).all()
 
 

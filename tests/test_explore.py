@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,11 +19,12 @@ from PIL import Image
 from test_export import Every, Whole, make_model
 
 from minigan import cli, gan, nn
+from minigan.checkpoint import save_model
 from minigan.errors import InputError
 from minigan.explore import Search, find_directions
+from minigan.explore.offline import pack, to_html
 from minigan.explore.server import LARGEST_BODY, Server, describe
 from minigan.export import open_subject, trace
-from minigan.explore.offline import pack, to_html
 from minigan.export.subject import Latent
 
 needs_browser = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
@@ -73,9 +75,11 @@ def test_a_picture_of_the_generators_own_is_found(subject):
     search = Search(subject, picture, 1, total=150)
     heard = [(s.step, s.psnr) for s in search.steps()]
     assert [step for step, _ in heard] == list(range(1, 151))
-    assert all(a <= b for (_, a), (_, b) in zip(heard, heard[1:], strict=False))
+    assert all(a <= b for (_, a), (_, b) in pairwise(heard))
     found = subject(search.z[None], np.array([1]))[0]
-    assert search.psnr > 25 and 10 * np.log10(4 / ((found - picture) ** 2).mean()) == pytest.approx(search.psnr, abs=0.01)
+    assert search.psnr > 25 and 10 * np.log10(4 / ((found - picture) ** 2).mean()) == pytest.approx(
+        search.psnr, abs=0.01
+    )
     assert not any(parameter.grad is not None for parameter in subject.network.parameters())
 
 
@@ -111,7 +115,12 @@ def test_who_may_ask(server):
     assert ask(server)[0] == 200
     assert ask(server, Origin=f"http://{here}")[0] == 200
     assert ask(server, Host=f"localhost:{server.server_port}")[0] == 200
-    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Host": "127.0.0.1"}):
+    for headers in (
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1"},
+    ):
         assert ask(server, **headers)[0] == 403
         assert ask(server, "GET", f"/{server.token}/", **headers)[0] == 403
     for path in ("/", "/wrong/", f"/{server.token[:-1]}/", f"/{server.token}x/model", f"/{server.token}"):
@@ -278,7 +287,10 @@ def test_every_control(page, server, subject, tmp_path):
     page.wait("$('message').textContent.includes('at least 0')")
     click(page, "random")
     page.wait("state.seed != 3")
-    page.run("window.copied = ''; Object.defineProperty(navigator, 'clipboard', {value: {writeText: async t => { copied = t; }}, configurable: true})")
+    page.run(
+        "window.copied = ''; Object.defineProperty(navigator, 'clipboard', {value: {"
+        "writeText: async t => { copied = t; }}, configurable: true})"
+    )
     click(page, "copy")
     page.wait("copied === String(state.seed)")
 
@@ -305,7 +317,9 @@ def test_every_control(page, server, subject, tmp_path):
     near = np.array(page.run("state.cells"))
     assert 0.05 < np.abs(near - np.sqrt(1 - 0.09) * children[2]).mean() < 0.6
     click(page, "new")
-    page.wait(f"JSON.stringify(state.cells) != {json.dumps(json.dumps(near.tolist()))!s} && state.cells[0][0] != {near[0][0]}")
+    page.wait(
+        f"JSON.stringify(state.cells) != {json.dumps(json.dumps(near.tolist()))!s} && state.cells[0][0] != {near[0][0]}"
+    )
 
     # a path: by pen, by keys, by stops; GIF and strip
     page.run("$('pad').scrollIntoView()")
@@ -331,7 +345,12 @@ def test_every_control(page, server, subject, tmp_path):
     click(page, "add-stop")
     assert page.run("$('path-length').textContent") == "2 stops"
     page.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
-    for name, file in (("gif", "path.gif"), ("strip", "path.png"), ("save-png", "picture.png"), ("save-json", "latent.json")):
+    for name, file in (
+        ("gif", "path.gif"),
+        ("strip", "path.png"),
+        ("save-png", "picture.png"),
+        ("save-json", "latent.json"),
+    ):
         click(page, name)
         until = time.monotonic() + 20
         while not (tmp_path / file).is_file() or not (tmp_path / file).stat().st_size:
@@ -343,7 +362,10 @@ def test_every_control(page, server, subject, tmp_path):
         assert strip.size == (12 * 30 + 2, 32)
     with Image.open(tmp_path / "picture.png") as picture:
         np.testing.assert_allclose(np.asarray(picture.convert("L")).ravel(), expected(page, subject), atol=1)
-    page.run("window.plays = 0; { const old = paint; paint = (...given) => { plays += given[0] === $('picture'); old(...given); }; }")
+    page.run(
+        "window.plays = 0; { const old = paint;"
+        "paint = (...given) => { plays += given[0] === $('picture'); old(...given); }; }"
+    )
     click(page, "play")
     page.wait("plays >= 48")
 
@@ -394,13 +416,34 @@ def test_two_tabs_a_phone_and_the_keyboard(browser, server, page):
     other.wait("state.seed == 11")
     assert page.run("state.seed") != 11  # each tab has its own state
     assert other.run("document.documentElement.scrollWidth") <= 390
-    assert other.run("[...document.querySelectorAll('button, input:not([hidden]), select')].every(e => e.labels?.length || e.textContent || e.ariaLabel)")
+    assert other.run(
+        "[...document.querySelectorAll('button, input:not([hidden]), select')]"
+        ".every(e => e.labels?.length || e.textContent || e.ariaLabel)"
+    )
     seen = set()
     other.run("document.body.focus()")
     for _ in range(70):
         other.key("Tab")
-        seen.add(other.run("document.activeElement.id || document.activeElement.ariaLabel || document.activeElement.tagName"))
-    wanted = {"seed", "go", "random", "copy", "class", "truncation", "method", "centre", "new", "mix", "breed", "pad", "add-stop", "drop", "open-json-label"}
+        seen.add(
+            other.run("document.activeElement.id || document.activeElement.ariaLabel || document.activeElement.tagName")
+        )
+    wanted = {
+        "seed",
+        "go",
+        "random",
+        "copy",
+        "class",
+        "truncation",
+        "method",
+        "centre",
+        "new",
+        "mix",
+        "breed",
+        "pad",
+        "add-stop",
+        "drop",
+        "open-json-label",
+    }
     assert wanted <= seen, wanted - seen
 
 
@@ -418,6 +461,39 @@ def test_a_wrong_token_and_a_killed_server(browser, tmp_path):
     move(page, "#directions input", 1)
     page.wait("$('message').textContent.includes('The server has ended')", 60)
     assert page.run("state.z.join()") == z and page.run("settings().latent.length") == 6
+
+
+@needs_browser
+def test_a_translator_shows_before_and_after(browser, tmp_path):
+    architecture = {"model": "srgan", "width": 4}
+    save_model(tmp_path / "m.safetensors", gan.build(architecture, np.random.default_rng(0))[0], architecture)
+    subject = open_subject(tmp_path / "m.safetensors")
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    with Server(subject) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        page = browser.open(server.address)
+        page.wait("document.body.dataset.ready")
+        assert page.run("$('source-drop').offsetParent !== null && $('grid').offsetParent === null")
+        page.files("#source", tmp_path / "in.png")
+        page.wait("$('after').naturalWidth == 96 && $('before').naturalWidth == 24")
+        page.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+        page.run("$('save-after').click()")
+        until = time.monotonic() + 20
+        while not (tmp_path / "after.png").is_file():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        with Image.open(tmp_path / "after.png") as picture:
+            made = np.asarray(picture, float)
+        expected = subject(pixels.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(127.5) - 1)[0]
+        np.testing.assert_allclose(made, np.clip(np.rint(expected.transpose(1, 2, 0) * 127.5 + 127.5), 0, 255), atol=1)
+        move(page, "#divider", 20)
+        assert page.run("$('compare').style.getPropertyValue('--at')") == "20%"
+        (tmp_path / "no.png").write_text("no picture")
+        page.files("#source", tmp_path / "no.png")
+        page.wait("$('message').textContent.includes('not a picture')")
+        assert [said for said in page.problems() if "400" not in said] == []
+        server.shutdown()
 
 
 # ---- without a server ----------------------------------------------------------------------------

@@ -10,9 +10,7 @@ from ..files import check_suffix, write_atomically
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser(
-        "learn", help="exercises for each chapter of docs/learn, and the chapters as notebooks"
-    )
+    parser = commands.add_parser("learn", help="exercises for the chapters of docs/learn, which become notebooks")
     parser.set_defaults(run=list_exercises)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     start = actions.add_parser("start", help="write a file with an exercise, which has a gap")
@@ -23,7 +21,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     check.add_argument("file", metavar="FILE")
     check.set_defaults(run=check_exercise)
     notebook = actions.add_parser("notebook", help="make a Jupyter notebook of a chapter")
-    notebook.add_argument("chapter", type=int, metavar="CHAPTER", help="1 to 6")
+    notebook.add_argument("chapter", type=int, metavar="CHAPTER", help="such as 3")
     notebook.add_argument("--out", metavar="FILE", help="(default: the chapter's name, .ipynb)")
     notebook.set_defaults(run=make_notebook)
 
@@ -33,9 +31,8 @@ def list_exercises(args: argparse.Namespace) -> None:
 
     for number, exercise in EXERCISES.items():
         print(f"{number}  {exercise.title}")
-    print(
-        "\npython -m minigan learn start 1.1     writes a file with a gap\npython -m minigan learn check FILE    says what is wrong with it"
-    )
+    print("\npython -m minigan learn start 1.1     writes a file with a gap")
+    print("python -m minigan learn check FILE    says what is wrong with it")
 
 
 def start_exercise(args: argparse.Namespace) -> None:

@@ -40,8 +40,8 @@ def find_directions(subject: Subject, count: int = 8, seed: int = 0) -> list[Dir
 def ganspace(subject: Subject, count: int = 8, seed: int = 0) -> list[Direction]:
     """Principal components of the features, as directions of z.
 
-    With the features f_j - mean f = sum_k x_jk p_k, what moves x_k is u_k = sum_j x_jk z_j / sum_j x_jk^2,
-    the least-squares solution of z ~ x U.
+    With the features f_j - mean f = sum_k x_jk p_k, the direction that moves x_k is the least-squares solution of
+    z ~ x U, u_k = sum_j x_jk z_j / sum_j x_jk^2.
     """
     rng = np.random.default_rng(seed)
     given = subject.inputs(SAMPLES, rng)

@@ -53,7 +53,7 @@ def to_onnx(subject: Subject) -> tuple[bytes, str]:
 
 
 def compare(content: bytes, subject: Subject, run: dict[str, np.ndarray]) -> float:
-    """The largest difference between onnxruntime's output and the engine's, by the largest where that is over 1."""
+    """The largest difference between onnxruntime's output and the engine's, as a share of an output that is over 1."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -42,7 +42,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Program:
-    """The steps from ``inputs`` to ``output``; ``constants`` are float32 arrays, by a parameter's name if it is one."""
+    """The steps from ``inputs`` to ``output``; ``constants`` are float32 arrays, parameters by their own names."""
 
     inputs: dict[str, tuple[int, ...]]
     constants: dict[str, np.ndarray]
@@ -55,8 +55,8 @@ def trace(network: Module, *runs: dict[str, np.ndarray]) -> Program:
 
     The program holds for every size in which the ``runs`` differ, such as two batches of 2 and of 3.
 
-    Raises InputError for what cannot be written so: an op that depends on its input in another way, and a size that
-    does not follow from the input's.
+    Raises InputError for what cannot be written down so: an op that depends on its input in another way, and a size
+    that does not follow from the input's.
     """
     return _in_common([_trace(network, run) for run in runs])
 
@@ -83,7 +83,7 @@ def _trace(network: Module, run: dict[str, np.ndarray]) -> Program:
 def _needed(program: Program) -> Program:
     """Without the steps and constants that nothing needs."""
     needed = {program.output}
-    nodes: list[Node] = []
+    nodes: list[Any] = []
     for node in reversed(program.nodes):
         if node.output in needed:
             nodes.insert(0, node)

@@ -1,7 +1,7 @@
 """What is explored and taken along: a network from a file, and what it wants to be given.
 
-Three kinds: one that draws pictures of noise, one that turns a picture into a picture, and one that names what
-is in a picture. A new kind of model is a new class here; the explorer and the exporters ask it only what it is.
+There are three kinds: one that draws pictures of noise, one that turns a picture into a picture, and one that names
+what is in a picture. A new kind of model is a new class here; the explorer and the exporters ask it only what it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from ..checkpoint import read, read_generator
 from ..errors import InputError
 from ..metrics.extractor import SHIPPED, ClassifierExtractor
 from ..nn import Module, mode
-from ..runs.folder import model_of
 from ..tensor import Tensor, no_grad
 
 

@@ -25,6 +25,7 @@ from .best import Best
 from .curves import save_curves
 from .folder import claim_folder
 from .journal import Journal
+from .live import Live, in_notebook
 from .looks import Looks
 from .resume import Keeper
 
@@ -134,18 +135,14 @@ class Run:
 
         They end with the run, or after the step in which it is told to stop; pictures and checkpoints are due between.
         """
-        from tqdm import tqdm
-
         trainer, loader = self.trainer, self.loader
         if trainer.step_count == 0:
             self.sample(0)
             self.add_frame(0)
             self.keeper.save()
-        no_bar = self.quiet or sys.stderr is None
-        with tqdm(total=self.total, initial=trainer.step_count, unit="step", disable=no_bar, dynamic_ncols=True) as bar:
-            self.bar = bar
+        with self.progress() as self.bar:
             while trainer.step_count < self.total and not self.stopped:
-                bar.set_description(f"epoch {loader.epoch + 1}")
+                self.bar.set_description(f"epoch {loader.epoch + 1}")
                 for batch in loader:
                     yield batch
                     if trainer.step_count == self.total or self.stopped:
@@ -170,6 +167,16 @@ class Run:
         self.bar.update()
         if record.step % frame_interval(record.step) == 0 or record.step == self.total:
             self.add_frame(record.step)
+
+    def progress(self) -> Any:
+        """What shows how far it is: in a terminal a line, in a notebook curves and pictures too."""
+        from tqdm import tqdm
+
+        if in_notebook() and not self.quiet:
+            return Live(self)
+        no_bar = self.quiet or sys.stderr is None
+        done = self.trainer.step_count
+        return tqdm(total=self.total, initial=done, unit="step", disable=no_bar, dynamic_ncols=True)
 
     @property
     def generator(self) -> Module:

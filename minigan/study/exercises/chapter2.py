@@ -10,8 +10,8 @@ def sum_to(answer):
     for big, small in (((4, 3), (3,)), ((4, 3), (1, 3)), ((2, 4, 3), (4, 1)), ((2, 3), (2, 3)), ((2, 3), ())):
         g = rng.standard_normal(big)
         x, step = rng.standard_normal(small), 1e-6
-        slope = np.array([((np.broadcast_to(x + step * d.reshape(small), big) - np.broadcast_to(x, big)) * g).sum() / step
-                          for d in np.eye(max(x.size, 1))]).reshape(small)  # fmt: skip
+        moved = [np.broadcast_to(x + step * d.reshape(small), big) for d in np.eye(x.size)]
+        slope = np.array([((y - np.broadcast_to(x, big)) * g).sum() / step for y in moved]).reshape(small)
         close(answer.sum_to(g, small), slope, f"sum_to of {big} to {small}", 1e-5)
 
 

@@ -66,7 +66,7 @@ import numpy as np
 
 
 def update(running_mean, running_var, x, momentum):
-    """Return both, moved towards the batch x by its share ``momentum``. The variance is the unbiased one, as in PyTorch."""
+    """Return both, moved towards the batch x by its share ``momentum``. The variance is the unbiased one."""
     return ...
 ''', running),
 )  # fmt: skip

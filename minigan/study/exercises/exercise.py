@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ...tensor import Tensor
+
 HEAD = "# minigan learn "
 
 
-class Wrong(Exception):
+class Wrong(Exception):  # noqa: N818 (an answer is wrong; no error has happened)
     """What is wrong with an answer, in words for whoever wrote it."""
 
 
@@ -65,7 +67,7 @@ def close(found: Any, expected: Any, what: str, bound: float = 1e-6) -> None:
     if found is ... or found is None:
         raise Wrong(f"{what}: nothing is returned yet: fill the gap")
     try:
-        array = np.asarray(getattr(found, "data", found), np.float64) if not np.isscalar(found) else np.float64(found)
+        array = np.asarray(found.numpy() if isinstance(found, Tensor) else found, np.float64)
     except (TypeError, ValueError):
         raise Wrong(f"{what}: {found!r} is not made of numbers") from None
     expected = np.asarray(expected, np.float64)
