@@ -235,6 +235,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "minigan", ""
     timeout = SECONDS
+    disable_nagle_algorithm = True  # or an answer's body waits 40 ms for the head to be acknowledged
 
     def do_GET(self) -> None:
         place = self.permitted()

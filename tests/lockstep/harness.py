@@ -6,8 +6,8 @@
         game.compare(1e-10)                   # raises AssertionError, naming the first quantity that is off
 
 A new game brings a step function for PyTorch's side: ``play`` makes one from the losses as PyTorch's users write them,
-and ``dcgan_step`` is written out, to be read. A network of its own classes brings a line in ``NETWORKS``: its forward
-in PyTorch. minigan's side is always its own Trainer.
+and ``dcgan_step`` is written out, to be read. minigan.interop translates the networks; one of a test's own brings a
+line in ``NETWORKS``: its forward in PyTorch. minigan's side is always its own Trainer.
 """
 
 from __future__ import annotations
@@ -23,33 +23,13 @@ import torch.nn.functional as F
 
 from minigan import interop, nn, optim
 from minigan.gan import Game, Trainer, Turn
-from minigan.gan.models import acgan, cgan, sngan
 
 Arrays = dict[str, np.ndarray]
 
 # ---- translation: layers by minigan.interop, networks by a line each ---------------------------------------------
 
 
-def _down_block(self: Any, x: torch.Tensor) -> torch.Tensor:
-    h = self.conv2(F.relu(self.conv1(x if self.ours.first else F.relu(x))))
-    y = h + self.skip(x)
-    return F.avg_pool2d(y, 2) if self.ours.shrink else y
-
-
-def _conditional_discriminator(self: Any, x: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    told = self.embedding(labels).unflatten(1, (1, *x.shape[2:]))
-    return self.network(torch.cat([x, told], dim=1))
-
-
-NETWORKS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {
-    sngan.UpBlock: lambda self, x: self.body(x) + self.skip(x),
-    sngan.DownBlock: _down_block,
-    sngan.Critic: lambda self, x: self.head(F.relu(self.blocks(x)).sum((2, 3))),
-    cgan.ConditionalGenerator: lambda self, z, labels: self.network(torch.cat([z, self.embedding(labels)], dim=1)),
-    cgan.ConditionalDiscriminator: _conditional_discriminator,
-    acgan.ScaledGenerator: lambda self, z, labels: self.network(z * self.embedding(labels)),
-    acgan.ClassifyingDiscriminator: lambda self, x, labels: self.network(x),
-}
+NETWORKS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {}  # the tests' own: their forward in PyTorch
 
 
 class Twin(torch.nn.Module):
