@@ -31,6 +31,7 @@ setup(
             "backend/cupy/*.cu",
             "backend/cupy/*.cuh",
             "explore/page/*",
+            "export/files/*",
         ],
         "minigan.runs": ["report.html", "report.css", "report.js"],
     },

@@ -18,7 +18,7 @@ from commands import ENVIRONMENT, ROOT
 from PIL import Image
 from test_export import Every, Whole, make_model
 
-from minigan import cli, gan, nn
+from minigan import cli, gan, metrics, nn
 from minigan.checkpoint import save_model
 from minigan.errors import InputError
 from minigan.explore import Search, find_directions
@@ -92,6 +92,15 @@ def test_a_picture_that_cannot_be_looked_for(subject, picture):
 def test_a_classifier_cannot_be_explored(capsys):
     assert cli.main(["explore", "mnist", "--no-open"]) == 2
     assert "makes no pictures" in capsys.readouterr().err
+
+
+def test_the_digits_that_come_along_are_digits():
+    """As the classifier sees them: a sure name for nearly each, all ten of them."""
+    subject = open_subject("digits")
+    z = np.random.default_rng(0).standard_normal((300, subject.z_dim)).astype(np.float32)
+    features = metrics.load_extractor("mnist")(subject(z))
+    names = features.probabilities.argmax(1)
+    assert (features.probabilities.max(1) > 0.9).mean() > 0.85 and np.bincount(names, minlength=10).min() >= 5
 
 
 # ---- the server's manners ------------------------------------------------------------------------

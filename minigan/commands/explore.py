@@ -11,7 +11,13 @@ from .arguments import add_backend, model_of, natural
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("explore", help="explore a model in the browser: sliders, breeding, paths")
-    parser.add_argument("model", metavar="MODEL", help="a model's file, a checkpoint, or a run's folder")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default="digits",
+        metavar="MODEL",
+        help="a model's file, or a run's folder (default: digits)",
+    )
     parser.add_argument("--port", type=natural, default=0, help="of 127.0.0.1 (default: one that is free)")
     parser.add_argument("--no-open", action="store_true", help="print the address, open no browser")
     add_backend(parser)
@@ -22,12 +28,11 @@ def run(args: argparse.Namespace) -> None:
     import webbrowser
 
     from ..explore.server import Server
-    from ..export import open_subject
-    from ..metrics.extractor import SHIPPED
+    from ..export import BUNDLED, open_subject
 
     if args.port > 65535:
         raise InputError(f"--port {args.port} must be at most 65535")
-    subject = open_subject(args.model if args.model in SHIPPED else model_of(Path(args.model)), args.backend)
+    subject = open_subject(args.model if args.model in BUNDLED else model_of(Path(args.model)), args.backend)
     try:
         server = Server(subject, args.port)
     except OSError as error:

@@ -15,7 +15,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="a model's file, a run's folder, or a classifier that comes along (mnist, animals)",
+        help="a model's file, a run's folder, or what comes along: digits, mnist, animals",
     )
     where = parser.add_argument_group("where to, at least one of")
     where.add_argument(
@@ -27,13 +27,12 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..export import open_subject
-    from ..metrics.extractor import SHIPPED
+    from ..export import BUNDLED, open_subject
 
     targets = {"--torch": (args.torch, ".safetensors"), "--onnx": (args.onnx, ".onnx"), "--html": (args.html, ".html")}
     if not any(file for file, _ in targets.values()):
         raise InputError("export to what? Give at least one of --torch FILE, --onnx FILE, --html FILE")
-    source = None if args.model in SHIPPED else model_of(Path(args.model)).resolve()
+    source = None if args.model in BUNDLED else model_of(Path(args.model)).resolve()
     for option, (file, suffix) in targets.items():
         if file is not None:
             check_suffix(file, suffix, *([".htm"] if suffix == ".html" else []))

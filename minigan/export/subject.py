@@ -19,6 +19,9 @@ from ..metrics.extractor import SHIPPED, ClassifierExtractor
 from ..nn import Module, mode
 from ..tensor import Tensor, no_grad
 
+DIGITS = Path(__file__).parent / "files" / "digits.safetensors"  # of examples/mnist_gan.py, in half precision
+BUNDLED = ("digits", *SHIPPED)
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -102,13 +105,13 @@ class Namer(Subject):
 
 
 def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
-    """From a model's file, a checkpoint, or the name of a classifier that comes along.
+    """From a model's file, a checkpoint, or a name: the generator ``digits`` and the classifiers come along.
 
     Raises InputError for anything else.
     """
     if str(source) in SHIPPED:
         return _namer(metrics.extractor.FILES / f"{source}.safetensors", str(source))
-    path = Path(source)
+    path = DIGITS if str(source) == "digits" else Path(source)
     _, facts = read(path, "model or checkpoint or classifier")
     if "accuracy" in facts:
         return _namer(path, path.stem)
