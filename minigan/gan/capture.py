@@ -1,9 +1,9 @@
 """Replaying training steps: on a GPU, a step's thousands of launches become one, and Python is out of the way.
 
 The first step of each kind is worked off as it is written, the second one is captured (see backend/cupy/graph.py), and
-all that follow are replays of that. They give the same numbers, bit for bit, as long as a step of the kind does nothing else
-than before: the random numbers and rates that the host brings pass through ``backend.host``, and everything else that
-may change is what a step is known by here.
+all that follow are replays of that. They give the same numbers, bit for bit, as long as a step of the kind does nothing
+else than before: the random numbers and rates that the host brings pass through ``backend.host``, and everything else
+that may change is what a step is known by here.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Capture:
         """What a captured step holds for good: compared by identity, so that nothing is replayed after an exchange."""
         trainer, optimizers = self.trainer, self.trainer.optimizers.values()
         parameters = [p for optimizer in optimizers for p in optimizer.params]
-        settings = [value for o in optimizers for name, value in o.settings().items() if name not in ("lr", "step")]
+        settings = [value for o in optimizers for name, value in vars(o.rule()).items() if name not in ("lr", "step")]
         modes = [module.training for network in trainer.game.networks.values() for module in network.modules()]
         return (
             backend.tf32, trainer.accumulate, trainer.clip_grad_norm, *parts(trainer.game), *trainer.averages.values(),
