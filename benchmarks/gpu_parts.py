@@ -29,6 +29,7 @@ from minigan import gan
 from minigan.backend import ConvGeometry
 from minigan.backend.cupy import graph, launch
 from minigan.backend.cupy.backend import FEW
+from minigan.backend.updates import Adam
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = Path(os.environ.get("GPU_SUITE_OUT", "out/gpu"))
@@ -216,7 +217,7 @@ def others_are_right(checks: Checks, rng: np.random.Generator, dtype: Any, bound
     lists = [[[place.asarray(a.astype(kind)) for a in some] for some in arrays]
              for place, kind in ((gpu, dtype), (reference, np.float64))]  # fmt: skip
     for place, some in zip((gpu, reference), lists, strict=True):
-        place.adam(*some, lr=0.1, betas=(0.5, 0.999), eps=1e-8, step=2)
+        place.update(lambda: Adam(lr=0.1, betas=(0.5, 0.999), step=2), *some)
     for number in range(3):
         checks.close(f"adam, parameter {number}", lists[0][0][number], lists[1][0][number], bound)
     scalars = [gpu.asarray(dtype(number / 7)) for number in range(20)]

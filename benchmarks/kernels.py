@@ -23,6 +23,7 @@ from benchmarks.harness import clock, in_stride, machine, save_json, summary
 from minigan import backend as backends
 from minigan.backend import ConvGeometry
 from minigan.backend.numpy import threads
+from minigan.backend.updates import Adam
 
 SAME, WHOLE = ((4, 4), (2, 2), (1, 1)), ((4, 4), (1, 1), (0, 0))  # kernel, stride, padding
 # name: (N, size, C, F, kind), all written as the convolution C -> F that halves the image; a generator's layer runs it
@@ -194,9 +195,9 @@ def adam(own: Any, rng: np.random.Generator) -> Timed:
     for p, g in zip(their, grads, strict=True):
         p.grad = torch.tensor(g)
     optimizer = torch.optim.Adam(their, lr=2e-4, betas=(0.5, 0.999), fused=True)
-    settings = {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8, "step": 10}
+    rule = Adam(lr=2e-4, betas=(0.5, 0.999), step=10)
     return {
-        "minigan": lambda: clock(lambda: own.adam(params, grads, first, second, **settings)),
+        "minigan": lambda: clock(lambda: own.adam(rule, params, grads, first, second)),
         "torch": lambda: clock(optimizer.step),
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .backend import Array, backend_of
+from .backend import Array, backend_of, updates
 from .errors import InputError
 from .nn.module import Parameter
 from .tensor import Tensor
@@ -18,7 +18,6 @@ from .tensor import Tensor
 class Optimizer:
     """Holds parameters and one zero-initialised array per parameter for each name in ``slots``."""
 
-    rule = ""  # the backend's kernel
     slots: tuple[str, ...] = ()
 
     def __init__(self, params: Iterable[Parameter], lr: float) -> None:
@@ -80,11 +79,11 @@ class Optimizer:
         states = [
             [s for p, s in zip(self.params, self.state[slot], strict=True) if p.requires_grad] for slot in self.slots
         ]
-        backend.update(self.rule, self.settings, params, grads, *states)
+        backend.update(self.rule, params, grads, *states)
 
-    def settings(self) -> dict[str, Any]:
+    def rule(self) -> updates.Update:
         """What the backend's kernel is told in this step."""
-        return {"lr": self.lr}
+        raise NotImplementedError(f"{type(self).__name__}.rule")
 
     def zero_grad(self) -> None:
         for p in self.params:
@@ -113,7 +112,7 @@ class Optimizer:
 class SGD(Optimizer):
     """b <- momentum b + g + l2 p;  p <- p - lr b"""
 
-    rule, slots = "sgd", ("momentum_buffer",)
+    slots = ("momentum_buffer",)
 
     def __init__(
         self, params: Iterable[Parameter], *, lr: float, momentum: float = 0.0, weight_decay: float = 0.0
@@ -123,14 +122,14 @@ class SGD(Optimizer):
         _check_setting(self, "weight_decay", weight_decay)
         self.momentum, self.weight_decay = momentum, weight_decay
 
-    def settings(self) -> dict[str, Any]:
-        return {"lr": self.lr, "momentum": self.momentum, "l2": self.weight_decay}
+    def rule(self) -> updates.Update:
+        return updates.SGD(self.lr, self.momentum, self.weight_decay)
 
 
 class RMSprop(Optimizer):
     """v <- alpha v + (1 - alpha) g^2;  p <- p - lr g / (sqrt(v) + eps)  (Tieleman & Hinton 2012)"""
 
-    rule, slots = "rmsprop", ("square_avg",)
+    slots = ("square_avg",)
 
     def __init__(
         self, params: Iterable[Parameter], *, lr: float = 0.01, alpha: float = 0.99, eps: float = 1e-8
@@ -140,8 +139,8 @@ class RMSprop(Optimizer):
         _check_setting(self, "eps", eps)
         self.alpha, self.eps = alpha, eps
 
-    def settings(self) -> dict[str, Any]:
-        return {"lr": self.lr, "alpha": self.alpha, "eps": self.eps}
+    def rule(self) -> updates.Update:
+        return updates.RMSprop(self.lr, self.alpha, self.eps)
 
 
 class Adam(Optimizer):
@@ -150,7 +149,7 @@ class Adam(Optimizer):
     m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;  p <- p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
     """
 
-    rule, slots = "adam", ("exp_avg", "exp_avg_sq")
+    slots = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,
@@ -170,11 +169,8 @@ class Adam(Optimizer):
         _check_setting(self, "weight_decay", weight_decay)
         self.betas, self.eps, self.weight_decay = betas, eps, weight_decay
 
-    def settings(self) -> dict[str, Any]:
-        return {"lr": self.lr, "betas": self.betas, "eps": self.eps, "step": self.step_count, **self.decay()}
-
-    def decay(self) -> dict[str, float]:
-        return {"l2": self.weight_decay}
+    def rule(self) -> updates.Update:
+        return updates.Adam(self.lr, self.step_count, self.betas, self.eps, l2=self.weight_decay)
 
 
 class AdamW(Adam):
@@ -183,8 +179,8 @@ class AdamW(Adam):
     def __init__(self, params: Iterable[Parameter], *, weight_decay: float = 0.01, **settings: Any) -> None:
         super().__init__(params, weight_decay=weight_decay, **settings)
 
-    def decay(self) -> dict[str, float]:
-        return {"decay": self.weight_decay}
+    def rule(self) -> updates.Update:
+        return updates.Adam(self.lr, self.step_count, self.betas, self.eps, decay=self.weight_decay)
 
 
 def clip_grad_norm(gradients: Iterable[Tensor], max_norm: float) -> list[Tensor]:

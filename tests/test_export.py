@@ -232,7 +232,7 @@ def test_what_depends_on_the_input_in_another_way_is_refused(rng):
 
             return ops.elu(x)
 
-    with pytest.raises(InputError, match="Keep cannot be exported"):
+    with pytest.raises(InputError, match="ELU cannot be exported"):
         trace(Masked(), {"x": rng.standard_normal((2, 3)).astype(np.float32)})
     with pytest.raises(InputError, match="does not depend on its input"):
         network = nn.Linear(2, 2)

@@ -17,6 +17,7 @@ from minigan import backend as backends
 from minigan import gan
 from minigan.backend.numba import activation, filtering, norm, resample
 from minigan.backend.numba.backend import LOOPS
+from minigan.backend.updates import SGD, Adam, RMSprop
 from minigan.cli import main
 from minigan.errors import InputError
 from minigan.tensor import Tensor
@@ -113,22 +114,22 @@ def test_kinks_and_infinities():
 
 
 @pytest.mark.parametrize(
-    "rule, states, settings",
+    "rule, states",
     [
-        ("sgd", 1, {"lr": 0.1, "momentum": 0.9, "l2": 0.01}),
-        ("rmsprop", 1, {"lr": 0.1, "alpha": 0.99, "eps": 1e-8}),
-        ("adam", 2, {"lr": 0.1, "betas": (0.5, 0.999), "eps": 1e-8, "step": 3, "l2": 0.1, "decay": 0.2}),
+        (SGD(lr=0.1, momentum=0.9, l2=0.01), 1),
+        (RMSprop(lr=0.1, alpha=0.99, eps=1e-8), 1),
+        (Adam(lr=0.1, betas=(0.5, 0.999), eps=1e-8, step=3, l2=0.1, decay=0.2), 2),
     ],
 )
-def test_optimizers_match_the_reference(rule, states, settings, rng):
+def test_optimizers_match_the_reference(rule, states, rng):
     shapes = [(3,), (), (5, 4, 3, 3), (300, 500)]
     arrays = [[rng.random(shape) for shape in shapes] for _ in range(2 + states)]
     arrays[0].append(rng.random((10, 8))[::2, ::2])  # a parameter that is no dense block of memory
     for others in arrays[1:]:
         others.append(rng.random((5, 4)))
     expected = [[array.copy() for array in of_one] for of_one in arrays]
-    getattr(backends.get("reference"), rule)(*expected, **settings)
-    getattr(backends.get("numba"), rule)(*arrays, **settings)
+    backends.get("reference").update(lambda: rule, *expected)
+    backends.get("numba").update(lambda: rule, *arrays)
     for of_one, rights in zip(arrays, expected, strict=True):
         for array, right in zip(of_one, rights, strict=True):
             np.testing.assert_allclose(array, right, rtol=1e-10)
@@ -145,7 +146,7 @@ def test_adam_in_float32_keeps_the_digits_of_one_minus_beta():
     """1 - 0.999 as float32 numbers has four right digits only."""
     p, m, v = np.zeros((3, 1000), np.float32)
     g = np.ones(1000, np.float32)
-    backends.get("numba").adam([p], [g], [m], [v], lr=0.1, betas=(0.9, 0.999), eps=0.0, step=1)
+    backends.get("numba").adam(Adam(lr=0.1, eps=0.0, step=1), [p], [g], [m], [v])
     np.testing.assert_allclose(v, 0.001, rtol=2e-7)
     np.testing.assert_allclose(p, -0.1, rtol=2e-6)
 

@@ -19,6 +19,7 @@ from minigan.backend.geometry import ConvGeometry
 from minigan.backend.kept import Kept
 from minigan.backend.numpy import backend as numpy_backend
 from minigan.backend.numpy import blas, elementwise, filtering, scratch, threads
+from minigan.backend.updates import Adam
 
 reference = backends.get("reference")
 
@@ -405,9 +406,9 @@ def test_adam_matches_reference(fast, l2, decay, rng):
     copies = [[a.copy(order="K") for a in arrays] for arrays in (params, *zeros)]
     untouched = [g.copy() for g in grads]
     for step in (1, 2, 3):
-        settings = dict(lr=0.1, betas=(0.5, 0.999), eps=1e-8, step=step, l2=l2, decay=decay)
-        fast.adam(params, grads, *zeros, **settings)
-        reference.adam(copies[0], grads, *copies[1:], **settings)
+        rule = Adam(lr=0.1, betas=(0.5, 0.999), step=step, l2=l2, decay=decay)
+        fast.adam(rule, params, grads, *zeros)
+        reference.adam(rule, copies[0], grads, *copies[1:])
     for arrays, rights in zip((params, *zeros), copies, strict=True):
         for array, right in zip(arrays, rights, strict=True):
             np.testing.assert_allclose(array, right, rtol=1e-10, atol=1e-13)
@@ -438,7 +439,7 @@ def every_kernel(fast, rng):
     a, b = rng.standard_normal((400, 300), np.float32), rng.standard_normal((300, 500), np.float32)
     results.append(fast.matmul(a, b))
     p, m, v = a.copy(), np.zeros_like(a), np.zeros_like(a)
-    fast.adam([p], [a], [m], [v], lr=0.1, betas=(0.5, 0.999), eps=1e-8, step=1)
+    fast.adam(Adam(lr=0.1, betas=(0.5, 0.999), step=1), [p], [a], [m], [v])
     return [*results, p, m, v]
 
 

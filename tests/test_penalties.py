@@ -304,7 +304,7 @@ def test_every_batch_norm_is_warned_of(norm):
 @pytest.mark.parametrize("kind", PENALTIES.values())
 @pytest.mark.parametrize("every", [0, -1, 1.5])
 def test_never_is_refused(kind, every):
-    with pytest.raises(InputError, match=f"{kind.__name__}: every = {every} must be a whole number of at least 1"):
+    with pytest.raises(InputError, match=f"{kind.__name__}: every = {every} must be (at least 1|a whole number)"):
         kind(every=every)
 
 

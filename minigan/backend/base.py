@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import InputError
 from .geometry import ConvGeometry
 from .kept import Kept
+from .updates import SGD, Adam, RMSprop, Update
 
 Array = Any  # a numpy or cupy array: the two share an interface but no base class
 
@@ -281,76 +282,45 @@ class ArrayBackend:
         small = self.xp.exp(-self.xp.abs(x))
         return self.xp.where(x >= 0, 1, small) / (1 + small)
 
-    # ---- optimizers: one call updates every parameter in place -----------------------------------
+    # ---- optimizers: one call updates every parameter in place, by a formula of updates.py ---------
 
-    def update(self, rule: str, settings: Callable[[], dict[str, Any]], *arrays: Sequence[Array]) -> None:
-        """``rule``, one of adam, sgd and rmsprop, on params, grads, states... ``settings`` tells those of this step."""
-        getattr(self, rule)(*arrays, **settings())
+    def update(self, rule: Callable[[], Update], *arrays: Sequence[Array]) -> None:
+        """Update params by grads and states..., in place. ``rule`` tells the numbers of this step."""
+        now = rule()
+        getattr(self, now.kernel)(now, *arrays)
 
     def adam(
         self,
+        rule: Adam,
         params: Sequence[Array],
         grads: Sequence[Array],
         first: Sequence[Array],
         second: Sequence[Array],
-        *,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        step: int,
-        l2: float = 0.0,
-        decay: float = 0.0,
     ) -> None:
-        """Adam (Kingma & Ba 2015), update number ``step`` = 1, 2, ...:
-
-        p <- (1 - lr * decay) * p;  g <- g + l2 * p
-        m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2
-        p <- p - lr * (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + eps)
-        """
-        b1, b2 = betas
+        b1, b2 = rule.betas
         for p, g, m, v in zip(params, grads, first, second, strict=True):
-            if decay:
-                p *= 1 - lr * decay
-            if l2:
-                g = g + l2 * p
+            if rule.decay:
+                p *= 1 - rule.lr * rule.decay
+            if rule.l2:
+                g = g + rule.l2 * p
             m += (1 - b1) * (g - m)
             v *= b2
             v += (1 - b2) * g * g
-            p -= lr / (1 - b1**step) * m / (self.xp.sqrt(v) / (1 - b2**step) ** 0.5 + eps)
+            p -= rule.lr / (1 - b1**rule.step) * m / (self.xp.sqrt(v) / (1 - b2**rule.step) ** 0.5 + rule.eps)
 
-    def sgd(
-        self,
-        params: Sequence[Array],
-        grads: Sequence[Array],
-        buffers: Sequence[Array],
-        *,
-        lr: float,
-        momentum: float,
-        l2: float = 0.0,
-    ) -> None:
-        """b <- momentum b + g + l2 p;  p <- p - lr b"""
+    def sgd(self, rule: SGD, params: Sequence[Array], grads: Sequence[Array], buffers: Sequence[Array]) -> None:
         for p, g, b in zip(params, grads, buffers, strict=True):
-            b *= momentum
+            b *= rule.momentum
             b += g
-            if l2:
-                b += l2 * p
-            p -= lr * b
+            if rule.l2:
+                b += rule.l2 * p
+            p -= rule.lr * b
 
-    def rmsprop(
-        self,
-        params: Sequence[Array],
-        grads: Sequence[Array],
-        squares: Sequence[Array],
-        *,
-        lr: float,
-        alpha: float,
-        eps: float,
-    ) -> None:
-        """v <- alpha v + (1 - alpha) g^2;  p <- p - lr g / (sqrt(v) + eps)"""
+    def rmsprop(self, rule: RMSprop, params: Sequence[Array], grads: Sequence[Array], squares: Sequence[Array]) -> None:
         for p, g, v in zip(params, grads, squares, strict=True):
-            v *= alpha
-            v += (1 - alpha) * g * g
-            p -= lr * g / (self.xp.sqrt(v) + eps)
+            v *= rule.alpha
+            v += (1 - rule.alpha) * g * g
+            p -= rule.lr * g / (self.xp.sqrt(v) + rule.eps)
 
     def average(self, averages: Sequence[Array], arrays: Sequence[Array], *, share: Any) -> None:
         """a <- a + share (p - a): each average moves towards its array. ``share`` is a number, or an array of one."""

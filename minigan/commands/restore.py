@@ -36,7 +36,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="any that Pillow reads, of any size")
     parser.add_argument("--task", choices=TASKS, help="what to do (default: what --model was trained for)")
-    parser.add_argument("--sharp", action="store_true", help="the network trained with an adversary: finer, less true")
+    parser.add_argument(
+        "--sharp", action="store_true", help="the network trained with an adversary, where one comes along"
+    )
     parser.add_argument("--model", metavar="MODEL", help="one of your own: what train --task wrote")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="how much to enlarge (default: 4)")
     parser.add_argument("--mask", metavar="FILE", help="a picture, white where something is missing (--task inpaint)")

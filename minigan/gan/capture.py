@@ -129,7 +129,7 @@ class Capture:
         """What a captured step holds for good: compared by identity, so that nothing is replayed after an exchange."""
         trainer, optimizers = self.trainer, self.trainer.optimizers.values()
         parameters = [p for optimizer in optimizers for p in optimizer.params]
-        settings = [value for o in optimizers for name, value in o.settings().items() if name not in ("lr", "step")]
+        settings = [value for o in optimizers for name, value in vars(o.rule()).items() if name not in ("lr", "step")]
         modes = [module.training for network in trainer.game.networks.values() for module in network.modules()]
         return (
             backend.tf32, trainer.accumulate, trainer.clip_grad_norm, *parts(trainer.game), *trainer.averages.values(),

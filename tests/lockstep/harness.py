@@ -6,8 +6,8 @@
         game.compare(1e-10)                   # raises AssertionError, naming the first quantity that is off
 
 A new game brings a step function for PyTorch's side: ``play`` makes one from the losses as PyTorch's users write them,
-and ``dcgan_step`` is written out, to be read. A model of the zoo has its twin by ``minigan.interop``, a test's own
-network by a line in ``NETWORKS``: its forward in PyTorch. minigan's side is always its own Trainer.
+and ``dcgan_step`` is written out, to be read. minigan.interop translates the networks; one of a test's own brings a
+line in ``NETWORKS``: its forward in PyTorch. minigan's side is always its own Trainer.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from minigan.gan import Game, Trainer, Turn
 
 Arrays = dict[str, np.ndarray]
 
-# ---- translation: by minigan.interop, and a test's own networks by a line each -------------------------------------
+# ---- translation: layers by minigan.interop, networks by a line each ---------------------------------------------
 
-NETWORKS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {}
+
+NETWORKS: dict[type[nn.Module], Callable[..., torch.Tensor]] = {}  # the tests' own: their forward in PyTorch
 
 
 class Twin(torch.nn.Module):

@@ -164,6 +164,13 @@ GAMES = {
     # labels
     "acgan": Game(model="acgan", d_loss=acgan_d, g_loss=acgan_g),
     "cgan": Game(model="cgan", seed=3),
+    # clusters in place of labels, a minibatch standard deviation, R1 in each step
+    "self_conditioned": Game(
+        model="self_conditioned",
+        torch_settings={"penalty": r1},
+        settings={"penalties": [gan.R1()]},
+        adam={"lr": 2e-4, "betas": (0.0, 0.99)},
+    ),
     # the other objectives
     "label_smoothing": Game(
         seed=3,
@@ -191,6 +198,8 @@ def make_game(name, dtype, place="numpy", **changes):
     architecture = {"model": game.model, "image_size": 28, "channels": 1, "width": game.width, "z_dim": Z_DIM}
     if model.conditional:
         architecture["classes"] = CLASSES
+    if model.clusters:
+        architecture["clusters"] = [1] * CLASSES
     generator, discriminator = gan.build(architecture, np.random.default_rng(0))
     if game.normalise:
         for layer in list(discriminator.modules()):
@@ -207,6 +216,11 @@ def make_game(name, dtype, place="numpy", **changes):
     return Lockstep(trainer, play(game.d_loss, game.g_loss, **torch_settings), game.zero)
 
 
+def told(model):
+    """Whether its players are told something of each image."""
+    return model.conditional or bool(model.clusters)
+
+
 def batches(name, count):
     """Noise on a ramp, in [-1, 1], steeper with the class; with labels where the model wants them."""
     game = GAMES[name]
@@ -215,7 +229,7 @@ def batches(name, count):
         labels = rng.integers(0, CLASSES, game.batch)
         ramps = np.linspace(-1, 1, 28) * labels.reshape(-1, 1, 1, 1)
         real = np.tanh(rng.standard_normal((game.batch, 1, 28, 28)) + ramps)
-        yield (real, labels) if gan.MODELS[game.model].conditional else (real,)
+        yield (real, labels) if told(gan.MODELS[game.model]) else (real,)
 
 
 @pytest.mark.parametrize("name", GAMES)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..base import Array, ArrayBackend
+from ..base import Array
 from ..geometry import ConvGeometry
 from ..kept import Kept
+from ..updates import Update
 from . import indexing, optim
 from .blas import Blas
 from .device import Device
@@ -450,18 +451,9 @@ class CupyBackend(Device):
 
     # ---- optimizers --------------------------------------------------------------------------------------------------
 
-    def update(self, rule: str, settings: Callable[[], dict[str, Any]], *arrays: Sequence[Array]) -> None:
-        for left in optim.update(self, rule, settings, arrays):
-            getattr(ArrayBackend, rule)(self, *([array] for array in left), **settings())
-
-    def adam(self, *arrays: Sequence[Array], **settings: Any) -> None:
-        self.update("adam", lambda: settings, *arrays)
-
-    def sgd(self, *arrays: Sequence[Array], **settings: Any) -> None:
-        self.update("sgd", lambda: settings, *arrays)
-
-    def rmsprop(self, *arrays: Sequence[Array], **settings: Any) -> None:
-        self.update("rmsprop", lambda: settings, *arrays)
+    def update(self, rule: Callable[[], Update], *arrays: Sequence[Array]) -> None:
+        for left in optim.update(self, rule, arrays):
+            super().update(rule, *([array] for array in left))
 
     # ---- layouts -----------------------------------------------------------------------------------------------------
 

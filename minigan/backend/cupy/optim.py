@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from ..base import Array
 from ..host import from_host
+from ..updates import SGD, Adam, RMSprop, Update
 from .device import Device
 from .graph import CaptureError
 from .launch import C_NAMES, THREADS, ceil_div
@@ -18,26 +18,25 @@ ENOUGH_BLOCKS = 512
 SLOT = np.dtype([(name, np.int64) for name in ("p", "g", "a", "b", "size")])
 
 
-def adam(lr: float, betas: tuple[float, float], eps: float, step: int, l2: float = 0.0, decay: float = 0.0) -> tuple:
-    b1, b2 = betas
-    return 1 - lr * decay, l2, 1 - b1, b2, 1 - b2, lr / (1 - b1**step), (1 - b2**step) ** 0.5, eps
+def adam(rule: Adam) -> tuple[float, ...]:
+    (b1, b2), lr, step = rule.betas, rule.lr, rule.step
+    return 1 - lr * rule.decay, rule.l2, 1 - b1, b2, 1 - b2, lr / (1 - b1**step), (1 - b2**step) ** 0.5, rule.eps
 
 
-def sgd(lr: float, momentum: float, l2: float = 0.0) -> tuple:
-    return lr, momentum, l2
+def sgd(rule: SGD) -> tuple[float, ...]:
+    return rule.lr, rule.momentum, rule.l2
 
 
-def rmsprop(lr: float, alpha: float, eps: float) -> tuple:
-    return lr, alpha, 1 - alpha, eps
+def rmsprop(rule: RMSprop) -> tuple[float, ...]:
+    return rule.lr, rule.alpha, 1 - rule.alpha, rule.eps
 
 
-NUMBERS: dict[str, Callable[..., tuple]] = {"adam": adam, "sgd": sgd, "rmsprop": rmsprop}  # as the kernels read them
+NUMBERS: dict[str, Callable[..., tuple[float, ...]]] = {"adam": adam, "sgd": sgd, "rmsprop": rmsprop}  # of a kernel
 
 
-def update(
-    backend: Device, rule: str, settings: Callable[[], dict[str, Any]], arrays: Sequence[Sequence[Array]]
-) -> list[tuple[Array, ...]]:
+def update(backend: Device, rule: Callable[[], Update], arrays: Sequence[Sequence[Array]]) -> list[tuple[Array, ...]]:
     """``arrays`` are params, grads, states... Returns those (p, g, states...) that the kernel cannot do."""
+    kernel = rule().kernel
     left: list[tuple[Array, ...]] = []
     by_dtype: dict[np.dtype, list[tuple[Array, ...]]] = {}
     for p, g, *states in zip(*arrays, strict=True):
@@ -49,9 +48,11 @@ def update(
         else:
             left.append((p, g, *states))
     if left and backend.capturing:
-        raise CaptureError(f"a parameter of {left[0][0].dtype} with strides {left[0][0].strides} has no {rule} kernel")
+        raise CaptureError(
+            f"a parameter of {left[0][0].dtype} with strides {left[0][0].strides} has no {kernel} kernel"
+        )
     # By address and not by value: a replay is to find the numbers of its own step there.
-    numbers = from_host(backend, lambda: np.array(NUMBERS[rule](**settings())))
+    numbers = from_host(backend, lambda: np.array(NUMBERS[kernel](rule())))
     for dtype, group in by_dtype.items():
         for start in range(0, len(group), SLOTS):
             some = group[start : start + SLOTS]
@@ -62,7 +63,7 @@ def update(
             blocks = min(ceil_div(max(p.size for p, *_ in some), THREADS), ENOUGH_BLOCKS)
             if blocks:
                 slots = table.view(np.dtype((np.void, table.nbytes)))
-                backend.launch(f"optim.{rule}", dtype, (blocks, len(some)), (THREADS,), slots, numbers)
+                backend.launch(f"optim.{kernel}", dtype, (blocks, len(some)), (THREADS,), slots, numbers)
     return left
 
 

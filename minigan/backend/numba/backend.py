@@ -6,6 +6,7 @@ product anyway. Arrays are NumPy's, of a type of their own, which tells where th
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,15 +59,15 @@ class NumbaBackend(NumpyBackend):
         resample.spread(self._nhwc(g), self._nhwc(x), geometry)
         return x
 
-    def sgd(self, params, grads, buffers, **settings):
-        self.optim.sgd(self._flat_groups(super().sgd, settings, params, grads, buffers), **settings)
+    def sgd(self, rule, params, grads, buffers):
+        self.optim.sgd(rule, self._flat_groups(partial(super().sgd, rule), params, grads, buffers))
 
-    def rmsprop(self, params, grads, squares, **settings):
-        self.optim.rmsprop(self._flat_groups(super().rmsprop, settings, params, grads, squares), **settings)
+    def rmsprop(self, rule, params, grads, squares):
+        self.optim.rmsprop(rule, self._flat_groups(partial(super().rmsprop, rule), params, grads, squares))
 
     def average(self, averages, arrays, *, share):
-        settings = {"share": float(share)}
-        self.optim.average(self._flat_groups(super().average, settings, averages, arrays), **settings)
+        plain = partial(super().average, share=float(share))
+        self.optim.average(float(share), self._flat_groups(plain, averages, arrays))
 
 
 # The loops behind each kernel, for whoever wants to read them.

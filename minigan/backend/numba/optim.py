@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..numpy.optim import over_chunks
+from ..numpy.optim import folded, over_chunks
+from ..updates import SGD, Adam, RMSprop
 from .compile import compiled
 
 Groups = Sequence[Sequence[np.ndarray]]  # for each parameter p, g and its state, flat
@@ -50,20 +51,18 @@ def average_loop(a, p, c):
 # ---- who calls them ------------------------------------------------------------------------------
 
 
-def adam(groups: Groups, lr: float, betas: tuple[float, float], eps: float, step: int, l2: float, decay: float) -> None:
-    """The corrections of m and v for the zeros they began with are folded into the rate and eps."""
-    root = math.sqrt(1 - betas[1] ** step)
-    over_chunks(adam_loop, groups, 1 - betas[0], 1 - betas[1], lr * root / (1 - betas[0] ** step), eps * root, l2,
-                1 - lr * decay)  # fmt: skip
+def adam(rule: Adam, groups: Groups) -> None:
+    over_chunks(adam_loop, groups, 1 - rule.betas[0], 1 - rule.betas[1], *folded(rule), rule.l2,
+                1 - rule.lr * rule.decay)  # fmt: skip
 
 
-def sgd(groups: Groups, lr: float, momentum: float, l2: float) -> None:
-    over_chunks(sgd_loop, groups, lr, momentum, l2)
+def sgd(rule: SGD, groups: Groups) -> None:
+    over_chunks(sgd_loop, groups, rule.lr, rule.momentum, rule.l2)
 
 
-def rmsprop(groups: Groups, lr: float, alpha: float, eps: float) -> None:
-    over_chunks(rmsprop_loop, groups, lr, 1 - alpha, eps)
+def rmsprop(rule: RMSprop, groups: Groups) -> None:
+    over_chunks(rmsprop_loop, groups, rule.lr, 1 - rule.alpha, rule.eps)
 
 
-def average(groups: Groups, share: float) -> None:
+def average(share: float, groups: Groups) -> None:
     over_chunks(average_loop, groups, share)

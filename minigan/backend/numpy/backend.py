@@ -10,7 +10,7 @@ import operator
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from ..base import Array, ArrayBackend
 from ..geometry import ConvGeometry
 from ..kept import Kept
+from ..updates import Adam
 from . import elementwise, filtering, im2col, norm, optim, threads
 
 SMALL = 8192  # elements below which one plain NumPy call is quicker than chunks
@@ -186,24 +187,16 @@ class NumpyBackend(ArrayBackend):
 
     def adam(
         self,
+        rule: Adam,
         params: Sequence[Array],
         grads: Sequence[Array],
         first: Sequence[Array],
         second: Sequence[Array],
-        *,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        step: int,
-        l2: float = 0.0,
-        decay: float = 0.0,
     ) -> None:
-        settings: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps, "step": step, "l2": l2, "decay": decay}
-        self.optim.adam(self._flat_groups(super().adam, settings, params, grads, first, second), **settings)
+        plain = partial(super().adam, rule)
+        self.optim.adam(rule, self._flat_groups(plain, params, grads, first, second))
 
-    def _flat_groups(
-        self, plain: Callable[..., None], settings: dict[str, Any], *arrays: Sequence[Array]
-    ) -> list[list[np.ndarray]]:
+    def _flat_groups(self, plain: Callable[..., None], *arrays: Sequence[Array]) -> list[list[np.ndarray]]:
         """Each parameter with its gradient and state, as flat arrays; what cannot be seen so is left to ``plain``."""
         groups = []
         for p, g, *state in zip(*arrays, strict=True):
@@ -213,7 +206,7 @@ class NumpyBackend(ArrayBackend):
             group = [np.asarray(array) for array in (p, g, *state)]
             flat = optim.flat_views(group) if has_kernels(*(array.dtype for array in group)) else None
             if flat is None:
-                plain([p], [g], *([array] for array in state), **settings)
+                plain([p], [g], *([array] for array in state))
             else:
                 groups.append(flat)
         return groups

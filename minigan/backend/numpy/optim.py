@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..updates import Adam
 from . import scratch, threads
 
 CHUNK = 1 << 17  # elements; a chunk has four arrays and a temporary. See elementwise.py for the size
@@ -50,26 +51,22 @@ def over_chunks(update: Callable[..., None], groups: Sequence[Sequence[np.ndarra
     threads.run(task, len(tasks), cost=28 * sum(arrays[0].size for arrays in groups))
 
 
-def adam(
-    groups: Sequence[Sequence[np.ndarray]],
-    lr: float,
-    betas: tuple[float, float],
-    eps: float,
-    step: int,
-    l2: float,
-    decay: float,
-) -> None:
+def folded(rule: Adam) -> tuple[float, float]:
+    """The step size and the eps that the corrections are folded into."""
+    root = math.sqrt(1 - rule.betas[1] ** rule.step)
+    return rule.lr * root / (1 - rule.betas[0] ** rule.step), rule.eps * root
+
+
+def adam(rule: Adam, groups: Sequence[Sequence[np.ndarray]]) -> None:
     """``groups`` holds flat (p, g, m, v) of each parameter; p, m and v are updated in place."""
-    b1, b2 = betas
-    root = math.sqrt(1 - b2**step)
-    rate, epsilon = lr * root / (1 - b1**step), eps * root
+    (b1, b2), (rate, eps) = rule.betas, folded(rule)
 
     def update(p: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray) -> None:
         t = scratch.local("adam", p.shape, p.dtype)
-        if decay:
-            p *= 1 - lr * decay
-        if l2:
-            g = np.add(g, np.multiply(p, l2, out=t), out=scratch.local("adam g", p.shape, p.dtype))
+        if rule.decay:
+            p *= 1 - rule.lr * rule.decay
+        if rule.l2:
+            g = np.add(g, np.multiply(p, rule.l2, out=t), out=scratch.local("adam g", p.shape, p.dtype))
         np.subtract(g, m, out=t)
         t *= 1 - b1
         m += t
@@ -78,7 +75,7 @@ def adam(
         t *= 1 - b2
         v += t
         np.sqrt(v, out=t)
-        t += epsilon
+        t += eps
         np.divide(m, t, out=t)
         t *= rate
         p -= t
