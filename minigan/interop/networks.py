@@ -89,7 +89,7 @@ class ConditionalGenerator(Network):
 
 class ConditionalDiscriminator(Network):
     def forward(self, x, labels):
-        told = self.embedding(labels).reshape(len(x), 1, self.image_size, self.image_size)
+        told = self.embedding(labels).reshape(len(x), 1, self.height, self.width)
         return self.network(torch.cat([x, told], 1))
 
 
