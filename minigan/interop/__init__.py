@@ -48,8 +48,8 @@ def _translate(m: nn.Module, torch: Any) -> Any:
 def _layer(m: nn.Module, torch: Any) -> Any:
     if not type(m).__module__.startswith("minigan."):  # somebody's own class may do something else than its base
         raise InputError(f"{type(m).__name__} has no PyTorch twin: it is not minigan's own")
+    kind: Any = getattr(torch, type(m).__name__.removeprefix("SpectrallyNormalised"), None)
     bias = {"bias": getattr(m, "bias", None) is not None}
-    affine = {"affine": getattr(m, "weight", None) is not None}
     match m:
         case nn.Sequential():
             return torch.Sequential(*(_translate(child, torch) for child in m.children().values()))
@@ -57,50 +57,23 @@ def _layer(m: nn.Module, torch: Any) -> Any:
             return torch.ModuleList(_translate(child, torch) for child in m)
         case nn.ModuleDict():
             return torch.ModuleDict({name: _translate(child, torch) for name, child in m.items()})
-        case nn.Linear():
-            return torch.Linear(*m.weight.shape[::-1], **bias)
-        case nn.Embedding():
-            return torch.Embedding(*m.weight.shape)
         case nn.Conv1d() | nn.Conv2d():
-            out, inputs, *kernel = m.weight.shape
-            return getattr(torch, f"Conv{len(kernel)}d")(inputs, out, kernel, m.stride, m.padding, m.dilation, **bias)
+            return kind(**m.arguments(), **bias, dilation=m.dilation)
         case nn.ConvTranspose1d() | nn.ConvTranspose2d():
-            inputs, out, *kernel = m.weight.shape
-            where = {"stride": m.stride, "padding": m.padding, "dilation": m.dilation}
-            kind = getattr(torch, f"ConvTranspose{len(kernel)}d")
-            return kind(inputs, out, kernel, output_padding=m.output_padding, **where, **bias)
-        case nn.BatchNorm1d() | nn.BatchNorm2d():
-            return getattr(torch, type(m).__name__)(m.weight.shape[0], eps=m.eps, momentum=m.momentum)
+            return kind(**m.arguments(), **bias, dilation=m.dilation, output_padding=m.output_padding)
         case nn.LayerNorm():
-            return torch.LayerNorm(m.normalized_shape, m.eps, elementwise_affine=affine["affine"], **bias)
-        case nn.GroupNorm():
-            return torch.GroupNorm(m.num_groups, m.num_channels, m.eps, **affine)
-        case nn.InstanceNorm2d():
-            return torch.InstanceNorm2d(m.num_features, m.eps, **affine)
-        case nn.LeakyReLU():
-            return torch.LeakyReLU(m.negative_slope)
-        case nn.PReLU():
-            return torch.PReLU(m.weight.shape[0])
-        case nn.ELU():
-            return torch.ELU(m.alpha)
-        case nn.GELU():
-            return torch.GELU(m.approximate)
+            return kind(**m.arguments(), **bias)
         case nn.Reshape():
             return torch.Unflatten(1, m.shape)
-        case nn.Upsample():
-            return torch.Upsample(scale_factor=m.scale_factor, mode=m.mode)
         case nn.Resize():
-            return torch.Upsample(size=m.size, mode=m.mode)
-        case nn.PixelShuffle():
-            return torch.PixelShuffle(m.upscale_factor)
-        case nn.PixelUnshuffle():
-            return torch.PixelUnshuffle(m.downscale_factor)
-        case nn.ReflectionPad2d():
-            return torch.ReflectionPad2d(m.padding)
-        case nn.Dropout():
-            return torch.Dropout(m.p)
-        case nn.ReLU() | nn.SiLU() | nn.Tanh() | nn.Sigmoid() | nn.Flatten():
-            return getattr(torch, type(m).__name__)()
+            return torch.Upsample(**m.arguments())
+        case (
+            nn.Linear() | nn.Embedding() | nn.BatchNorm1d() | nn.BatchNorm2d() | nn.GroupNorm() | nn.InstanceNorm2d()
+            | nn.LeakyReLU() | nn.PReLU() | nn.ELU() | nn.GELU() | nn.ReLU() | nn.SiLU() | nn.Tanh() | nn.Sigmoid()
+            | nn.Upsample() | nn.PixelShuffle() | nn.PixelUnshuffle() | nn.ReflectionPad2d()
+            | nn.Flatten() | nn.Dropout()
+        ):  # fmt: skip
+            return kind(**m.arguments())  # its settings have PyTorch's names
     return _network(m, torch)
 
 

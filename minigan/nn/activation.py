@@ -16,6 +16,7 @@ class LeakyReLU(Module):
     """x where x > 0, else negative_slope * x"""
 
     is_fusable = True  # into a batch norm before it, see Sequential
+    settings = ("negative_slope",)
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         if not math.isfinite(negative_slope):
@@ -24,9 +25,6 @@ class LeakyReLU(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.leaky_relu(x, self.negative_slope)
-
-    def extra_repr(self) -> str:
-        return f"{self.negative_slope}"
 
 
 class ReLU(Module):
@@ -56,18 +54,20 @@ class Sigmoid(Module):
 class PReLU(Module):
     """A leaky ReLU that learns its slope: one, or with ``num_parameters`` one per channel;  weight (num_parameters,)"""
 
+    settings = ("num_parameters",)
+
     def __init__(self, num_parameters: int = 1, *, init: float = 0.25) -> None:
-        self.weight = new_parameter((size("PReLU: num_parameters", num_parameters),), init)
+        self.num_parameters = size("PReLU: num_parameters", num_parameters)
+        self.weight = new_parameter((self.num_parameters,), init)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.prelu(x, self.weight)
 
-    def extra_repr(self) -> str:
-        return f"{self.weight.shape[0]}"
-
 
 class ELU(Module):
     """x where x > 0, else alpha (e^x - 1)"""
+
+    settings = ("alpha",)
 
     def __init__(self, alpha: float = 1.0) -> None:
         if not math.isfinite(alpha):
@@ -77,12 +77,11 @@ class ELU(Module):
     def forward(self, x: Tensor) -> Tensor:
         return ops.elu(x, self.alpha)
 
-    def extra_repr(self) -> str:
-        return f"{self.alpha}"
-
 
 class GELU(Module):
     """x Phi(x), see ``ops.gelu``"""
+
+    settings = ("approximate=",)
 
     def __init__(self, approximate: str = "none") -> None:
         if approximate not in ("none", "tanh"):
@@ -91,9 +90,6 @@ class GELU(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.gelu(x, self.approximate)
-
-    def extra_repr(self) -> str:
-        return f"approximate={self.approximate!r}"
 
 
 class SiLU(Module):
@@ -106,11 +102,10 @@ class SiLU(Module):
 class Maxout(Module):
     """The largest of each ``pieces`` neighbouring channels: (N, C, ...) -> (N, C / pieces, ...)"""
 
+    settings = ("pieces",)
+
     def __init__(self, pieces: int) -> None:
         self.pieces = size("Maxout: pieces", pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.maxout(x, self.pieces)
-
-    def extra_repr(self) -> str:
-        return f"{self.pieces}"

@@ -38,9 +38,6 @@ class SelfAttention2d(Module):
         gathered = (beta @ h).reshape(n, height, width, -1).transpose(0, 3, 1, 2)
         return x + self.v(gathered) * self.gamma
 
-    def extra_repr(self) -> str:
-        return f"{self.v.weight.shape[0]}, reduction={self.v.weight.shape[0] // self.v.weight.shape[1]}"
-
 
 def _pixels(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, H * W, C), without a copy"""

@@ -48,10 +48,6 @@ class ConditionalBatchNorm2d(Module):
         per_sample = (len(x), -1) + (1,) * (x.ndim - 2)
         return xhat * self.gain(labels).reshape(per_sample) + self.bias(labels).reshape(per_sample)
 
-    def extra_repr(self) -> str:
-        classes, features = self.gain.weight.shape
-        return f"{features}, num_classes={classes}, eps={self.eps}, momentum={self.momentum}"
-
 
 class ProjectionHead(Module):
     """The last layer of a discriminator that is told the class: psi(h) + <embed(label), h> (Miyato & Koyama 2018).
@@ -69,9 +65,6 @@ class ProjectionHead(Module):
     def forward(self, h: Tensor, labels: Any) -> Tensor:
         _check_labels(self, h, labels)
         return self.psi(h) + (self.embed(labels) * h).sum(1, keepdims=True)
-
-    def extra_repr(self) -> str:
-        return "{1}, num_classes={0}".format(*self.embed.weight.shape)
 
 
 def _check_labels(layer: Module, x: Tensor, labels: Any) -> None:

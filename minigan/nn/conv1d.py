@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import ops
-from .layers import Convolution, Rng
+from .layers import Convolution, TransposedConvolution
 
 
 class Conv1d(Convolution):
@@ -12,42 +12,9 @@ class Conv1d(Convolution):
     op = staticmethod(ops.conv1d)
     dims = 1
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        bias: bool = True,
-        rng: Rng = None,
-    ) -> None:
-        settings = {"stride": stride, "padding": padding, "dilation": dilation}
-        super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)
 
-
-class ConvTranspose1d(Convolution):
+class ConvTranspose1d(TransposedConvolution):
     """Transposed convolution, see ``ops.conv_transpose1d``;  weight (in, out, k)"""
 
     op = staticmethod(ops.conv_transpose1d)
     dims = 1
-    transposed = True
-    settings = ("stride", "padding", "output_padding", "dilation")
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        stride: int = 1,
-        padding: int = 0,
-        output_padding: int = 0,
-        dilation: int = 1,
-        bias: bool = True,
-        rng: Rng = None,
-    ) -> None:
-        settings = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
-        super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)

@@ -15,6 +15,8 @@ from .module import Module
 class LayerNorm(Module):
     """Normalisation over the trailing axes, see ``ops.layer_norm``;  weight and bias (*normalized_shape)"""
 
+    settings = ("normalized_shape", "eps=", "elementwise_affine=")
+
     def __init__(
         self,
         normalized_shape: int | Sequence[int],
@@ -27,19 +29,18 @@ class LayerNorm(Module):
         if not shape:
             raise InputError("LayerNorm: normalized_shape () must have one size or more")
         check_norm(self, eps)
-        self.normalized_shape, self.eps = shape, eps
+        self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
         self.weight = new_parameter(shape, 1) if elementwise_affine else None
         self.bias = new_parameter(shape, 0) if elementwise_affine and bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.layer_norm(x, self.normalized_shape, self.weight, self.bias, eps=self.eps)
 
-    def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
-
 
 class GroupNorm(Module):
     """Normalisation over groups of channels, see ``ops.group_norm``;  weight and bias (C,)"""
+
+    settings = ("num_groups", "num_channels", "eps=", "affine=")
 
     def __init__(self, num_groups: int, num_channels: int, *, eps: float = 1e-5, affine: bool = True) -> None:
         num_groups, num_channels = (
@@ -49,7 +50,7 @@ class GroupNorm(Module):
         if num_channels % num_groups:
             raise InputError(f"GroupNorm: {num_channels} channels cannot be divided into {num_groups} groups")
         check_norm(self, eps)
-        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self.weight = new_parameter((num_channels,), 1) if affine else None
         self.bias = new_parameter((num_channels,), 0) if affine else None
 
@@ -57,26 +58,22 @@ class GroupNorm(Module):
         _check_channels(self, x, self.num_channels)
         return ops.group_norm(x, self.num_groups, self.weight, self.bias, eps=self.eps)
 
-    def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.weight is not None}"
-
 
 class InstanceNorm2d(Module):
     """Normalisation of each channel of each sample, see ``ops.instance_norm``;  weight and bias (C,) if ``affine``"""
 
+    settings = ("num_features", "eps=", "affine=")
+
     def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = False) -> None:
         num_features = size("InstanceNorm2d: num_features", num_features)
         check_norm(self, eps)
-        self.num_features, self.eps = num_features, eps
+        self.num_features, self.eps, self.affine = num_features, eps, affine
         self.weight = new_parameter((num_features,), 1) if affine else None
         self.bias = new_parameter((num_features,), 0) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
         _check_channels(self, x, self.num_features)
         return ops.instance_norm(x, self.weight, self.bias, eps=self.eps)
-
-    def extra_repr(self) -> str:
-        return f"{self.num_features}, eps={self.eps}, affine={self.weight is not None}"
 
 
 def _check_channels(layer: Module, x: Tensor, channels: int) -> None:

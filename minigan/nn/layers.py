@@ -40,58 +40,24 @@ class Affine(Module):
 class Linear(Affine):
     """y = x W^T + b;  weight (out, in), x (..., in) -> y (..., out)"""
 
+    settings = ("in_features", "out_features", "bias=")
+
     def __init__(self, in_features: int, out_features: int, *, bias: bool = True, rng: Rng = None) -> None:
-        in_features, out_features = size("Linear: in_features", in_features), size("Linear: out_features", out_features)
-        super().__init__((out_features, in_features), out_features, in_features, bias, rng)
+        self.in_features = size("Linear: in_features", in_features)
+        self.out_features = size("Linear: out_features", out_features)
+        super().__init__((self.out_features, self.in_features), self.out_features, self.in_features, bias, rng)
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.linear(x, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        out_features, in_features = self.weight.shape
-        return f"{in_features}, {out_features}, bias={self.bias is not None}"
 
 
 class Convolution(Affine):
     """Base of the convolutions: their settings are one number, or one for each of the ``dims`` axes of a picture."""
 
+    settings = ("in_channels", "out_channels", "kernel_size=", "stride=", "padding=")
     op: Callable[..., Tensor]  # what the layer applies
     dims = 2
     transposed = False
-    settings: tuple[str, ...] = ("stride", "padding", "dilation")
-    stride: Any
-    padding: Any
-    dilation: Any
-    output_padding: Any = 0
-
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Size, bias: bool, rng: Rng, **settings: Size
-    ) -> None:
-        name = type(self).__name__
-        inputs, outputs = size(f"{name}: in_channels", in_channels), size(f"{name}: out_channels", out_channels)
-        kernel = sizes(f"{name}: kernel_size", kernel_size, self.dims)
-        # PyTorch takes fan_in from the weight's second axis, for a transposed convolution too.
-        shape = (inputs, outputs, *kernel) if self.transposed else (outputs, inputs, *kernel)
-        super().__init__(shape, outputs, math.prod(shape[1:]), bias, rng)
-        for setting, value in settings.items():
-            read = sizes(f"{name}: {setting}", value, self.dims, least=0 if "padding" in setting else 1)
-            setattr(self, setting, read if self.dims > 1 else read[0])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.op(x, self.weight, self.bias, **{setting: getattr(self, setting) for setting in self.settings})
-
-    def extra_repr(self) -> str:
-        first, second, *kernel = self.weight.shape
-        inputs, outputs = (first, second) if self.transposed else (second, first)
-        shown = {"kernel_size": tuple(kernel) if self.dims > 1 else kernel[0]}
-        shown |= {setting: getattr(self, setting) for setting in ("stride", "padding")}
-        return f"{inputs}, {outputs}, " + ", ".join(f"{name}={value}" for name, value in shown.items())
-
-
-class Conv2d(Convolution):
-    """Convolution, see ``ops.conv2d``;  weight (out, in, kh, kw)"""
-
-    op = staticmethod(ops.conv2d)
 
     def __init__(
         self,
@@ -105,16 +71,31 @@ class Conv2d(Convolution):
         bias: bool = True,
         rng: Rng = None,
     ) -> None:
-        settings = {"stride": stride, "padding": padding, "dilation": dilation}
-        super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)
+        name = type(self).__name__
+        inputs, outputs = size(f"{name}: in_channels", in_channels), size(f"{name}: out_channels", out_channels)
+        kernel = sizes(f"{name}: kernel_size", kernel_size, self.dims)
+        # PyTorch takes fan_in from the weight's second axis, for a transposed convolution too.
+        shape = (inputs, outputs, *kernel) if self.transposed else (outputs, inputs, *kernel)
+        super().__init__(shape, outputs, math.prod(shape[1:]), bias, rng)
+        self.in_channels, self.out_channels = inputs, outputs
+        self.kernel_size = self._each("kernel_size", kernel_size)
+        self.stride, self.dilation = self._each("stride", stride), self._each("dilation", dilation)
+        self.padding = self._each("padding", padding, least=0)
+
+    def _each(self, setting: str, value: Size, least: int = 1) -> Any:
+        """A setting as one number for each axis; of a single axis the number itself."""
+        read = sizes(f"{type(self).__name__}: {setting}", value, self.dims, least=least)
+        return read if self.dims > 1 else read[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        settings = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        return self.op(x, self.weight, self.bias, **settings)
 
 
-class ConvTranspose2d(Convolution):
-    """Transposed convolution, see ``ops.conv_transpose2d``;  weight (in, out, kh, kw)"""
+class TransposedConvolution(Convolution):
+    """Base of the transposed convolutions; their weight begins with the inputs."""
 
-    op = staticmethod(ops.conv_transpose2d)
     transposed = True
-    settings = ("stride", "padding", "output_padding", "dilation")
 
     def __init__(
         self,
@@ -129,8 +110,25 @@ class ConvTranspose2d(Convolution):
         bias: bool = True,
         rng: Rng = None,
     ) -> None:
-        settings = {"stride": stride, "padding": padding, "output_padding": output_padding, "dilation": dilation}
-        super().__init__(in_channels, out_channels, kernel_size, bias, rng, **settings)
+        settings: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation}
+        super().__init__(in_channels, out_channels, kernel_size, bias=bias, rng=rng, **settings)
+        self.output_padding = self._each("output_padding", output_padding, least=0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        settings = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+        return self.op(x, self.weight, self.bias, output_padding=self.output_padding, **settings)
+
+
+class Conv2d(Convolution):
+    """Convolution, see ``ops.conv2d``;  weight (out, in, kh, kw)"""
+
+    op = staticmethod(ops.conv2d)
+
+
+class ConvTranspose2d(TransposedConvolution):
+    """Transposed convolution, see ``ops.conv_transpose2d``;  weight (in, out, kh, kw)"""
+
+    op = staticmethod(ops.conv_transpose2d)
 
 
 class BatchNorm(Module):
@@ -139,17 +137,18 @@ class BatchNorm(Module):
     axes = ""  # what x may be, by its number of axes, for a message
     ndims: tuple[int, ...] = ()
     buffer_names = ("running_mean", "running_var", "num_batches_tracked")
+    settings = ("num_features", "eps=", "momentum=")
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
         num_features = size(f"{type(self).__name__}: num_features", num_features)
         check_norm(self, eps, momentum)
-        self.eps, self.momentum = eps, momentum
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.weight, self.bias = new_parameter((num_features,), 1), new_parameter((num_features,), 0)
         self.running_mean, self.running_var = np.zeros(num_features, np.float32), np.ones(num_features, np.float32)
         self.num_batches_tracked = np.zeros((), np.int64)  # unused here; PyTorch's files carry it
 
     def forward(self, x: Tensor, negative_slope: float = 1.0) -> Tensor:
-        name, features = type(self).__name__, self.weight.shape[0]
+        name, features = type(self).__name__, self.num_features
         if x.ndim not in self.ndims:
             raise InputError(f"{name}: input {x.shape} must be {self.axes}")
         if x.shape[1] != features:
@@ -167,9 +166,6 @@ class BatchNorm(Module):
             eps=self.eps,
             negative_slope=negative_slope,
         )
-
-    def extra_repr(self) -> str:
-        return f"{self.weight.shape[0]}, eps={self.eps}, momentum={self.momentum}"
 
 
 class BatchNorm1d(BatchNorm):
@@ -218,6 +214,8 @@ class Reshape(Module):
 class Dropout(Module):
     """Zeroes each element with probability ``p`` while training; draws from its own ``rng``."""
 
+    settings = ("p",)
+
     def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
         if not 0 <= p < 1:
             raise InputError(f"Dropout: p = {p} must be at least 0 and below 1")
@@ -226,28 +224,22 @@ class Dropout(Module):
     def forward(self, x: Tensor) -> Tensor:
         return ops.dropout(x, self.p, self.rng, self.training)
 
-    def extra_repr(self) -> str:
-        return f"{self.p}"
-
 
 class Embedding(Module):
     """A table of vectors looked up by number;  index (...) -> (..., dim). Entries start as N(0, 1)."""
 
     takes_arrays = True
 
+    settings = ("num_embeddings", "embedding_dim")
+
     def __init__(self, num_embeddings: int, embedding_dim: int, *, rng: Rng = None) -> None:
-        rows, dim = (
-            size("Embedding: num_embeddings", num_embeddings),
-            size("Embedding: embedding_dim", embedding_dim),
-        )
-        self.weight = new_parameter((rows, dim))
+        self.num_embeddings = size("Embedding: num_embeddings", num_embeddings)
+        self.embedding_dim = size("Embedding: embedding_dim", embedding_dim)
+        self.weight = new_parameter((self.num_embeddings, self.embedding_dim))
         init.normal_(self.weight, rng or np.random.default_rng())
 
     def forward(self, index: np.ndarray) -> Tensor:
         return ops.embedding(index, self.weight)
-
-    def extra_repr(self) -> str:
-        return "{}, {}".format(*self.weight.shape)
 
 
 def new_parameter(shape: tuple[int, ...], value: float = 0.0) -> Parameter:

@@ -43,6 +43,7 @@ class Module:
 
     training = True
     buffer_names: tuple[str, ...] = ()  # attributes that hold arrays of the state which are not trained
+    settings: tuple[str, ...] = ()  # what the layer was made with: "by_place" or "by_keyword=", as its repr shows them
     takes_arrays = False  # whether forward takes NumPy arrays of fractions; whole numbers may be labels anywhere
 
     def forward(self, *inputs: Any) -> Any:
@@ -175,8 +176,15 @@ class Module:
 
     # -- display
 
+    def arguments(self) -> dict[str, Any]:
+        """What ``settings`` names, by name; a bias as whether there is one."""
+        found = {setting: getattr(self, setting) for setting in (s.rstrip("=") for s in type(self).settings)}
+        return found | ({"bias": found["bias"] is not None} if "bias" in found else {})
+
     def extra_repr(self) -> str:
-        return ""
+        shown = [repr(value) if isinstance(value, str) else str(value) for value in self.arguments().values()]
+        settings = zip(type(self).settings, shown, strict=True)
+        return ", ".join(f"{name}{value}" if name.endswith("=") else value for name, value in settings)
 
     def __repr__(self) -> str:
         if not self.children():

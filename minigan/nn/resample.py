@@ -15,6 +15,8 @@ from .module import Module
 class Upsample(Module):
     """Enlargement by a whole factor, ``mode`` "nearest" or "bilinear"."""
 
+    settings = ("scale_factor", "mode=")
+
     def __init__(self, scale_factor: Size = 2, *, mode: str = "nearest") -> None:
         _check_mode("Upsample", mode)
         self.scale_factor, self.mode = pair("Upsample: scale_factor", scale_factor), mode
@@ -25,12 +27,11 @@ class Upsample(Module):
         size = [side * scale for side, scale in zip(x.shape[2:], self.scale_factor, strict=True)]
         return ops.resize(x, size, mode=self.mode)
 
-    def extra_repr(self) -> str:
-        return f"{self.scale_factor}, mode={self.mode!r}"
-
 
 class Resize(Module):
     """To ``size`` = (height, width) from any other, ``mode`` "nearest" or "bilinear"."""
+
+    settings = ("size", "mode=")
 
     def __init__(self, size: Size, *, mode: str = "nearest") -> None:
         _check_mode("Resize", mode)
@@ -39,12 +40,11 @@ class Resize(Module):
     def forward(self, x: Tensor) -> Tensor:
         return ops.resize(x, self.size, mode=self.mode)
 
-    def extra_repr(self) -> str:
-        return f"{self.size}, mode={self.mode!r}"
-
 
 class PixelShuffle(Module):
     """(N, C * r * r, H, W) -> (N, C, H * r, W * r), r = ``upscale_factor``"""
+
+    settings = ("upscale_factor",)
 
     def __init__(self, upscale_factor: int) -> None:
         self.upscale_factor = size("PixelShuffle: upscale_factor", upscale_factor)
@@ -52,12 +52,11 @@ class PixelShuffle(Module):
     def forward(self, x: Tensor) -> Tensor:
         return ops.pixel_shuffle(x, self.upscale_factor)
 
-    def extra_repr(self) -> str:
-        return f"{self.upscale_factor}"
-
 
 class PixelUnshuffle(Module):
     """(N, C, H * r, W * r) -> (N, C * r * r, H, W), r = ``downscale_factor``"""
+
+    settings = ("downscale_factor",)
 
     def __init__(self, downscale_factor: int) -> None:
         self.downscale_factor = size("PixelUnshuffle: downscale_factor", downscale_factor)
@@ -65,12 +64,11 @@ class PixelUnshuffle(Module):
     def forward(self, x: Tensor) -> Tensor:
         return ops.pixel_unshuffle(x, self.downscale_factor)
 
-    def extra_repr(self) -> str:
-        return f"{self.downscale_factor}"
-
 
 class ReflectionPad2d(Module):
     """The picture mirrored at its borders; ``padding`` for all sides, or (left, right, top, bottom) as in PyTorch."""
+
+    settings = ("padding",)
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         self.padding = sizes("ReflectionPad2d: padding", padding, 4, least=0)
@@ -80,9 +78,6 @@ class ReflectionPad2d(Module):
             raise InputError(f"ReflectionPad2d: input {x.shape} must end in (H, W)")
         left, right, top, bottom = self.padding
         return ops.reflection_pad(x, [(0, 0)] * (x.ndim - 2) + [(top, bottom), (left, right)])
-
-    def extra_repr(self) -> str:
-        return f"{self.padding}"
 
 
 def _check_mode(name: str, mode: str) -> None:

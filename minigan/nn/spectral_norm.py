@@ -23,8 +23,7 @@ from ..backend import Array, backend_of
 from ..errors import InputError
 from ..sizes import size
 from ..tensor import Tensor
-from .conv1d import ConvTranspose1d
-from .layers import ConvTranspose2d, Rng
+from .layers import Rng, TransposedConvolution
 from .module import Module, Parameter
 
 Layer = TypeVar("Layer", bound=Module)
@@ -43,7 +42,7 @@ def spectral_norm(layer: Layer, *, n_power_iterations: int = 1, eps: float = 1e-
     n_power_iterations = size("spectral_norm: n_power_iterations", n_power_iterations)
     if not 0 <= eps < math.inf:
         raise InputError(f"spectral_norm: eps = {eps} must be at least 0, and finite")
-    axis = 1 if isinstance(layer, (ConvTranspose1d, ConvTranspose2d)) else 0
+    axis = 1 if isinstance(layer, TransposedConvolution) else 0
     norm = SpectralNorm(weight, axis, n_power_iterations, eps, rng or np.random.default_rng())
     parametrizations = Module()
     parametrizations.weight = Normalised(weight, norm)

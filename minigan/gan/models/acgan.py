@@ -13,9 +13,8 @@ from ...backend import Array
 from ...tensor import Tensor
 from ..objectives import AuxiliaryClassifier
 from . import dcgan
-from .cgan import check_sizes
 from .model import Model, Networks
-from .sizes import ImageSize
+from .sizes import ImageSize, check_sizes
 
 
 class ScaledGenerator(nn.Module):

@@ -6,12 +6,11 @@ import numpy as np
 
 from ... import nn
 from ...backend import Array
-from ...errors import InputError
 from ...ops import concat
 from ...tensor import Tensor
 from . import dcgan
 from .model import Model, Networks
-from .sizes import ImageSize, height_width
+from .sizes import ImageSize, check_sizes, height_width
 
 
 class ConditionalGenerator(nn.Module):
@@ -35,12 +34,6 @@ class ConditionalDiscriminator(nn.Module):
     def forward(self, x: Tensor, labels: Array) -> Tensor:
         told = self.embedding(labels).reshape(len(x), 1, self.height, self.width)
         return self.network(concat([x, told], axis=1))
-
-
-def check_sizes(classes: int, z_dim: int) -> None:
-    """The class's vector would hide a z without elements, and a negative one."""
-    if classes < 1 or z_dim < 1:
-        raise InputError(f"classes = {classes} and z_dim = {z_dim} must each be at least 1")
 
 
 def cgan(

@@ -89,9 +89,6 @@ class Residual(nn.Module):
             start = self.enlarge(start)
         return start + change
 
-    def extra_repr(self) -> str:
-        return f"channels={self.channels}, scale={self.scale}"
-
 
 class PatchGAN(nn.Module):
     """D(picture, source) -> logits (N, patches), each of a patch of the picture: strided 4x4 convolutions that see

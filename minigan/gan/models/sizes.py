@@ -39,3 +39,9 @@ def halvings(image_size: ImageSize) -> list[Side]:
         height, width = maps[-1]
         maps.append((height // 2, width // 2))
     return maps
+
+
+def check_sizes(classes: int, z_dim: int) -> None:
+    """The class's vector would hide a z without elements, and a negative one."""
+    if classes < 1 or z_dim < 1:
+        raise InputError(f"classes = {classes} and z_dim = {z_dim} must each be at least 1")
