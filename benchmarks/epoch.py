@@ -3,7 +3,7 @@
     python -m benchmarks.epoch --json epoch.json --plot epoch.png
 
 Both shuffle and scale the 60,000 digits, blur what D sees, write a line of JSON each step, draw the same grids at the
-same steps, and save at the end. minigan's run is the example itself, which also watches the training's health, keeps
+same steps, and save at the end. minigan's run is the example itself, which also watches the run's health, keeps
 states to go back to, and draws curves, walks and an animation.
 
 What the example does beside its training steps, from its first line to its last file, is told as a share of its time.

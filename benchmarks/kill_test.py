@@ -1,8 +1,8 @@
-"""Kills a training with SIGKILL at random moments, resumes it each time, and compares it with one left in peace.
+"""Kills a run with SIGKILL at random moments, resumes it each time, and compares it with one left in peace.
 
     python -m benchmarks.kill_test --kills 30
 
-The training is the MNIST example, narrowed, with a checkpoint after every step, so that many a kill comes while one is
+The run is the MNIST example, narrowed, with a checkpoint after every step, so that many a kill comes while one is
 being written: how many did is told by the temporary file that it left. The two folders must be equal, byte for byte.
 """
 
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def run(kills: int, seed: int, folder: Path, settings: list[str], pause: float) -> Outcome:
-    """Kill ``kills`` times, each up to ``pause`` seconds after the training has come back to work."""
+    """Kill ``kills`` times, each up to ``pause`` seconds after the run has come back to work."""
     rng = random.Random(seed)
     peace, war = folder / "peace", folder / "war"
     done, while_writing, resume = 0, 0, False

@@ -1,4 +1,4 @@
-"""The networks that come along for ``minigan restore``: the command that trains each, and what they come to.
+"""The networks that are bundled for ``minigan restore``: the command that trains each, and what they come to.
 
     python -m benchmarks.restoration --work out/restoration          # train what is not there yet, pack, evaluate
     python -m benchmarks.restoration --work out/restoration --pack denoise derain
@@ -25,14 +25,14 @@ ALONE = "--no-adversary --batch-size 8"
 SHARP = "--start-from {work}/{task} --batch-size 8 --g-lr 2e-4 --d-lr 5e-4 --l1-weight 20"
 COMMANDS = {
     "denoise": f"--model dncnn --task denoise {ALONE} {PHOTOS} --steps 2000 --decay-from 1000",
-    # The network that comes along saw only rain within 50 degrees of straight down in these first 1,500 steps.
+    # The network that is bundled saw only rain within 50 degrees of straight down in these first 1,500 steps.
     "derain-first": f"--model dncnn --task derain {ALONE} {PHOTOS} --steps 1500 --decay-from 700",
     "derain": f"--model dncnn --task derain {ALONE} {PHOTOS} --steps 200 --decay-from 80 "
     "--start-from {work}/derain-first",
     "enlarge": f"--model srgan --task enlarge {ALONE} {PHOTOS} --steps 1500 --decay-from 700",
     "inpaint": f"--model context_encoder --task inpaint {ALONE} {PHOTOS} --steps 350 --decay-from 150",
     "colorize": f"--model pix2pix --task colorize {ALONE} {DRAWINGS} --steps 300 --decay-from 150",
-    # Worse than its twin in every way after so few steps, and so it does not come along: see docs/restore.md.
+    # Worse than its twin in every way after so few steps, and so it is not bundled: see docs/restore.md.
     "denoise-sharp": f"--model dncnn --task denoise {PHOTOS} --steps 80 {SHARP}",
 }
 

@@ -4,7 +4,7 @@
     python -m benchmarks.zoo --work out/zoo --only dcgan gan               # these rows
     python -m benchmarks.zoo --work out/zoo --table --markdown docs/zoo.md # what there is by now, into the document
 
-A training that is there is not repeated, one that was stopped goes on. Times are of ROUNDS rounds in which the models
+A run that is there is not repeated, one that was stopped goes on. Times are of ROUNDS rounds in which the models
 take turns, each a few steps with the batches of its training on images that lie ready: they take a machine that does
 nothing else, and ``--time`` takes them alone.
 """
@@ -38,7 +38,7 @@ SAMPLES, ROUNDS, SHOWN, COLUMNS = 10_000, 5, 60, 10
 
 @dataclass(frozen=True)
 class Row:
-    """A training of the zoo: ``minigan train --model model arguments``."""
+    """A run of the zoo: ``minigan train --model model arguments``."""
 
     name: str
     model: str
@@ -78,13 +78,13 @@ Found = dict[str, Any]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where trainings and scores are kept")
+    parser.add_argument("--work", type=Path, required=True, metavar="DIR", help="where runs and scores are kept")
     parser.add_argument("--only", nargs="+", metavar="ROW", help=f"of {', '.join(row.name for row in ROWS)}")
     parser.add_argument(
         "--animals", metavar="DIR", help="the folder of examples/get_animals.py; without it, no animals"
     )
     parser.add_argument("--table", action="store_true", help="train, judge and time nothing, show what there is")
-    parser.add_argument("--judge", action="store_true", help="only judge the trainings that there are")
+    parser.add_argument("--judge", action="store_true", help="only judge the runs that there are")
     parser.add_argument("--time", action="store_true", help="only time")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill its tables, and put the pictures beside it")
     return user_errors(work, parser.parse_args())

@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("--steps", type=positive, help="of each classifier (default: 400)")
     parser.add_argument("--gan-steps", type=positive, help="of each GAN (default: 2000)")
     parser.add_argument("--width", type=positive, help="of the GAN (default: 32)")
-    parser.add_argument("--batch-size", type=positive, help="of all trainings (default: 64)")
+    parser.add_argument("--batch-size", type=positive, help="of all runs (default: 64)")
     parser.add_argument("--seed", type=natural, default=0, help="picks the digits, and all else (default: 0)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/augment, -2, -3, ...)")
     add_backend(parser)

@@ -1,7 +1,7 @@
 """The 1,000 modes of stacked MNIST: how many of them does a GAN draw, and how many one whose D sees two at a time?
 
 Three digits picked at random are the red, the green and the blue of one picture, so there are 1,000 kinds of pictures.
-26,000 generated ones are looked at colour by colour with the MNIST classifier that comes along. As published, a DCGAN
+26,000 generated ones are looked at colour by colour with the MNIST classifier that is bundled. As published, a DCGAN
 draws 99 of the 1,000 (Srivastava et al. 2017, VEEGAN), a PacDCGAN2 all of them (Lin et al. 2018, PacGAN).
 
     python examples/stacked_mnist.py --backend cupy                 # the DCGAN: hours on a GPU
@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/stacked-mnist, -2, -3, ...)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
-    parser.add_argument("--resume", action="store_true", help="go on with the training in --out, exactly")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument(
         "--checkpoint-every", type=positive, default=500, metavar="STEPS", help="also within epochs (default: 500)"
     )

@@ -1,6 +1,6 @@
 """A classifier learns to name what is in a picture. The metrics compare images by what it sees in them.
 
-The two that come along with minigan were trained by
+The two that are bundled with minigan were trained by
 
     python examples/train_classifier.py --epochs 6 --out mnist.safetensors
     python examples/train_classifier.py --data animals --flip --epochs 24 --out animals.safetensors
@@ -34,7 +34,7 @@ HELD_BACK = 100  # of each class
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the MNIST that comes along)")
+    parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the MNIST that is bundled)")
     parser.add_argument("--flip", action="store_true", help="mirror half of the pictures: not for digits or letters")
     parser.add_argument("--epochs", type=positive, default=8, help="passes over the data (default: 8)")
     parser.add_argument("--batch-size", type=positive, default=128, help="images a step (default: 128)")

@@ -5,7 +5,7 @@
     ops/        functional ops, each forward with its backward right beneath it
     nn/         modules;  optim.py  data/
     gan/        objectives, models, the trainer;  metrics/
-    runs/       a training as a folder: progress, pictures, checkpoints
+    runs/       a run as a folder: progress, pictures, checkpoints
 
 Each floor imports only from those above it in this list.
 """

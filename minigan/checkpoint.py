@@ -1,4 +1,4 @@
-"""Models and whole trainings on disk: safetensors files with JSON facts in the metadata. No pickle anywhere.
+"""Models and whole runs on disk: safetensors files with JSON facts in the metadata. No pickle anywhere.
 
 A file is written beside its place, flushed to the disk and renamed, so a kill leaves the old one or the new one. A
 digest over everything in it is checked on load, so a damaged file is refused whole and never half-loaded.
@@ -36,7 +36,7 @@ def read_model(path: Path_) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def read_generator(path: Path_) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """As ``read_model``, also from a checkpoint of a training: its generator, or the average where it keeps one."""
+    """As ``read_model``, also from a checkpoint of a run: its generator, or the average where it keeps one."""
     arrays, facts = read(path, "model or checkpoint")
     if "trainer" in facts:
         prefix = "ema/" if any(name.startswith("ema/") for name in arrays) else "generator/"
@@ -74,7 +74,7 @@ def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     try:  # in one go, not mapped: a failing disk is an error here, not the end of the process
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"{path}: there is no such file; give a {kind} file that a training wrote") from None
+        raise InputError(f"{path}: there is no such file; give a {kind} file that a run wrote") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); the file itself may be whole") from None
     try:
@@ -82,13 +82,11 @@ def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__") or {}
         header = json.loads(metadata.get("minigan", "{}"))
     except (SafetensorError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DamagedError(
-            f"{path}: not a readable safetensors file ({error}); give a {kind} a training wrote"
-        ) from None
+        raise DamagedError(f"{path}: not a readable safetensors file ({error}); give a {kind} a run wrote") from None
     found = header.get("kind") if isinstance(header, dict) else None
     if found not in kind.split(" or "):
         found = f"a {found}" if found else "no file of minigan's"
-        raise InputError(f"{path}: is {found}, not a {kind}; give a {kind} file that a training wrote")
+        raise InputError(f"{path}: is {found}, not a {kind}; give a {kind} file that a run wrote")
     if header.get("version") != VERSION:
         raise InputError(
             f"{path}: has format version {header.get('version')}, this minigan reads {VERSION}: use the minigan that "
@@ -102,7 +100,7 @@ def read(path: Path_, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict):
-        raise DamagedError(f"{path}: its facts are no JSON object; give a {kind} file that a training wrote")
+        raise DamagedError(f"{path}: its facts are no JSON object; give a {kind} file that a run wrote")
     return arrays, facts
 
 
@@ -119,7 +117,7 @@ class DamagedError(InputError):
 
 
 class Checkpoints:
-    """The checkpoints of a training, in a folder: the newest ``keep`` of them, since a disk may lose one."""
+    """The checkpoints of a run, in a folder: the newest ``keep`` of them, since a disk may lose one."""
 
     def __init__(self, folder: Path_, keep: int = 2) -> None:
         self.folder, self.keep = Path(folder), keep

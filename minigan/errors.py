@@ -6,4 +6,4 @@ class InputError(ValueError):
 
 
 class DivergenceError(InputError):
-    """The training has come to NaN or infinity. The message says where it began and where the state before is."""
+    """The run has come to NaN or infinity. The message says where it began and where the state before is."""

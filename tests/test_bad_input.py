@@ -130,7 +130,7 @@ SETTINGS = [
     (["--beta1", "-0.1"], "betas = (-0.1, 0.99) must each be at least 0 and below 1"),
     (["--beta1", "nan"], "betas = (nan, 0.99) must each be at least 0 and below 1"),
     (["--backend", "tpu"], "unknown backend 'tpu': choose one of reference, numpy, numba, cupy"),
-    (["--resume"], "out holds no training to resume"),
+    (["--resume"], "out holds no run to resume"),
     (["--out", "file"], "cannot write to the output folder file", "choose another --out"),
     (["--out", "file/below"], "cannot write to the output folder file/below", "choose another --out"),
 ]
@@ -155,9 +155,11 @@ def test_a_folder_that_holds_a_training(shell, tmp_path):
     write_digits(tmp_path / "data")
     argv = [*TRAIN, "--data", "data"]
     assert shell("mnist_gan.py", *argv)[0] == 0
-    assert_refused(shell, tmp_path, "mnist_gan.py", argv, "out already holds a training", "choose another --out")
+    assert_refused(shell, tmp_path, "mnist_gan.py", argv, "out already holds a run", "choose another --out")
     changed = [*argv, "--resume", "--lr", "0.1"]
-    assert_refused(shell, tmp_path, "mnist_gan.py", changed, "out was trained otherwise: lr was 0.001, now 0.1")
+    assert_refused(
+        shell, tmp_path, "mnist_gan.py", changed, "out was run with different settings: lr was 0.001, now 0.1"
+    )
 
 
 # ---- model files ----------------------------------------------------------------------------------------------------

@@ -266,7 +266,7 @@ def flipped(content):
     return content[:-3] + bytes([content[-3] ^ 1]) + content[-2:]
 
 
-UNREADABLE = "{path}: not a readable safetensors file ({other}); give a model a training wrote"
+UNREADABLE = "{path}: not a readable safetensors file ({other}); give a model a run wrote"
 DAMAGED = "{path}: is damaged, its content does not match its digest: use another copy or checkpoint"
 FILES = {
     "empty": (lambda c: b"", UNREADABLE),
@@ -293,11 +293,11 @@ FILES = {
     ),
     "a checkpoint": (
         rewritten(kind="checkpoint"),
-        "{path}: is a checkpoint, not a model; give a model file that a training wrote",
+        "{path}: is a checkpoint, not a model; give a model file that a run wrote",
     ),
     "of another program": (
         lambda c: rewritten_metadata(c),
-        "{path}: is no file of minigan's, not a model; give a model file that a training wrote",
+        "{path}: is no file of minigan's, not a model; give a model file that a run wrote",
     ),
 }
 
@@ -419,12 +419,12 @@ COMMANDS = {
     ),
     "nothing to resume": (
         [*TRAIN, "--resume", "--width", "2"],
-        "out holds no training to resume: check --out, or leave out --resume to start one there",
+        "out holds no run to resume: check --out, or leave out --resume to start one there",
     ),
-    "a report of nothing": (["report", "nowhere"], "nowhere holds no training: name the --out of one"),
+    "a report of nothing": (["report", "nowhere"], "nowhere holds no run: name the --out of one"),
     "a model that is not there": (
         ["sample", "none.safetensors"],
-        "none.safetensors: there is no such file; give a model or checkpoint file that a training wrote",
+        "none.safetensors: there is no such file; give a model or checkpoint file that a run wrote",
     ),
     "over the model": (
         ["sample", "a.safetensors", "--out", "./a.safetensors"],

@@ -1,4 +1,4 @@
-"""The best generator of a training: measured without being touched, kept, and brought back by going back."""
+"""The best generator of a run: measured without being touched, kept, and brought back by going back."""
 
 import json
 import math
@@ -159,7 +159,9 @@ def test_a_kill_takes_back_a_best_that_came_after_the_checkpoint(tmp_path, monke
 def test_other_measurements_are_not_mixed(tmp_path):
     go(make_run(tmp_path, steps=4))
     for changed in ({"every": 4}, {"samples": 30}, {"every": None}):
-        with pytest.raises(InputError, match="was trained otherwise: metric was Frechet distance of 20 samples every"):
+        with pytest.raises(
+            InputError, match="was run with different settings: metric was Frechet distance of 20 samples every"
+        ):
             make_run(tmp_path, steps=8, resume=True, **changed)
 
 

@@ -97,7 +97,7 @@ WEIGHT = {"w": ("F32", [2], bytes(8))}
         (safetensors(ours(), **WEIGHT) + b"more", "not a readable safetensors file"),
         (safetensors(ours(), w=("BF16", [2], bytes(4))), "not a readable safetensors file"),  # NumPy has no such dtype
         (safetensors({"minigan": "{"}), "not a readable safetensors file"),
-        (safetensors(None, **WEIGHT), "is no file of minigan's, not a model; give a model file that a training wrote"),
+        (safetensors(None, **WEIGHT), "is no file of minigan's, not a model; give a model file that a run wrote"),
         (safetensors({"format": "pt"}, **WEIGHT), "is no file of minigan's"),
         (safetensors({"minigan": "[1]"}, **WEIGHT), "is no file of minigan's"),
         (safetensors(ours(kind="checkpoint"), **WEIGHT), "is a checkpoint, not a model"),
@@ -133,5 +133,5 @@ def test_one_flipped_bit_in_the_weights_is_noticed(model_file, where):
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "none", tmp_path):
-        with pytest.raises(InputError, match="there is no such file; give a model file that a training wrote"):
+        with pytest.raises(InputError, match="there is no such file; give a model file that a run wrote"):
             read_model(path)

@@ -509,7 +509,7 @@ def test_results_do_not_depend_on_the_order_of_the_threads(cupy, monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
-# ---- whole trainings -------------------------------------------------------------------------------------------------
+# ---- whole runs -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model", ["dcgan", "cgan", "acgan", "wgan_gp", "sngan"])

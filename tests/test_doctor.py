@@ -22,7 +22,7 @@ def report(capsys):
     lines = capsys.readouterr().out.splitlines()
     what = [line[:14].strip() for line in lines]
     return status, {
-        name or f"mend {what[i - 1]}": line[15:] for i, (name, line) in enumerate(zip(what, lines, strict=True))
+        name or f"fix {what[i - 1]}": line[15:] for i, (name, line) in enumerate(zip(what, lines, strict=True))
     }
 
 
@@ -38,7 +38,7 @@ def test_all_is_well(capsys):
     assert lines["GPU"] == "stand-in on the CPU, compute capability 9.0"
     assert lines["GPU memory"].endswith("GiB free of 8.0 GiB")
     assert lines["cupy backend"] == "its kernels run"
-    assert not any(name.startswith("mend") for name in lines)
+    assert not any(name.startswith("fix") for name in lines)
 
 
 @pytest.mark.parametrize("driver, extra", [(0, "cuda13"), (13020, "cuda13"), (12080, "cuda12")])
@@ -47,8 +47,8 @@ def test_without_cupy(driver, extra, capsys, monkeypatch):
     monkeypatch.setattr(doctor, "driver_version", lambda: driver)
     status, lines = report(capsys)
     assert status == 0  # a GPU is no must
-    assert lines["CuPy"] == "not installed" and lines["mend CuPy"].endswith(f'-m pip install "minigan[{extra}]"')
-    assert ("mend NVIDIA driver" in lines) == (driver == 0)
+    assert lines["CuPy"] == "not installed" and lines["fix CuPy"].endswith(f'-m pip install "minigan[{extra}]"')
+    assert ("fix NVIDIA driver" in lines) == (driver == 0)
 
 
 @on_stand_in
@@ -76,13 +76,13 @@ def test_a_needed_package_that_is_missing(capsys, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", find)
     status, lines = report(capsys)
     assert status == 1
-    assert lines["tqdm"] == "not installed" and lines["mend tqdm"].endswith("-m pip install tqdm")
+    assert lines["tqdm"] == "not installed" and lines["fix tqdm"].endswith("-m pip install tqdm")
 
 
 def test_a_blas_that_cannot_be_controlled(capsys, monkeypatch):
     monkeypatch.setattr(doctor.blas, "libraries", lambda: [])
     _, lines = report(capsys)
-    assert "one thread" in lines["BLAS"] and "pip install" in lines["mend BLAS"]
+    assert "one thread" in lines["BLAS"] and "pip install" in lines["fix BLAS"]
 
 
 @pytest.mark.skipif(os.path.exists("/proc/driver/nvidia"), reason="here is a driver")

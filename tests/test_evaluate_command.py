@@ -21,7 +21,7 @@ TRAIN = ["train", "--data", "digits", "--width", "2", "--z-dim", "4", "--batch-s
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with digits of both splits, a model and a small extractor in place of those that come along."""
+    """A folder with digits of both splits, a model and a small extractor in place of those that are bundled."""
     monkeypatch.chdir(tmp_path)
     digits = write_digits(tmp_path / "digits", count=60)
     rng = np.random.default_rng(1)

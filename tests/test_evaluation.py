@@ -184,7 +184,7 @@ BAD = {
     "integers": (GOOD.astype(int), "samples: dtype int64 must be uint8, or floating-point in [-1, 1]"),
     "0 to 255": (GOOD.astype(np.float32), "samples: values from 0 to 245, expected [-1, 1] in floating point"),
     "-2 to 2": (GOOD / 64 - 2, "expected [-1, 1] in floating point: scale them, or give uint8 from 0 to 255"),
-    "nan": (np.where(GOOD < 200, GOOD / 127.5 - 1, np.nan), "hold NaN or infinity: look at the training's alarms"),
+    "nan": (np.where(GOOD < 200, GOOD / 127.5 - 1, np.nan), "hold NaN or infinity: look at the run's alarms"),
 }
 
 

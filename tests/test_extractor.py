@@ -1,4 +1,4 @@
-"""The extractors that come along know their data; others are refused with a reason."""
+"""The extractors that are bundled know their data; others are refused with a reason."""
 
 import sys
 import types

@@ -62,7 +62,7 @@ SAFE = "the state of step {} is safe: when the cause is gone, --resume goes on f
 
 
 def assert_told(process, step, error):
-    """Two lines: where the training is safe, and what went wrong."""
+    """Two lines: where the run is safe, and what went wrong."""
     safe, told = process.stderr.splitlines(keepends=True)
     assert safe == SAFE.format(step) and error in told
     assert process.returncode == 2

@@ -1,4 +1,4 @@
-"""Alarms: each is raised by a training in which its cause was planted, and none by a healthy one."""
+"""Alarms: each is raised by a run in which its cause was planted, and none by a healthy one."""
 
 import functools
 import json
@@ -268,7 +268,7 @@ def test_a_batch_of_nan_ends_the_training_before_it(tmp_path, capfd):
     assert f"The state just before is in {saved}" in str(caught.value)
     assert alarms_written(tmp_path / "bad") == [(bad, "not_finite")]
     assert capfd.readouterr().err.startswith(f"alarm at step {bad}: not_finite: d_loss is nan")
-    # What is left is what a training has that stopped before the bad step.
+    # What is left is what a run has that stopped before the bad step.
     go(tmp_path / "good", make_trainer(), make_loader(16 * 8), steps=bad - 1)
     for name in (f"checkpoints/step-{bad - 1:08d}.safetensors", "model.safetensors", "interpolation.png"):
         assert (tmp_path / "bad" / name).read_bytes() == (tmp_path / "good" / name).read_bytes(), name

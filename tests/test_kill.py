@@ -1,4 +1,4 @@
-"""A training that is killed and resumed, over and over, ends as if it had been left in peace."""
+"""A run that is killed and resumed, over and over, ends as if it had been left in peace."""
 
 import importlib
 

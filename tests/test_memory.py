@@ -1,4 +1,4 @@
-"""What a training takes is told before it starts, and is right within a factor of two."""
+"""What a run takes is told before it starts, and is right within a factor of two."""
 
 import tracemalloc
 import warnings

@@ -19,7 +19,7 @@ TRAIN = ["train", "--data", "digits", "--width", "2", "--batch-size", "8", "--qu
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with digits, pictures of two classes, a model, and the folder of a training."""
+    """A folder with digits, pictures of two classes, a model, and the folder of a run."""
     monkeypatch.chdir(tmp_path)
     write_digits(tmp_path / "digits", count=60)
     for name in ("cats", "dogs"):

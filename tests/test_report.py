@@ -67,7 +67,7 @@ def test_of_a_training_that_came_to_nan(out):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "holds no training: name the --out of one"),
+        (None, "holds no run: name the --out of one"),
         ("", "has no line yet: wait for the first step"),
         ('{"step": 1}\n{"st', "line 1 is not the record of a step"),
         ("{}}\n", "line 1 is not the record of a step"),

@@ -63,7 +63,7 @@ def restore(*argv):
     return main(["restore", *map(str, argv), "--threads", "1", "--quiet"])
 
 
-# ---- what comes along ------------------------------------------------------------------------------------------------
+# ---- what is bundled ------------------------------------------------------------------------------------------------
 
 
 SHIPPED = sorted(weights("denoise").parent.glob("*.safetensors"))
@@ -85,7 +85,7 @@ def test_it_says_how_it_was_trained(path):
 def test_a_network_that_does_not_come_along(monkeypatch, photo, tmp_path, capsys):
     monkeypatch.setattr("minigan.restoration.restore.WEIGHTS", tmp_path)
     assert restore(photo, "--task", "derain", "--sharp") == 2
-    assert "--task derain --sharp: no such network comes along; minigan train --task derain" in capsys.readouterr().err
+    assert "--task derain --sharp: no such network is bundled; minigan train --task derain" in capsys.readouterr().err
 
 
 def test_noise_is_taken_out():

@@ -276,5 +276,5 @@ def test_a_schedule_that_ends_with_the_training_fixes_its_length(tmp_path, capsy
     fading = [*command, "--quiet", "--decay-from", "1"]
     assert cli.main([*fading, "--steps", "2"]) == 0
     assert cli.main([*fading, "--steps", "4", "--resume"]) == 2
-    assert "was trained otherwise: steps was 2, now 4." in capsys.readouterr().err
+    assert "was run with different settings: steps was 2, now 4." in capsys.readouterr().err
     assert cli.main([*fading, "--epochs", "1", "--resume"]) == 0  # which is 2 steps as well

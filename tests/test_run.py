@@ -179,7 +179,7 @@ def test_a_run_without_a_step_writes_no_model(tmp_path):
 def test_a_folder_with_a_training_is_not_taken_again(tmp_path):
     go(make_run(tmp_path))
     before = contents(tmp_path)
-    with pytest.raises(InputError, match="already holds a training: add --resume to go on with it, or"):
+    with pytest.raises(InputError, match="already holds a run: add --resume to go on with it, or"):
         make_run(tmp_path)
     assert contents(tmp_path) == before
 
@@ -263,9 +263,9 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"config": {"lr": 2}}, "was trained otherwise: lr was 1, now 2"),
+        ({"config": {"lr": 2}}, "was run with different settings: lr was 1, now 2"),
         ({"config": {}}, "lr was 1, now None"),
-        ({"config": {"lr": 1}, "loader": make_loader(5)}, "was trained otherwise: data was .*, now "),
+        ({"config": {"lr": 1}, "loader": make_loader(5)}, "was run with different settings: data was .*, now "),
     ],
 )
 def test_going_on_with_other_settings_is_refused(tmp_path, changes, message):
@@ -277,6 +277,6 @@ def test_going_on_with_other_settings_is_refused(tmp_path, changes, message):
 
 
 def test_there_must_be_something_to_go_on_with(tmp_path):
-    with pytest.raises(InputError, match="holds no training to resume"):
+    with pytest.raises(InputError, match="holds no run to resume"):
         make_run(tmp_path / "new", resume=True)
     assert contents(tmp_path) == {}

@@ -48,7 +48,7 @@ def test_records_say_what_a_step_did():
     assert [record.step for record in records] == [1, 2, 3]
     for record in records:
         fields = record.as_dict()
-        # No times: equal trainings leave equal records.
+        # No times: equal runs leave equal records.
         assert {"step", "d_loss", "g_loss", "d_real", "d_fake"} <= set(fields)
         assert not {"seconds", "images_per_second"} & set(fields)
         assert all(type(value) in (int, float) for value in fields.values())

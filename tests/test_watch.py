@@ -1,4 +1,4 @@
-"""The pictures of a training: what they show is what happened, and watching does not change it."""
+"""The pictures of a run: what they show is what happened, and watching does not change it."""
 
 import numpy as np
 import pytest

@@ -95,11 +95,11 @@ def place_for(args: argparse.Namespace) -> backend.ArrayBackend:
 
 
 def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
-    """The arguments that must be the same when a training is resumed: all but those of length, place and display."""
+    """The arguments that must be the same when a run is resumed: all but those of length, place and display."""
     free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data"}
     free |= {"metric_every", "metric_samples", "extractor"}  # Run compares what they come to
     if not getattr(args, "tf32", False):
-        free.add("tf32")  # trainings from before there was this choice go on
+        free.add("tf32")  # runs from before there was this choice go on
     return {name: value for name, value in vars(args).items() if name not in free}
 
 
@@ -130,7 +130,7 @@ def add_extractor(parser: argparse._ActionsContainer) -> None:
 
 
 def extractor_for(dataset: Dataset, name: str | None) -> Extractor:
-    """The extractor called ``name``, or of those that come along the one that knows the data's classes."""
+    """The extractor called ``name``, or of those that are bundled the one that knows the data's classes."""
     if name is not None:
         return metrics.load_extractor(name)
     shipped = map(metrics.load_extractor, SHIPPED)
@@ -162,7 +162,7 @@ def best_of(args: argparse.Namespace, dataset: Dataset, z_dim: int, conditional:
 
 def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument(
-        "model", metavar="MODEL", help="a model.safetensors, a checkpoint, or the folder that a training wrote"
+        "model", metavar="MODEL", help="a model.safetensors, a checkpoint, or the folder that a run wrote"
     )
     parser.add_argument("--out", default=out, metavar="FILE", help=f"the picture to write (default: {out})")
     parser.add_argument("--seed", type=natural, default=0, help="of the random latents (default: 0)")

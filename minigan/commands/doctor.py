@@ -1,4 +1,4 @@
-"""minigan doctor: what this machine has, and for whatever is missing the one command that mends it."""
+"""minigan doctor: what this machine has, and for whatever is missing the one command that fixes it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ DRIVER = "sudo apt-get install nvidia-driver  (Debian; Ubuntu: sudo ubuntu-drive
 
 
 class Finding(NamedTuple):
-    """A line of the report. ``mend`` is the command for what is missing; ``needed``: minigan does not work without."""
+    """A line of the report. ``fix`` is the command for what is missing; ``needed``: minigan does not work without."""
 
     what: str
     found: str
-    mend: str = ""
+    fix: str = ""
     needed: bool = False
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("doctor", help="show what this machine has, and how to mend what is missing")
+    parser = commands.add_parser("doctor", help="show what this machine has, and how to fix what is missing")
     parser.set_defaults(run=run)
 
 
@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> int:
     findings = list(examine())
     for finding in findings:
         print(f"{finding.what:14} {finding.found}")
-        if finding.mend:
-            print(f"{'':14} mend: {finding.mend}")
-    return int(any(finding.needed and finding.mend for finding in findings))
+        if finding.fix:
+            print(f"{'':14} fix: {finding.fix}")
+    return int(any(finding.needed and finding.fix for finding in findings))
 
 
 def examine() -> Iterator[Finding]:
@@ -99,8 +99,8 @@ def gpu() -> Iterator[Finding]:
     except ImportError as error:
         number = 12 if 0 < driver_version() < 13000 else 13
         missing = isinstance(error, ModuleNotFoundError)
-        mend = f'{sys.executable} -m pip install {"" if missing else "--force-reinstall "}"minigan[cuda{number}]"'
-        yield Finding("CuPy", "not installed" if missing else f"cannot be imported: {error}", mend)
+        fix = f'{sys.executable} -m pip install {"" if missing else "--force-reinstall "}"minigan[cuda{number}]"'
+        yield Finding("CuPy", "not installed" if missing else f"cannot be imported: {error}", fix)
     else:
         yield Finding("CuPy", cupy.__version__)
         yield Finding("CUDA", version(cupy.cuda.runtime.runtimeGetVersion()))

@@ -50,7 +50,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "source",
         nargs="?",
         metavar="SOURCE",
-        help="a model.safetensors or a checkpoint, the folder of a training, one of PNGs, or an npz file of samples",
+        help="a model.safetensors or a checkpoint, the folder of a run, one of PNGs, or an npz file of samples",
     )
     parser.add_argument(
         "--data", default="mnist", metavar="DATA", help="mnist (default), a folder of IDX files, or one of pictures"

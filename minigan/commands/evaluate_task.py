@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def networks_of(args: argparse.Namespace) -> dict[str, Path]:
-    """The network named, or those that come along."""
+    """The network named, or those that are bundled."""
     if args.source:
         path = model_of(Path(args.source))
         architecture, _ = read_generator(path)

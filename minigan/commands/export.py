@@ -15,7 +15,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="a model's file, a run's folder, or what comes along: digits, mnist, animals",
+        help="a model's file, a run's folder, or what is bundled: digits, mnist, animals",
     )
     where = parser.add_argument_group("where to, at least one of")
     where.add_argument(

@@ -1,4 +1,4 @@
-"""minigan report: a training as one HTML page."""
+"""minigan report: a run as one HTML page."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..runs.report import write_report
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("report", help="write one HTML page about a training")
-    parser.add_argument("out", metavar="OUT", help="the folder of a training")
+    parser = commands.add_parser("report", help="write one HTML page about a run")
+    parser.add_argument("out", metavar="OUT", help="the folder of a run")
     parser.add_argument("--html", metavar="FILE", help="the page to write (default: OUT/report.html)")
     parser.set_defaults(run=run)
 

@@ -31,13 +31,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "restore",
         help="clean, enlarge, repair or colour pictures of your own",
-        description="Put pictures right with a network that comes along. The pictures themselves are never changed. "
+        description="Put pictures right with a network that is bundled. The pictures themselves are never changed. "
         + "; ".join(f"{task.name}: {task.summary}" for task in TASKS.values()),
     )
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="any that Pillow reads, of any size")
     parser.add_argument("--task", choices=TASKS, help="what to do (default: what --model was trained for)")
     parser.add_argument(
-        "--sharp", action="store_true", help="the network trained with an adversary, where one comes along"
+        "--sharp", action="store_true", help="the network trained with an adversary, where one is bundled"
     )
     parser.add_argument("--model", metavar="MODEL", help="one of your own: what train --task wrote")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), help="how much to enlarge (default: 4)")
@@ -78,11 +78,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def shipped(task: str, sharp: bool) -> Path:
-    """The network that comes along."""
+    """The network that is bundled."""
     file = weights(task, sharp)
     if not file.is_file():
         own = f"minigan train --task {task} trains one, for --model"
-        raise InputError(f"--task {task}{' --sharp' if sharp else ''}: no such network comes along; {own}")
+        raise InputError(f"--task {task}{' --sharp' if sharp else ''}: no such network is bundled; {own}")
     return file
 
 

@@ -26,7 +26,7 @@ def open_samples(
 ) -> Samples:
     """``count`` samples from SOURCE, or all that there are.
 
-    A safetensors file is a generator that draws them; a folder is that of a training, or holds pictures; an npz file
+    A safetensors file is a generator that draws them; a folder is that of a run, or holds pictures; an npz file
     holds an array. A conditional generator is asked for each class as often as ``dataset`` has it.
     """
     path = Path(source)

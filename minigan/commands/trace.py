@@ -66,7 +66,7 @@ def digits_trainer(
     init, noise, shuffle = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     images = data.mnist("train")
     if batch_size > len(images):
-        raise InputError(f"--batch-size {batch_size} is more than the {len(images)} images of MNIST that come along")
+        raise InputError(f"--batch-size {batch_size} is more than the {len(images)} images of MNIST that are bundled")
     architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": model.z_dim}
     architecture |= {"width": width} if width else {}
     architecture |= {"classes": len(images.classes)} if model.conditional else {}

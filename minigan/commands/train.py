@@ -93,7 +93,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_tf32(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--resume", action="store_true", help="go on with the training in --out, exactly")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -264,5 +264,5 @@ def begun_with(out: str | None) -> str:
 
 
 def fades(args: argparse.Namespace) -> bool:
-    """Whether something reaches its end with the training: then how long that is must be the same when resumed."""
+    """Whether something reaches its end with the run: then how long that is must be the same when resumed."""
     return args.decay_from is not None or args.instance_noise is not None

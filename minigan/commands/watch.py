@@ -1,4 +1,4 @@
-"""minigan watch: a short training as moving pictures of its layers, gradients and decisions."""
+"""minigan watch: a short run as moving pictures of its layers, gradients and decisions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPTIONS = (
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    parser = commands.add_parser("watch", help="a short training as moving pictures of its layers and gradients")
+    parser = commands.add_parser("watch", help="a short run as moving pictures of its layers and gradients")
     parser.add_argument("out", metavar="OUT", help="the folder to draw in")
     parser.add_argument(
         "--model", default="dcgan", help="a model of the zoo, on MNIST; toy, in the plane; or one of pictures of --data"

@@ -105,7 +105,7 @@ class Namer(Subject):
 
 
 def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
-    """From a model's file, a checkpoint, or a name: the generator ``digits`` and the classifiers come along.
+    """From a model's file, a checkpoint, or a name: the generator ``digits`` and the classifiers are bundled.
 
     Raises InputError for anything else.
     """

@@ -1,4 +1,4 @@
-"""How a training is doing, told from its records alone: alarms for what goes wrong in GANs, a note when all is well.
+"""How a run is doing, told from its records alone: alarms for what goes wrong in GANs, a note when all is well.
 
     not_finite      a loss or a gradient is NaN or infinite: nothing good can follow
     d_overpowers    D tells real from generated nearly without error, or G's gradient has vanished: G learns no more

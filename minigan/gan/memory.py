@@ -1,4 +1,4 @@
-"""How much memory a training takes, told before it starts: from what the networks make of one sample."""
+"""How much memory a run takes, told before it starts: from what the networks make of one sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a checkpoint carries of a training, and the way back to it."""
+"""What a checkpoint carries of a run, and the way back to it."""
 
 from __future__ import annotations
 

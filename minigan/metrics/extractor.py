@@ -20,7 +20,7 @@ SHIPPED = ("mnist", "animals")
 
 
 def load_extractor(name: str | PathLike[str] = "mnist") -> Extractor:
-    """``mnist`` or ``animals``, which come along; ``inception``; or a file of ``examples/train_classifier.py``.
+    """``mnist`` or ``animals``, which are bundled; ``inception``; or a file of ``examples/train_classifier.py``.
 
     Raises InputError for anything else, and for ``inception`` where no package with its weights is installed.
 

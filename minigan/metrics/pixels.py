@@ -28,7 +28,7 @@ def as_bytes(images: np.ndarray, name: str = "images") -> np.ndarray:
         raise InputError(f"{name}: dtype {images.dtype} must be uint8, or floating-point in [-1, 1]")
     bad = int((~np.isfinite(images)).any(axis=(1, 2, 3)).sum())
     if bad:
-        raise InputError(f"{name}: {bad} of {len(images)} hold NaN or infinity: look at the training's alarms")
+        raise InputError(f"{name}: {bad} of {len(images)} hold NaN or infinity: look at the run's alarms")
     low, high = float(images.min()), float(images.max())
     if low < -1 - SLACK or high > 1 + SLACK:
         raise InputError(

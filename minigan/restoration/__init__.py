@@ -1,4 +1,4 @@
-"""Pictures put right: what there is to be done, the networks that come along for it, the way through a whole file."""
+"""Pictures put right: what there is to be done, the networks that are bundled for it, the way through a whole file."""
 
 from .tasks import TASKS, Task
 

@@ -25,7 +25,7 @@ TILE = 256
 
 
 def weights(task: str, sharp: bool = False) -> Path:
-    """The file that comes along for a task."""
+    """The file that is bundled for a task."""
     return WEIGHTS / f"{task}{'-sharp' if sharp else ''}.safetensors"
 
 

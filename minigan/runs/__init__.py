@@ -1,4 +1,4 @@
-"""A training as a folder on the disk: run.py is the loop around a trainer, the others are what it writes and reads.
+"""A run as a folder on the disk: run.py is the loop around a trainer, the others are what it writes and reads.
 
 looks.py draws the pictures; journal.py is metrics.jsonl, resume.py the checkpoints and the ways back; best.py is
 the best generator so far, folder.py says whose the folder is; curves.py, and report.py with charts.py, draw what

@@ -1,4 +1,4 @@
-"""The best generator of a training: the one whose samples came nearest to the data, by Frechet distance."""
+"""The best generator of a run: the one whose samples came nearest to the data, by Frechet distance."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Best:
 
     The distance is that of ``samples`` images, always of the same latents (and, if ``conditional``, of the same labels,
     drawn as often as the data have them), to at most REFERENCES images of the data. ``rng`` is a stream of its own and
-    the generator is run in evaluation mode, so a training that is measured is, bit for bit, the same as another.
+    the generator is run in evaluation mode, so a run that is measured is, bit for bit, the same as another.
 
     Raises InputError when the extractor does not take such images, or has more features than there are images.
     """
@@ -61,7 +61,7 @@ class Best:
         self.state: dict[str, np.ndarray] = {}
 
     def __str__(self) -> str:
-        """What the numbers depend on: equal for two trainings whose distances may be compared."""
+        """What the numbers depend on: equal for two runs whose distances may be compared."""
         return f"Frechet distance of {self.samples} samples every {self.every} steps, {self.extractor.describe()}"
 
     def look(self, step: int, generator: Module) -> bool:

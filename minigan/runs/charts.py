@@ -1,4 +1,4 @@
-"""Line charts as SVG, drawn by hand: a few hundred points however long the training, and no library in the page."""
+"""Line charts as SVG, drawn by hand: a few hundred points however long the run, and no library in the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""curves.png: the losses and beliefs of a training, with its alarms, by matplotlib."""
+"""curves.png: the losses and beliefs of a run, with its alarms, by matplotlib."""
 
 from __future__ import annotations
 

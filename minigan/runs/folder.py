@@ -17,7 +17,7 @@ from pathlib import Path
 from ..checkpoint import Checkpoints
 from ..errors import InputError
 
-TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a training, the first that is there
+TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a run, the first that is there
 
 BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what an operating system says of a held lock
 
@@ -85,10 +85,10 @@ def _claim(path: Path, resume: bool | None) -> Claim:
 
 def _check(path: Path, resume: bool | None) -> None:
     if resume and not holds_run(path):
-        raise InputError(f"{path} holds no training to resume: check --out, or leave out --resume to start one there")
+        raise InputError(f"{path} holds no run to resume: check --out, or leave out --resume to start one there")
     if not resume and holds_run(path):
         go_on = "" if resume is None else "add --resume to go on with it, or "
-        raise TakenError(f"{path} already holds a training: {go_on}choose another --out")
+        raise TakenError(f"{path} already holds a run: {go_on}choose another --out")
 
 
 def refuse_inside(out: str | os.PathLike[str], inputs: str | os.PathLike[str] | None, option: str = "--out") -> None:
@@ -173,15 +173,15 @@ if hasattr(os, "register_at_fork"):
 
 
 def model_of(source: Path) -> Path:
-    """A model's file, or the one in the folder of a training."""
+    """A model's file, or the one in the folder of a run."""
     found = model_in(source) if source.is_dir() else source
     if found is None:
-        raise InputError(f"{source}: there is no such file, and no model in this folder; give the folder of a training")
+        raise InputError(f"{source}: there is no such file, and no model in this folder; give the folder of a run")
     return found
 
 
 def model_in(folder: Path) -> Path | None:
-    """The model of a training's folder, or the newest checkpoint of one under way; None in any other folder."""
+    """The model of a run's folder, or the newest checkpoint of one under way; None in any other folder."""
     for name in TAKEN:
         if (folder / name).is_file():
             return folder / name

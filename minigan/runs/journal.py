@@ -1,4 +1,4 @@
-"""What a training wrote down: metrics.jsonl, a line of JSON for each step, and what follows from it."""
+"""What a run wrote down: metrics.jsonl, a line of JSON for each step, and what follows from it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Journal:
         if len(lines) < step:
             raise InputError(
                 f"{self.path} has {len(lines)} lines, the checkpoint is at step {step}: restore the file, or start a "
-                "new training with another --out"
+                "new run with another --out"
             )
         for number, line in enumerate(lines, start=1):
             try:
@@ -122,7 +122,7 @@ def whole_lines(path: Path) -> list[str]:
 
 
 def read_journal(path: Path) -> tuple[dict[str, list[float]], list[Alarm]]:
-    """The history and the alarms that metrics.jsonl tells of, for whoever looks at a training afterwards."""
+    """The history and the alarms that metrics.jsonl tells of, for whoever looks at a run afterwards."""
     history: dict[str, list[float]] = {}
     alarms = []
     for number, line in enumerate(whole_lines(path), start=1):
@@ -134,5 +134,5 @@ def read_journal(path: Path) -> tuple[dict[str, list[float]], list[Alarm]]:
             alarms += [Alarm(int(values["step"]), alarm["kind"], alarm["text"]) for alarm in found]
             append(history, numbers(values))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise InputError(f"{path}: line {number} is not the record of a step: is it a training's?") from None
+            raise InputError(f"{path}: line {number} is not the record of a step: is it a run's?") from None
     return history, alarms

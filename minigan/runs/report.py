@@ -1,4 +1,4 @@
-"""A training as one HTML page that opens from the disk: curves, alarms, sample grids through time, configuration."""
+"""A run as one HTML page that opens from the disk: curves, alarms, sample grids through time, configuration."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ STRIP = 6  # pictures in a row, from the first to the last
 
 
 def write_report(out: Path, target: Path) -> None:
-    """Write the page about the training in the folder ``out`` to ``target``."""
+    """Write the page about the run in the folder ``out`` to ``target``."""
     journal = out / "metrics.jsonl"
     if not journal.is_file():
-        raise InputError(f"{out} holds no training: name the --out of one")
+        raise InputError(f"{out} holds no run: name the --out of one")
     history, alarms = read_journal(journal)
     if not history.get("step"):
         raise InputError(f"{journal} has no line yet: wait for the first step")

@@ -27,9 +27,9 @@ State = tuple[dict[str, np.ndarray], dict[str, Any]]
 
 
 class Keeper:
-    """Keeps the state of a training, on the disk and in memory, and goes back to it.
+    """Keeps the state of a run, on the disk and in memory, and goes back to it.
 
-    ``architecture`` and ``config`` are what must be the same for a training to be resumed.
+    ``architecture`` and ``config`` are what must be the same for a run to be resumed.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Keeper:
         return path
 
     def hold(self) -> None:
-        """Take the state into memory. One that is not finite is not taken: that ends the training."""
+        """Take the state into memory. One that is not finite is not taken: that ends the run."""
         arrays = self.trainer.arrays()
         bad = next((name for name, array in arrays.items() if not np.isfinite(array).all()), "")
         if bad:
@@ -93,8 +93,8 @@ class Keeper:
         path, arrays, facts = self.checkpoints.newest()
         if path is None:
             raise InputError(
-                f"{self.out} holds a training, but no whole checkpoint to go on from: put one back into "
-                f"{self.checkpoints.folder}, or start a new training with another --out"
+                f"{self.out} holds a run, but no whole checkpoint to go on from: put one back into "
+                f"{self.checkpoints.folder}, or start a new run with another --out"
             )
         try:
             self._compare(facts["config"])
@@ -106,7 +106,7 @@ class Keeper:
         except InputError:
             raise
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-            raise InputError(f"{path}: is not the checkpoint of such a training ({error!r})") from None
+            raise InputError(f"{path}: is not the checkpoint of such a run ({error!r})") from None
         self._held = arrays, facts
         self.saved = self.trainer.step_count
         before, now = facts.get("versions"), versions()
@@ -126,8 +126,8 @@ class Keeper:
         if differing:
             told = " ".join("; ".join(differing).split())  # in one line, whatever the file says
             raise InputError(
-                f"{self.out} was trained otherwise: {told}. Resume with the former settings, "
-                "or start a new training with another --out"
+                f"{self.out} was run with different settings: {told}. Resume with the former settings, "
+                "or start a new run with another --out"
             )
 
     def back_to_before(self, alarm: Alarm) -> NoReturn:

@@ -1,4 +1,4 @@
-"""A training as a folder: progress on the screen, metrics, pictures, the model, and checkpoints to go on from."""
+"""A run as a folder: progress on the screen, metrics, pictures, the model, and checkpoints to go on from."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Run:
     ``with Run(...) as run: for record in run.steps(): ...`` ends after ``epochs`` or ``steps``; on Ctrl-C or SIGTERM it
     ends after the step that is under way. With ``resume`` it goes on from the newest good checkpoint, and what follows
     is bit for bit what would have followed. ``config`` is what must be the same for that: resuming with another one
-    raises InputError and says what differs. A training that comes to NaN goes back to the step before, keeps that
+    raises InputError and says what differs. A run that comes to NaN goes back to the step before, keeps that
     and raises DivergenceError.
 
     The folder is this run's until the end of the ``with`` block, or of the process: see ``claim_folder``, which also
@@ -196,7 +196,7 @@ class Run:
             self.best.save(self.out / "best.safetensors", self.architecture)
 
     def summary(self) -> str:
-        """What there is now, for the end of a training."""
+        """What there is now, for the end of a run."""
         told = f"{self.trainer.step_count} steps; pictures and model in {self.out}"
         if self.best is not None and self.best.state:
             path = self.out / "best.safetensors"
@@ -214,7 +214,7 @@ class Run:
         viz.save_png(self.out / "frames" / f"step-{step:08d}.png", self.grid())
 
     def thin_frames(self, step: int) -> None:
-        """Keep the frames that a training has which has come to ``step`` and goes on: evenly spaced ones."""
+        """Keep the frames that a run has which has come to ``step`` and goes on: evenly spaced ones."""
         for number, frame in self.frames().items():
             if number > step or number % frame_interval(step):
                 frame.unlink()
@@ -275,9 +275,9 @@ def describe_data(loader: Loader) -> str:
 
 
 def frame_interval(step: int) -> int:
-    """Steps between two frames of a training that has come to ``step``: doubled each time that they become too many.
+    """Steps between two frames of a run that has come to ``step``: doubled each time that they become too many.
 
-    It does not depend on how long the training is to be, so that one which is prolonged has the same frames.
+    It does not depend on how long the run is to be, so that one which is prolonged has the same frames.
 
     >>> [frame_interval(step) for step in (1, 58, 59, 117, 118, 2340)]
     [1, 1, 2, 2, 4, 64]

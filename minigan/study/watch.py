@@ -1,4 +1,4 @@
-"""Pictures of a training: what every layer holds and hears, how loud its gradient is, what D makes of walks through z;
+"""Pictures of a run: what every layer holds and hears, how loud its gradient is, what D makes of walks through z;
 and, in the plane, D's landscape with the arrows along which it pushes G's samples.
 
 A probe works on copies of the networks, so that a watched training is, bit for bit, the same as another.
@@ -73,7 +73,7 @@ class _Listener(Trace):
 
 
 def probe(trainer: Trainer[TwoPlayer], real: Tensor, z: Tensor, *given: Any) -> Glimpse:
-    """What every layer of G does on ``z``, and every layer of D on the fakes, at this moment of the training."""
+    """What every layer of G does on ``z``, and every layer of D on the fakes, at this moment of the run."""
     generator, discriminator = copy.deepcopy((trainer.game.generator, trainer.game.discriminator))
     modules = {"G": generator, "D": discriminator}
     objective = trainer.game.objective
