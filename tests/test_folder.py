@@ -53,7 +53,7 @@ def test_the_current_folder_is_not_taken_for_want_of_a_name(tmp_path, monkeypatc
 def test_another_process_is_kept_out_until_the_first_is_killed(tmp_path):
     process = hold(tmp_path)
     try:
-        with pytest.raises(InputError, match="is in use by another training: wait for its end, or choose another"):
+        with pytest.raises(InputError, match="is in use by another run: wait for its end, or choose another"):
             claim_folder(tmp_path)
     finally:
         end(process)
@@ -61,7 +61,7 @@ def test_another_process_is_kept_out_until_the_first_is_killed(tmp_path):
 
 
 def test_two_of_one_process_are_kept_apart(tmp_path):
-    with claim_folder(tmp_path), pytest.raises(InputError, match="in use by another training"):
+    with claim_folder(tmp_path), pytest.raises(InputError, match="in use by another run"):
         claim_folder(tmp_path)
     claim_folder(tmp_path).release()
 
@@ -104,7 +104,7 @@ def test_where_folders_cannot_be_locked_a_file_in_them_is(tmp_path, monkeypatch)
         lock(descriptor)
 
     monkeypatch.setattr(folder, "_lock", nfs)
-    with claim_folder(tmp_path), pytest.raises(InputError, match="in use by another training"):
+    with claim_folder(tmp_path), pytest.raises(InputError, match="in use by another run"):
         claim_folder(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     claim_folder(tmp_path).release()

@@ -190,7 +190,7 @@ def test_a_folder_that_is_worked_in_is_refused(tmp_path):
             if record.step == 3:
                 before = contents(tmp_path)
                 for settings in ({}, {"resume": True}):
-                    with pytest.raises(InputError, match=r"already holds a training|in use by another training"):
+                    with pytest.raises(InputError, match=r"already holds a run|in use by another run"):
                         make_run(tmp_path / "out", **settings)
                 assert contents(tmp_path) == before
     go(make_run(tmp_path / "out", resume=True))
@@ -209,7 +209,7 @@ def test_a_run_without_a_name_takes_the_next_free_one(tmp_path):
 
 def test_a_run_that_is_refused_lets_go_of_its_folder(tmp_path):
     go(make_run(tmp_path, config={"lr": 1}))
-    with pytest.raises(InputError, match="trained otherwise") as kept:
+    with pytest.raises(InputError, match="run with different settings") as kept:
         make_run(tmp_path, resume=True)
     go(make_run(tmp_path, resume=True, config={"lr": 1}))
     assert kept is not None  # the first one's frames were alive until now

@@ -130,7 +130,7 @@ def pairs_of(
 
 
 def start_from(generator: Module, file: str, architecture: dict[str, Any]) -> None:
-    """Give the network the weights of another training, which must be of the same network."""
+    """Give the network the weights of another run, which must be of the same network."""
     path = model_of(Path(file))
     own, state = read_generator(path)
     if differing := sorted(n for n in {*own, *architecture} - {"task"} if own.get(n) != architecture.get(n)):

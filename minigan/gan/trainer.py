@@ -77,7 +77,7 @@ class Trainer(Resumable[GameT]):
 
     def step(self, batch: Any) -> Record:
         """One step on a batch: real images (N, C, H, W) in [-1, 1], or whatever the game wants, as (images, labels)."""
-        parts = batch if isinstance(batch, tuple) else (batch,)
+        parts = [p.data if isinstance(p, Tensor) else p for p in (batch if isinstance(batch, tuple) else (batch,))]
         if not all(is_array(part) or isinstance(part, np.ndarray) for part in parts):
             kinds = ", ".join(type(part).__name__ for part in parts)
             raise InputError(f"a batch must be an array, or a tuple of arrays such as (images, labels), not {kinds}")
