@@ -125,9 +125,7 @@ def lock_folder(path: str | os.PathLike[str]) -> Claim:
         except OSError as error:
             os.close(descriptor)
             if error.errno in BUSY:
-                raise HeldError(
-                    f"{path} is in use by another run: wait for its end, or choose another --out"
-                ) from None
+                raise HeldError(f"{path} is in use by another run: wait for its end, or choose another --out") from None
     warnings.warn(f"{path} lies where nothing can be locked: see to it that no other training uses it", stacklevel=3)
     return Claim(path, None)
 
