@@ -99,9 +99,14 @@ def gif(pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0)
 
 
 def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> Picture:
-    """A picture with a row of ``steps`` images for each pair z[0] to z[1], z[2] to z[3], ...
+    """A picture with a row of ``steps`` images for each of the ``walk_samples``."""
+    return grid(walk_samples(generator, z, steps, labels), columns=steps)
 
-    ``labels`` are the classes of the rows of a conditional generator. One with a ``mapping`` is walked through behind
+
+def walk_samples(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray | None = None) -> np.ndarray:
+    """``steps`` samples on the way of each pair z[0] to z[1], z[2] to z[3], ..., one way after the other.
+
+    ``labels`` are the classes of the ways of a conditional generator. One with a ``mapping`` is walked through behind
     it: from a cluster's vector to another's there is no jump.
     """
     if len(z) < 2 or len(z) % 2:
@@ -115,7 +120,7 @@ def walks(generator: Module, z: np.ndarray, steps: int = 10, labels: np.ndarray 
         z, drawn = np.asarray(mapped.numpy()), drawn.network
     rows = [interpolate(start, end, steps) for start, end in zip(z[::2], z[1::2], strict=True)]
     repeated = None if labels is None else np.repeat(labels, steps)
-    return grid(generate(drawn, np.concatenate(rows), repeated), columns=steps)
+    return generate(drawn, np.concatenate(rows), repeated)
 
 
 def interpolate(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from ..checkpoint import read_generator
 from ..data import Dataset
 from ..errors import InputError
 from ..files import check_suffix
+from ..media import medium_of
 from ..metrics.extractor import SHIPPED
 from ..nn import Module
 from ..runs.best import Best
@@ -161,24 +162,22 @@ def best_of(args: argparse.Namespace, dataset: Dataset, z_dim: int, conditional:
 
 
 def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
+    """``out``: the default of --out, without its suffix."""
     parser.add_argument(
         "model", metavar="MODEL", help="a model.safetensors, a checkpoint, or the folder that a run wrote"
     )
-    parser.add_argument("--out", default=out, metavar="FILE", help=f"the picture to write (default: {out})")
+    parser.add_argument("--out", metavar="FILE", help=f"what to write (default: {out}.png, or what the model makes)")
     parser.add_argument("--seed", type=natural, default=0, help="of the random latents (default: 0)")
     parser.add_argument("--class", dest="label", type=natural, metavar="N", help="of a conditional model: only class N")
     add_backend(parser)
+    parser.set_defaults(stem=out)
 
 
 class LoadedGenerator:
-    """A generator from a file, ready to be asked for images."""
+    """A generator from a file, ready to be asked for samples."""
 
-    def __init__(self, source: str | Path, backend_name: str, out: str | None = None) -> None:
+    def __init__(self, source: str | Path, backend_name: str) -> None:
         self.path = path = model_of(Path(source))
-        if out is not None:
-            if Path(out).resolve() == path.resolve():
-                raise InputError(f"--out {out} would overwrite the model: choose another name")
-            check_suffix(out, ".png")
         place = backend.get(backend_name)
         architecture, state = read_generator(path)
         try:
@@ -190,8 +189,17 @@ class LoadedGenerator:
         if architecture["model"] in gan.PAIRED:
             raise InputError(f"{path}: turns pictures into pictures, and draws none of noise: minigan restore --model")
         model = gan.MODELS[architecture["model"]]
+        self.medium = medium_of(architecture)
         self.z_dim = architecture.get("z_dim", model.z_dim)
         self.classes = architecture.get("classes", 0) if model.conditional else 0
+
+    def target(self, out: str | None, stem: str) -> Path:
+        """Where its samples go: ``out``, or a name of ``stem`` that says what they are."""
+        path = Path(stem + self.medium.suffix if out is None else out)
+        if path.resolve() == self.path.resolve():
+            raise InputError(f"--out {out} would overwrite the model: choose another name")
+        check_suffix(path, self.medium.suffix)
+        return path
 
     def labels(self, count: int, label: int | None) -> np.ndarray | None:
         """Class ``label`` for all, or each class in turn; None for a model without classes."""

@@ -51,6 +51,8 @@ def from_generator(
 ) -> Samples:
     """Drawn in evaluation mode."""
     loaded = LoadedGenerator(path, backend_name)
+    if loaded.medium.suffix != ".png":
+        raise InputError(f"{path}: its {loaded.medium.noun} are no pictures, which is what these metrics measure")
     z = rng.standard_normal((count, loaded.z_dim))
     labels = None
     if loaded.classes:

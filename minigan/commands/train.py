@@ -14,6 +14,8 @@ import minigan
 from .. import data, gan
 from ..checkpoint import Checkpoints
 from ..errors import InputError
+from ..gan.models import Model
+from ..media import medium_of
 from ..optim import LinearDecay
 from ..restoration import TASKS
 from ..runs import Latents, Run
@@ -46,6 +48,10 @@ def paired(args: argparse.Namespace) -> bool:
     return args.model in gan.PAIRED
 
 
+def makes_pictures(args: argparse.Namespace) -> bool:
+    return paired(args) or gan.MODELS[args.model].medium == "pictures"
+
+
 FROM_NOISE = tuple(
     Needs(option, lambda args: not paired(args), "with a model that makes pictures of pictures")
     for option in (
@@ -55,6 +61,10 @@ FROM_NOISE = tuple(
 FROM_PICTURES = tuple(
     Needs(option, paired, f"with a model that makes pictures of noise: choose of {', '.join(gan.PAIRED)}")
     for option in ("--task", "--source", "--crop", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+)
+OF_PICTURES = tuple(
+    Needs(option, makes_pictures, "with a model that makes other things than pictures")
+    for option in ("--size", "--channels", "--metric-every", "--diffaugment")
 )
 GAME = (
     Needs("--penalty-every", lambda args: bool(penalties(args)), "without --penalty: add that"),
@@ -145,7 +155,7 @@ def run(args: argparse.Namespace) -> None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
     if args.model not in {**gan.MODELS, **gan.PAIRED}:
         raise InputError(f"unknown model {args.model!r}: choose one of {', '.join([*gan.MODELS, *gan.PAIRED])}")
-    check(args, FROM_NOISE, FROM_PICTURES)
+    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES)
     if paired(args):
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
@@ -161,6 +171,8 @@ def run(args: argparse.Namespace) -> None:
     if size < 2:
         parts = f" in --accumulate {args.accumulate} parts" if args.accumulate > 1 else ""
         raise InputError(f"--batch-size {args.batch_size}{parts}: batch norm needs at least 2 images")
+    if args.only is not None and not makes_pictures(args):
+        raise InputError(f"--class {args.only}: {args.model} learns from all that --data holds: leave it out")
     if args.only is not None and model.conditional:
         raise InputError(f"--class {args.only}: {args.model} learns to tell classes apart, and would see but one")
     if args.threads:
@@ -168,23 +180,18 @@ def run(args: argparse.Namespace) -> None:
     place = place_for(args)
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
-    images = data.open_images(args.data, args.size, args.channels)
-    images = of_class(images, args.only)
-    if model.conditional and images.labels is None:
-        raise InputError(
-            f"{args.model} needs labels, and {args.data} has none: put the pictures in a folder for each class"
-        )
-    told = data.clustered(images, args.clusters or model.clusters) if model.clusters else images
+    examples, told = learned_from(args, model)
+    if model.conditional and examples.labels is None:
+        raise InputError(f"{args.model} needs labels, and {args.data} has none: it wants a folder for each class")
     has_labels = model.conditional or bool(model.clusters)
     loader = data.Loader(told, args.batch_size, backend=place, rng=shuffle, labels=has_labels)
 
-    channels, height, width = images.image_shape
-    z_dim, image_size = args.z_dim or model.z_dim, height if height == width else [height, width]
-    architecture = {"model": args.model, "image_size": image_size, "channels": channels, "z_dim": z_dim}
+    z_dim = args.z_dim or model.z_dim
+    architecture = {"model": args.model, **examples.settings, "z_dim": z_dim}
     if args.width:
         architecture["width"] = args.width
     if model.conditional:
-        architecture["classes"] = len(images.classes)
+        architecture["classes"] = len(examples.classes)
     if model.clusters:
         architecture["clusters"] = told.class_counts()
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
@@ -205,7 +212,7 @@ def run(args: argparse.Namespace) -> None:
         trainer,
         loader,
         architecture,
-        Latents(z_dim, looks, architecture.get("classes", 0)),
+        Latents(z_dim, looks, architecture.get("classes", 0), medium_of(architecture)),
         base=f"out/{args.model}",
         epochs=args.epochs,
         steps=args.steps,
@@ -213,11 +220,20 @@ def run(args: argparse.Namespace) -> None:
         resume=args.resume,
         checkpoint_every=args.checkpoint_every,
         quiet=args.quiet,
-        best=best_of(args, images, z_dim, model.conditional, measured),
+        best=best_of(args, examples, z_dim, model.conditional, measured),
     ) as folder:
         for _ in folder.steps():
             pass
     print(folder.summary())
+
+
+def learned_from(args: argparse.Namespace, model: Model) -> tuple[Any, Any]:
+    """What --data holds, and the same in clusters where the model is told such."""
+    if model.open_data is not None:
+        examples = model.open_data(args.data)
+        return examples, examples
+    images = of_class(data.open_images(args.data, args.size, args.channels), args.only)
+    return images, data.clustered(images, args.clusters or model.clusters) if model.clusters else images
 
 
 def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:

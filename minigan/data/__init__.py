@@ -1,5 +1,5 @@
-"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired``, a ``Loader``
-feeds either to training.
+"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired``, other
+things are ``Drawn``; a ``Loader`` feeds any of them to training.
 
 >>> import numpy as np
 >>> from minigan import backend
@@ -11,6 +11,7 @@ feeds either to training.
 
 from .clusters import clustered
 from .dataset import Dataset
+from .drawn import Arrays, Drawn
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
@@ -18,7 +19,9 @@ from .opening import open_images
 from .paired import Paired, read_pictures
 
 __all__ = [
+    "Arrays",
     "Dataset",
+    "Drawn",
     "ImageFolder",
     "Loader",
     "Paired",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,12 @@ class Dataset:
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W)"""
         return self.images.shape[1:]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a model made for these pictures must know of them, see ``gan.build``."""
+        channels, height, width = self.image_shape
+        return {"image_size": height if height == width else [height, width], "channels": channels}
 
     def fingerprint(self) -> str:
         """A checksum of every pixel and label: the same data gives the same one."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from .dataset import Dataset
-from .paired import Paired
+from .drawn import Drawn
 
 if TYPE_CHECKING:
     from ..backend import Array, ArrayBackend
@@ -28,10 +28,10 @@ class Loader:
     break the next loop goes on where the last one stopped. ``state_dict`` is that position; a batch counts from the
     moment it is handed out. ``epoch`` counts the epochs handed out in full.
 
-    Of ``Paired`` pictures each batch is (target, source), which are drawn as they are asked for.
+    Of what is ``Drawn`` a batch is what it draws: of ``Paired`` pictures (target, source).
 
-    ``rng`` belongs to the loader from now on: each epoch draws one permutation from it, and with Paired pictures the
-    seed of all that is drawn in it; loading a state sets it.
+    ``rng`` belongs to the loader from now on: each epoch draws one permutation from it, and of what is ``Drawn``
+    the seed of all that is drawn in it; loading a state sets it.
 
     Raises InputError for arguments that cannot be used.
 
@@ -45,7 +45,7 @@ class Loader:
 
     def __init__(
         self,
-        dataset: Dataset | Paired,
+        dataset: Dataset | Drawn,
         batch_size: int,
         *,
         backend: ArrayBackend,
@@ -65,7 +65,7 @@ class Loader:
                 f"batch_size {batch_size} is larger than the {len(dataset)} images of {dataset.name}, so there would "
                 f"be no whole batch: use at most {len(dataset)}, or drop_last=False"
             )
-        if labels and (isinstance(dataset, Paired) or dataset.labels is None):
+        if labels and dataset.labels is None:
             raise InputError(f"{dataset.name} has no labels: use labels=False")
         if not isinstance(rng, np.random.Generator):
             raise InputError(f"rng is {rng!r}, expected a generator such as numpy.random.default_rng(0)")
@@ -85,8 +85,8 @@ class Loader:
         if isinstance(dataset, Dataset):
             # Bytes (N, H, W, C), so that a batch is born in the memory layout of the kernels. A copy only if it must be
             self._pixels = np.ascontiguousarray(dataset.images.transpose(0, 2, 3, 1))
-            self._labels = dataset.labels if labels else None
-        self._epoch_seed = 0  # of what a batch of Paired pictures draws
+        self._labels = dataset.labels if labels else None
+        self._epoch_seed = 0  # of what is drawn
         self._rng = rng
         self._order: np.ndarray | None = None  # the current epoch's permutation, from its first batch on
         self._rng_before_order: Mapping[str, Any] = {}
@@ -167,7 +167,7 @@ class Loader:
         self._rng_before_order = self._rng.bit_generator.state
         count = len(self.dataset)
         self._order = self._rng.permutation(count) if self.shuffle else np.arange(count)
-        if isinstance(self.dataset, Paired):
+        if isinstance(self.dataset, Drawn):
             self._epoch_seed = int(self._rng.integers(2**62))
         return self._order
 
@@ -195,17 +195,16 @@ class Loader:
                 pool.shutdown(cancel_futures=True)
 
     def _upload(self, order: np.ndarray, number: int) -> Callable[[], tuple[Array, ...]]:
-        return self.backend.upload(*(array for array in self._host_batch(order, number) if array is not None))
+        return self.backend.upload(*self._host_batch(order, number))
 
-    def _host_batch(self, order: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def _host_batch(self, order: np.ndarray, number: int) -> tuple[np.ndarray, ...]:
         chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-        if isinstance(
-            self.dataset, Paired
-        ):  # a stream for each batch: it is the same whether others came before or not
-            return self.dataset.draw(chosen, np.random.default_rng([self._epoch_seed, number]), self.dtype)
+        labels = () if self._labels is None else (self._labels[chosen],)
+        if isinstance(self.dataset, Drawn):  # a stream for each batch: it is the same whether others came before or not
+            return *self.dataset.draw(chosen, np.random.default_rng([self._epoch_seed, number]), self.dtype), *labels
         images = np.divide(self._pixels[chosen], 127.5, dtype=self.dtype)
         images -= 1
-        return images.transpose(0, 3, 1, 2), None if self._labels is None else self._labels[chosen]
+        return images.transpose(0, 3, 1, 2), *labels
 
 
 def _check_int(name: str, value: Any, at_least: int) -> None:

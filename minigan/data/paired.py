@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import InputError
 from .degrade import Degradation
+from .drawn import Drawn
 
 
-class Paired:
+class Paired(Drawn):
     """Pictures of any size, and what ``degrade`` leaves of them; a ``Loader`` makes batches (target, source) of it.
 
     pictures   uint8 (H, W, C), each of its own size

@@ -46,14 +46,7 @@ class Recipe:
 
     def architecture(self, dataset: Dataset) -> dict[str, Any]:
         """What ``gan.build`` makes the networks of, for pictures such as these."""
-        channels, height, width = dataset.image_shape
-        found: dict[str, Any] = {
-            "model": self.model,
-            "image_size": height if height == width else [height, width],
-            "channels": channels,
-            "z_dim": self.z_dim,
-            "width": self.width,
-        }
+        found = {"model": self.model, **dataset.settings, "z_dim": self.z_dim, "width": self.width}
         if self.clusters:
             found["clusters"] = dataset.class_counts()
         return found

@@ -10,6 +10,10 @@ import numpy as np
 from .. import viz
 from ..gan import generate, translate
 from ..gan.trainer import Trainer
+from ..media import Medium, Pictures
+
+PICTURES = Pictures({})
+WALK = 10  # samples from one latent to another
 
 
 class Looks(Protocol):
@@ -27,18 +31,23 @@ class Looks(Protocol):
 class Latents:
     """A generator on the same latents: a grid, with a column for each class of a conditional one, and walks."""
 
-    def __init__(self, z_dim: int, rng: np.random.Generator, classes: int = 0) -> None:
+    def __init__(self, z_dim: int, rng: np.random.Generator, classes: int = 0, medium: Medium = PICTURES) -> None:
+        self.medium = medium
         self.columns = classes or 8
         self.z = rng.standard_normal((8 * self.columns, z_dim))
         self.labels = np.arange(len(self.z)) % self.columns if classes else None
 
     def grid(self, trainer: Trainer[Any]) -> np.ndarray:
-        return viz.grid(generate(trainer.result(), self.z, self.labels), columns=self.columns)
+        return self.medium.picture(generate(trainer.result(), self.z, self.labels), self.columns)
 
     def finish(self, trainer: Trainer[Any], out: Path) -> None:
-        """interpolation.png: walks between two latents, a row each."""
+        """interpolation.png: walks between two latents, a row each; of what is more than a picture, samples too."""
         labels = None if self.labels is None else self.labels[:8]
-        viz.save_png(out / "interpolation.png", viz.walks(trainer.result(), self.z[:16], labels=labels))
+        walks = viz.walk_samples(trainer.result(), self.z[:16], WALK, labels)
+        viz.save_png(out / "interpolation.png", self.medium.picture(walks, WALK))
+        if self.medium.suffix != PICTURES.suffix:
+            samples = generate(trainer.result(), self.z, self.labels)
+            self.medium.save(out / f"final{self.medium.suffix}", samples, self.columns)
 
 
 class Pairs:

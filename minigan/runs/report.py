@@ -13,6 +13,7 @@ from ..checkpoint import Checkpoints
 from ..errors import InputError
 from ..files import numbered, write_atomically
 from ..gan.health import WINDOW, Alarm
+from ..media.page import TYPES, as_html
 from .charts import Line, chart
 from .curves import are_probabilities, losses_in
 from .journal import measured, read_journal
@@ -134,6 +135,9 @@ def samples(out: Path) -> str:
             f'<figure class=walks><img src="{embedded(walks)}" alt="walks through the latent space">'
             "<figcaption>Walks through the latent space, a row each.</figcaption></figure>"
         )
+    for path in sorted(out.glob("final*")):
+        if path.suffix in TYPES:
+            content += f"<figure>{as_html(path)}<figcaption>{html.escape(path.name)}</figcaption></figure>"
     same = "latents"
     if (out / "pairs.png").is_file():
         same = "pictures (source, result and truth side by side)"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ... import optim
+from ...data import Drawn
 from ...errors import InputError
 from ...nn import Module
 from ..game import TwoPlayer
@@ -27,6 +28,9 @@ class Model:
     ``networks`` takes the keywords rng, image_size, channels, z_dim, width and, for a conditional model, classes; it
     returns generator and discriminator. The rest is how to train them. Of a model that wants ``clusters``, they are how
     many the pictures are to be sorted into (``data.clustered``); ``networks`` is then told how many are in each.
+
+    A model of other things than pictures names its ``medium`` (``media.MEDIA``), and has ``open_data``: what it learns
+    from, by what a user calls it. ``networks`` takes the ``settings`` of such data instead of image_size and channels.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Model:
     ema: float | None = None
     batch_size: int = 128
     clusters: int = 0
+    medium: str = "pictures"
+    open_data: Callable[[str], Drawn] | None = None
 
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.summary}; {self.paper})"

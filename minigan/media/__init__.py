@@ -1,0 +1,23 @@
+"""What a generator makes, as a person meets it: pictures to look at, texts to read, tunes and voices to hear.
+
+A model names its medium (``Model.medium``); whoever shows or writes samples asks that for it. Another medium is a
+``Medium`` in a file of its own, listed here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..gan import MODELS
+from .medium import Medium
+from .page import as_html
+from .pictures import Pictures
+
+MEDIA: dict[str, type[Medium]] = {"pictures": Pictures}
+
+__all__ = ["MEDIA", "Medium", "Pictures", "as_html", "medium_of"]
+
+
+def medium_of(architecture: dict[str, Any]) -> Medium:
+    """That of a generator with this architecture, as a model file has it."""
+    return MEDIA[MODELS[architecture["model"]].medium](architecture)

@@ -1,0 +1,101 @@
+"""Samples that are no pictures go the same way as pictures: planted here is a medium that writes rows of numbers."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minigan import cli, data, gan, media, nn, viz
+from minigan.errors import InputError
+
+
+class Rows(media.Medium):
+    """Samples (N, length), written as text."""
+
+    noun, suffix = "rows", ".txt"
+
+    def picture(self, samples, columns=None):
+        assert samples.shape[1] == self.architecture["length"]
+        return viz.grid(samples[:, None, None, :], columns)
+
+    def save(self, path, samples, columns=None):
+        path.write_text("\n".join(" ".join(f"{x:.2f}" for x in row) for row in samples))
+        beside = path.with_suffix(".json")
+        beside.write_text(json.dumps(columns))
+        return [path, beside]
+
+
+def networks(*, rng, length, z_dim=3, width=4):
+    generator = nn.Sequential(nn.Linear(z_dim, length, rng=rng), nn.Tanh())
+    return generator, nn.Sequential(nn.Linear(length, width, rng=rng), nn.LeakyReLU(0.2), nn.Linear(width, 1, rng=rng))
+
+
+def open_rows(source):
+    if source == "mnist":
+        raise InputError("rows learns from rows: name a file, --data FILE")
+    rows = np.random.default_rng(0).uniform(-1, 1, (40, 5)).astype(np.float32)
+    return data.Arrays(rows, name=source, settings={"length": 5})
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    plain = gan.MODELS["dcgan"]
+    model = replace(plain, name="rows", networks=networks, z_dim=3, batch_size=8, medium="rows", open_data=open_rows)
+    monkeypatch.setitem(gan.MODELS, "rows", model)
+    monkeypatch.setitem(media.MEDIA, "rows", Rows)
+
+
+def run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_from_training_to_samples(rows, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run("train", "--model", "rows", "--data", "x", "--steps", "3", "--out", out, "--quiet") == 0
+    assert {path.name for path in out.glob("final*")} == {"final.txt", "final.json"}
+    assert len((out / "final.txt").read_text().splitlines()) == 64
+    assert run("sample", out, "-n", "4", "--out", tmp_path / "four.txt") == 0
+    assert "4 rows in" in capsys.readouterr().out and len((tmp_path / "four.txt").read_text().splitlines()) == 4
+    assert run("interpolate", out, "--rows", "2", "--steps", "3", "--out", tmp_path / "walks.txt") == 0
+    assert (tmp_path / "walks.json").read_text() == "3"
+    assert run("report", out) == 0
+    assert "<pre>" in (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["train", "--model", "rows", "--steps", "1"], "name a file, --data FILE"),
+        (["train", "--model", "rows", "--data", "x", "--size", "32"], "--size 32 does nothing"),
+        (["train", "--model", "rows", "--data", "x", "--class", "a"], "leave it out"),
+        (["train", "--model", "rows", "--data", "x", "--metric-every", "5"], "--metric-every 5 does nothing"),
+    ],
+)
+def test_what_is_for_pictures_only_is_refused(rows, tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 2
+    assert said in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_another_file_than_it_makes_is_refused(rows, tmp_path, capsys):
+    out = tmp_path / "run"
+    run("train", "--model", "rows", "--data", "x", "--steps", "1", "--out", out, "--quiet")
+    assert run("sample", out, "--out", tmp_path / "rows.png") == 2
+    assert "name it so" in capsys.readouterr().err
+    assert run("evaluate", out) == 2
+    assert "no pictures" in capsys.readouterr().err
+
+
+def test_every_medium_is_named_by_a_model():
+    assert {model.medium for model in gan.MODELS.values()} == set(media.MEDIA)
+
+
+@pytest.mark.parametrize("name, content, element", [
+    ("a.txt", b"<b>", "<pre>&lt;b&gt;</pre>"),
+    ("a.wav", b"RIFF", "<audio controls src=\"data:audio/wav;base64,UklGRg=="),
+    ("a.gif", b"GIF", "<img src=\"data:image/gif"), ("a.mid", b"MThd", "<a download=\"a.mid\""),
+])  # fmt: skip
+def test_a_file_in_a_page(tmp_path, name, content, element):
+    (tmp_path / name).write_bytes(content)
+    assert media.as_html(tmp_path / name).startswith(element)
