@@ -9,6 +9,7 @@ things are ``Drawn``; a ``Loader`` feeds any of them to training.
 (64, 1, 28, 28)
 """
 
+from .audio import Sounds, audio
 from .clusters import clustered
 from .dataset import Dataset
 from .drawn import Arrays, Drawn
@@ -17,6 +18,7 @@ from .image_folder import ImageFolder
 from .loader import Loader
 from .opening import open_images
 from .paired import Paired, read_pictures
+from .spectrogram import Spectrogram, spectrograms
 
 __all__ = [
     "Arrays",
@@ -25,6 +27,9 @@ __all__ = [
     "ImageFolder",
     "Loader",
     "Paired",
+    "Sounds",
+    "Spectrogram",
+    "audio",
     "clustered",
     "idx_splits",
     "is_idx_folder",
@@ -32,4 +37,5 @@ __all__ = [
     "open_images",
     "read_idx",
     "read_pictures",
+    "spectrograms",
 ]

@@ -24,6 +24,11 @@ PEAK = 0.95  # the largest sample of a sound
 SILENCE = 0.01  # -40 dB: parts this much quieter than the loudest are none, at the ends
 TAKE = re.compile(r"(?P<label>[^_]+)_[^_]+_\d+", re.ASCII)  # 7_jackson_0: what is said, by whom, which take
 
+WHERE = (
+    "give a folder of WAV files, --data DIR. Spoken digits are in the Free Spoken Digit Dataset (CC BY-SA 4.0): "
+    "git clone https://github.com/Jakobovski/free-spoken-digit-dataset, then --data free-spoken-digit-dataset/recordings"
+)
+
 
 class Sounds(Arrays):
     """Sounds of one length: ``items`` float32 (N, 1, samples) in [-1, 1], what is shorter ends in silence.
