@@ -10,12 +10,12 @@ from typing import Any
 
 from ..gan import MODELS
 from .medium import Medium
-from .page import as_html
+from .page import as_html, best_for_a_page
 from .pictures import Pictures
 
 MEDIA: dict[str, type[Medium]] = {"pictures": Pictures}
 
-__all__ = ["MEDIA", "Medium", "Pictures", "as_html", "medium_of"]
+__all__ = ["MEDIA", "Medium", "Pictures", "as_html", "best_for_a_page", "medium_of"]
 
 
 def medium_of(architecture: dict[str, Any]) -> Medium:
