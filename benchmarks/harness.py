@@ -18,6 +18,7 @@ with. Others, such as "compiled" and "autocast_bf16", stand beside them with rat
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -50,6 +51,8 @@ def interleave(contenders: Contenders, rounds: int, warmup: int = 2, turn: float
     for name in names:
         for _ in range(warmup):
             contenders[name]()
+    gc.collect()
+    gc.freeze()  # with both libraries loaded a full collection takes 0.1 s, and falls on whoever's turn it is
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
         shift = number % len(names)

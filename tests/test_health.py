@@ -243,14 +243,21 @@ def test_alarms_are_shown_written_and_survive_a_break(tmp_path, capfd):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes()
 
 
+def test_what_is_well_is_a_note():
+    health = Health(gan.NonSaturating())
+    even = {"d_loss": 1.39, "g_loss": 0.7, "d_real": 0.51, "d_fake": 0.49, "spread": 0.8, "g_grad": 1.0}
+    (note,) = [alarm for step in range(1, 150) for alarm in health.look({"step": step, **even})]
+    assert str(note).startswith("note at step 100: equilibrium") and not note.is_bad
+
+
 class Spoilt(data.Loader):
     """Puts a NaN into one image of one batch of the second epoch."""
 
     def _host_batch(self, order, number):
-        images, labels = super()._host_batch(order, number)
+        images, *labels = super()._host_batch(order, number)
         if self.epoch == 1 and number == 5:
             images[3, 0, 7, 7] = np.nan
-        return images, labels
+        return images, *labels
 
 
 def test_a_batch_of_nan_ends_the_training_before_it(tmp_path, capfd):

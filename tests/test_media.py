@@ -1,13 +1,18 @@
 """Samples that are no pictures go the same way as pictures: planted here is a medium that writes rows of numbers."""
 
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from browser import WHY_NOT, Browser
 
 from minigan import cli, data, gan, media, nn, viz
 from minigan.errors import InputError
+from minigan.explore.offline import to_html
+from minigan.explore.server import Explorer, Server
+from minigan.export import open_subject
 
 
 class Rows(media.Medium):
@@ -85,6 +90,40 @@ def test_another_file_than_it_makes_is_refused(rows, tmp_path, capsys):
     assert "name it so" in capsys.readouterr().err
     assert run("evaluate", out) == 2
     assert "no pictures" in capsys.readouterr().err
+
+
+def test_the_explorer_shows_and_plays_them(rows, tmp_path):
+    out = tmp_path / "run"
+    run("train", "--model", "rows", "--data", "x", "--steps", "1", "--out", out, "--quiet")
+    explorer = Explorer(open_subject(out / "model.safetensors"))
+    assert explorer.facts["plays"] == ".txt"
+    channels, height, width = explorer.facts["shape"]
+    z = explorer.latents({"seed": 0, "count": 3})["z"]
+    assert len(explorer.draw({"z": z})) == 3 * channels * height * width
+    assert explorer.path({"z": z, "format": "gif"}).startswith(b"GIF")
+    assert explorer.path({"z": z, "format": "strip"}).startswith(b"\x89PNG")
+    sample = explorer.subject(np.asarray(z[:1], np.float32))[0]
+    assert explorer.play({"z": z[:1]})["html"] == f"<pre>{' '.join(f'{x:.2f}' for x in sample)}</pre>"
+    for asked, said in ((explorer.play, "ask for one"), (explorer.find, "is no picture")):
+        with pytest.raises(InputError, match=said):
+            asked({"z": z})
+    with pytest.raises(InputError, match="draw pictures"):
+        to_html(explorer.subject)
+
+
+@pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+def test_the_explorers_page_plays_them(rows, tmp_path):
+    out = tmp_path / "run"
+    run("train", "--model", "rows", "--data", "x", "--steps", "1", "--out", out, "--quiet")
+    with Browser() as browser, Server(open_subject(out / "model.safetensors")) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        page = browser.open(server.address)
+        page.wait("document.body.dataset.ready && $('picture').dataset.drawn")
+        assert page.run("$('find').hidden && $('hear').offsetParent !== null && $('hear').textContent") == "Read it"
+        page.run("$('hear').click()")
+        page.wait("$('played').textContent.split(' ').length == 5")
+        assert page.problems() == []
+        server.shutdown()
 
 
 def test_every_medium_is_named_by_a_model():

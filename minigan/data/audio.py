@@ -9,7 +9,6 @@ import warnings
 import wave
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 

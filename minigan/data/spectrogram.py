@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
 from ..sizes import size
-from .audio import Sounds
+from .audio import PEAK, Sounds
 from .drawn import Arrays
 
 QUIETEST = 1e-3  # -60 dB of a full-scale sine: what is below it is silence
 DEVIATIONS = 3.0  # a band's mean plus and minus so many of its standard deviations are 1 and -1 (Donahue et al. 2019)
+LEAST = 0.1  # of a deviation: what is always about as loud is not magnified
 FRAME = 0.02  # seconds from one frame to the next
 
 
@@ -44,13 +45,19 @@ class Spectrogram:
 
     @classmethod
     def of(cls, sounds: Sounds, bands: int = 32) -> Spectrogram:
-        """The scale of these sounds: frames of 20 ms, windows of 64 ms."""
-        rate, samples = sounds.sample_rate, sounds.items.shape[2]
-        hop = max(1, round(FRAME * rate))
-        plain = cls(rate, samples, hop, 2 ** round(math.log2(3.2 * hop)), (0.0,) * size("bands", bands), (1.0,) * bands)
+        """The scale of these sounds."""
+        plain = cls.plain(sounds.sample_rate, sounds.items.shape[2], bands)
         loudness = plain.loudness(sounds.items[:, 0])
         mean, deviation = loudness.mean(axis=(0, 2)), loudness.std(axis=(0, 2))
-        return cls(rate, samples, hop, plain.window, rounded(mean), rounded(np.maximum(deviation, 1e-3)))
+        return replace(plain, mean=rounded(mean), deviation=rounded(np.maximum(deviation, LEAST)))
+
+    @classmethod
+    def plain(cls, sample_rate: int, samples: int, bands: int = 32) -> Spectrogram:
+        """Frames of 20 ms and windows of 64 ms; all bands from -60 dB at -1 to 0 dB at 1."""
+        hop = max(1, round(FRAME * sample_rate))
+        window, middle = 2 ** round(math.log2(3.2 * hop)), math.log10(QUIETEST) / 2
+        wide = (size("bands", bands) * (middle,), bands * (-middle / DEVIATIONS,))
+        return cls(sample_rate, samples, hop, window, *wide)
 
     @property
     def bands(self) -> int:
@@ -67,9 +74,7 @@ class Spectrogram:
 
     def loudness(self, waves: np.ndarray) -> np.ndarray:
         """log10 of the bands' magnitudes: (N, samples) -> (N, bands, frames), the lowest band first."""
-        found = [
-            self.filters @ np.abs(stft(part, self.window, self.hop)) for part in np.array_split(waves, len(waves) // 64 + 1)
-        ]
+        found = [self.filters @ np.abs(stft(part, self.window, self.hop)) for part in in_parts(waves)]
         return np.log10(np.maximum(np.concatenate(found), QUIETEST))
 
     def pictures(self, waves: np.ndarray) -> np.ndarray:
@@ -80,15 +85,18 @@ class Spectrogram:
         scaled = (self.loudness(waves) - mean) / (DEVIATIONS * deviation)
         return np.clip(scaled, -1, 1)[:, None, ::-1].astype(np.float32)
 
-    def waves(self, pictures: np.ndarray, iterations: int = 60) -> np.ndarray:
+    def waves(self, pictures: np.ndarray, iterations: int = 32) -> np.ndarray:
         """Pictures (N, 1, bands, frames) -> sounds float32 (N, samples) that look so, with a peak of 0.95."""
         if pictures.ndim != 4 or pictures.shape[1:] != (1, self.bands, self.frames):
             raise InputError(f"spectrogram: pictures {pictures.shape} must be (N, 1, {self.bands}, {self.frames})")
-        mean, deviation = (np.array(values)[:, None] for values in (self.mean, self.deviation))
-        scaled = np.clip(np.nan_to_num(pictures[:, 0, ::-1].astype(np.float64), nan=-1.0), -1, 1)
-        bands = 10 ** (scaled * DEVIATIONS * deviation + mean)
-        heard = griffin_lim(spread(bands, self.filters), self.window, self.hop, self.samples, iterations)
-        return (heard * (0.95 / np.maximum(np.abs(heard).max(axis=1, keepdims=True), 1e-6))).astype(np.float32)
+        mean, deviation = (np.array(values, np.float32)[:, None] for values in (self.mean, self.deviation))
+        scaled = np.clip(np.nan_to_num(pictures[:, 0, ::-1].astype(np.float32), nan=-1.0), -1, 1)
+        bands = 10 ** (scaled * np.float32(DEVIATIONS) * deviation + mean)
+        filters, heard = self.filters.astype(np.float32), []
+        for part in in_parts(bands):
+            heard.append(griffin_lim(spread(part, filters), self.window, self.hop, self.samples, iterations))
+        waves = np.concatenate(heard)
+        return waves * (np.float32(PEAK) / np.maximum(np.abs(waves).max(axis=1, keepdims=True), np.float32(1e-6)))
 
     @property
     def filters(self) -> np.ndarray:
@@ -108,6 +116,11 @@ def spectrograms(sounds: Sounds, bands: int = 32, *, like: Spectrogram | None = 
     )
 
 
+def in_parts(arrays: np.ndarray) -> list[np.ndarray]:
+    """A few at a time, so that what is computed of them stays in the cache."""
+    return np.array_split(arrays, -(-len(arrays) // 8))
+
+
 def rounded(values: np.ndarray) -> tuple[float, ...]:
     return tuple(round(float(value), 4) for value in values)
 
@@ -124,8 +137,8 @@ def stft(waves: np.ndarray, window: int, hop: int) -> np.ndarray:
     before = (window - hop) // 2
     padded = np.pad(waves, ((0, 0), (before, (frames - 1) * hop + window - before - waves.shape[1])))
     cut = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop]
-    shape = hann(window)
-    return np.fft.rfft(cut * shape, axis=2).transpose(0, 2, 1) * (2 / shape.sum())
+    shape = hann(window).astype(waves.dtype)
+    return np.fft.rfft(cut * (shape * (2 / shape.sum())), axis=2).transpose(0, 2, 1)
 
 
 def istft(spectrum: np.ndarray, window: int, hop: int, samples: int) -> np.ndarray:
@@ -134,18 +147,19 @@ def istft(spectrum: np.ndarray, window: int, hop: int, samples: int) -> np.ndarr
     (N, window // 2 + 1, frames) -> (N, samples)
     """
     count, _, frames = spectrum.shape
-    shape, before = hann(window), (window - hop) // 2
-    parts = np.fft.irfft(spectrum.transpose(0, 2, 1), window, axis=2) * shape * (shape.sum() / 2)
-    added, weight = np.zeros((count, (frames - 1) * hop + window)), np.zeros((frames - 1) * hop + window)
+    shape, before = hann(window).astype(spectrum.real.dtype), (window - hop) // 2
+    parts = np.fft.irfft(spectrum.transpose(0, 2, 1), window, axis=2) * (shape * (shape.sum() / 2))
+    added = np.zeros((count, (frames - 1) * hop + window), shape.dtype)
+    weight = np.zeros(added.shape[1], shape.dtype)
     for t in range(frames):
         place = slice(t * hop, t * hop + window)
         added[:, place] += parts[:, t]
         weight[place] += shape**2
-    return (added / np.maximum(weight, 1e-8))[:, before : before + samples]
+    return (added / np.maximum(weight, shape.dtype.type(1e-8)))[:, before : before + samples]
 
 
 def griffin_lim(
-    magnitude: np.ndarray, window: int, hop: int, samples: int, iterations: int = 60, momentum: float = 0.99
+    magnitude: np.ndarray, window: int, hop: int, samples: int, iterations: int = 32, momentum: float = 0.99
 ) -> np.ndarray:
     """A sound with these magnitudes: (N, window // 2 + 1, frames) -> (N, samples).
 
@@ -153,7 +167,7 @@ def griffin_lim(
     Perraudin, Balazs & Sondergaard 2013). The random phases are always the same.
     """
     rng = np.random.default_rng(0)
-    phase = np.exp(2j * np.pi * rng.random(magnitude.shape[1:]))
+    phase = np.exp(2j * np.pi * rng.random(magnitude.shape[1:])).astype(np.result_type(magnitude, np.complex64))
     before: Any = 0
     for _ in range(iterations):
         found = stft(istft(magnitude * phase, window, hop, samples), window, hop)

@@ -17,9 +17,12 @@ def to_html(subject: Subject) -> bytes:
     """The page. Raises InputError for a network that draws nothing of noise, and for an op that has no kernel there."""
     if subject.kind != "latent":
         raise InputError(f"{subject.name}: --html is for networks that draw pictures of noise")
+    about = describe(subject)
+    if about["plays"]:
+        raise InputError(f"{subject.name}: --html is for networks that draw pictures; explore it instead")
     rng = np.random.default_rng(0)
     program = trace(subject.network, subject.inputs(2, rng), subject.inputs(3, rng))
-    facts = json.dumps({**describe(subject), "server": False})
+    facts = json.dumps({**about, "server": False})
     steps, weights = pack(program)
     kernels, script = ((PAGE / name).read_text(encoding="utf-8") for name in ("kernels.js", "script.js"))
     for node in program.nodes:

@@ -13,6 +13,7 @@ import hmac
 import io
 import json
 import secrets
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 from .. import viz
 from ..errors import InputError
 from ..export import Subject
+from ..media import as_html, best_for_a_page, medium_of
 from .directions import find_directions
 from .inversion import Search
 
@@ -40,7 +42,7 @@ MOST_STEPS = 1000
 SECONDS = 60  # until a connection that says nothing is closed
 SAFE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "img-src 'self' data: blob:; media-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -55,6 +57,7 @@ class Explorer:
         self.lock = threading.Lock()  # one at a time: the backend uses all cores for each
         self.searches: dict[str, tuple[Search, threading.Event]] = {}
         self.facts = describe(subject)
+        self.medium = None if subject.kind == "picture" else medium_of(subject.architecture)
 
     def model(self, asked: dict[str, Any]) -> dict[str, Any]:
         return self.facts
@@ -66,19 +69,30 @@ class Explorer:
         return {"z": np.round(z, 5).tolist()}
 
     def draw(self, asked: dict[str, Any]) -> bytes:
-        """Pictures as bytes (N, H, W, C)."""
-        return to_bytes(self.images(self.numbers(asked, "z"), self.label(asked))).transpose(0, 2, 3, 1).tobytes()
+        """Pictures of samples as bytes (N, H, W, C)."""
+        return self.pictures(asked).tobytes()
 
     def path(self, asked: dict[str, Any]) -> bytes:
         """A way along z as an animation, or as one picture."""
-        images = self.images(self.numbers(asked, "z"), self.label(asked))
+        pictures = self.pictures(asked)
         if asked.get("format") == "gif":
-            frames = [viz.grid(image[None], padding=0) for image in images]
-            return viz.gif([enlarged(frame) for frame in frames], len(frames) / 12)
-        return viz.png(viz.grid(images, columns=len(images)))
+            return viz.gif([enlarged(picture) for picture in pictures], len(pictures) / 12)
+        return viz.png(viz.grid(pictures.transpose(0, 3, 1, 2), columns=len(pictures)))
+
+    def play(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """One sample as what it is, to be heard, read, or seen moving: a part of the page."""
+        z = self.numbers(asked, "z")
+        if self.medium is None or len(z) > 1:
+            raise InputError(f"play: {len(z)} samples cannot be played at once: ask for one")
+        sample = self.samples(z, self.label(asked))
+        with tempfile.TemporaryDirectory() as folder:
+            written = self.medium.save(Path(folder, f"sample{self.medium.suffix}"), sample, 1)
+            return {"html": as_html(best_for_a_page(written))}
 
     def find(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Begin to look for a picture; ``progress`` says how far it is."""
+        if self.facts["plays"]:
+            raise InputError("find: what this model makes is no picture")
         channels, height, width = self.facts["shape"]
         try:
             pixels = np.frombuffer(base64.b64decode(str(asked.get("picture", "")), validate=True), np.uint8)
@@ -158,13 +172,21 @@ class Explorer:
         classes = self.facts["classes"]
         return whole(asked, "label", 0, len(classes) - 1) if classes else None
 
-    def images(self, z: np.ndarray, label: int | None) -> np.ndarray:
+    def pictures(self, asked: dict[str, Any]) -> np.ndarray:
+        """Of the samples of these z, uint8 (N, H, W, C)."""
+        if self.medium is None:
+            raise InputError("this model takes a picture, and draws none of z")
+        samples = self.samples(self.numbers(asked, "z"), self.label(asked))
+        shown = np.stack([np.asarray(self.medium.one(sample)) for sample in samples])
+        return shown if shown.ndim == 4 else shown[..., None]
+
+    def samples(self, z: np.ndarray, label: int | None) -> np.ndarray:
         given = (z,) if label is None else (z, np.full(len(z), label))
         with self.lock:
             return self.subject(*given)
 
 
-ASKED = ("model", "latents", "draw", "path", "find", "progress", "translate")
+ASKED = ("model", "latents", "draw", "path", "play", "find", "progress", "translate")
 
 
 def describe(subject: Subject, directions: int = 8) -> dict[str, Any]:
@@ -172,11 +194,17 @@ def describe(subject: Subject, directions: int = 8) -> dict[str, Any]:
     if subject.kind not in ("latent", "picture"):
         raise InputError(f"{subject.name} makes no pictures: explore a generator, or a network from picture to picture")
     given = subject.inputs(1, np.random.default_rng(0))
-    shape = subject(*given.values()).shape[1:]
+    sample = subject(*given.values())[0]
+    shape, plays = sample.shape, ""
+    if subject.kind == "latent":
+        medium = medium_of(subject.architecture)
+        height, width, *channels = medium.one(sample).shape
+        shape, plays = (*(channels or (1,)), height, width), "" if medium.suffix == ".png" else medium.suffix
     facts = {
         "kind": subject.kind,
         "name": subject.name,
         "shape": list(shape),
+        "plays": plays,
         "classes": [str(n) for n in range(subject.classes)],
         "server": True,
     }
@@ -197,14 +225,11 @@ def whole(asked: dict[str, Any], name: str, least: int, most: int) -> int:
     return value
 
 
-def to_bytes(images: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(np.nan_to_num(images, nan=-1.0), -1, 1) * 127.5 + 127.5).astype(np.uint8)
-
-
 def enlarged(picture: np.ndarray, side: int = 224) -> np.ndarray:
     """A small picture by a whole factor, for an animation that is looked at by itself."""
     factor = max(1, side // picture.shape[0])
-    return np.repeat(np.repeat(np.asarray(picture), factor, 0), factor, 1)
+    grown = np.repeat(np.repeat(np.asarray(picture), factor, 0), factor, 1)
+    return grown[..., 0] if grown.shape[-1] == 1 else grown
 
 
 # ---- HTTP ------------------------------------------------------------------------------------------

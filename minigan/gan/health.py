@@ -35,8 +35,12 @@ class Alarm:
     kind: str
     text: str
 
+    @property
+    def is_bad(self) -> bool:
+        return self.kind != "equilibrium"
+
     def __str__(self) -> str:
-        return f"step {self.step}: {self.kind}: {self.text}"
+        return f"{'alarm' if self.is_bad else 'note'} at step {self.step}: {self.kind}: {self.text}"
 
 
 class Leads(Protocol):
@@ -53,8 +57,8 @@ class Health:
     >>> from minigan.gan import NonSaturating
     >>> health = Health(NonSaturating())
     >>> losing = {"d_loss": 0.01, "g_loss": 9.0, "d_real": 0.995, "d_fake": 0.005, "spread": 0.8, "g_grad": 1.0}
-    >>> [str(alarm)[:59] for step in range(1, 200) for alarm in health.look({"step": step, **losing})]
-    ['step 100: d_overpowers: D(x) was 1.00 and D(G(z)) 0.01 over']
+    >>> [str(alarm)[:68] for step in range(1, 200) for alarm in health.look({"step": step, **losing})]
+    ['alarm at step 100: d_overpowers: D(x) was 1.00 and D(G(z)) 0.01 over']
     >>> health.active
     ['d_overpowers']
     """

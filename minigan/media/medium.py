@@ -29,6 +29,10 @@ class Medium:
         """One picture of them all, so many in a row."""
         raise NotImplementedError(f"{type(self).__name__}.picture")
 
+    def one(self, sample: np.ndarray) -> Picture:
+        """One of them as a picture, without a border."""
+        return self.picture(sample[None], 1)
+
     def save(self, path: Path, samples: np.ndarray, columns: int | None = None) -> list[Path]:
         """Write them to ``path`` and, where a person wants more than that, to files beside it; all that was written."""
         raise NotImplementedError(f"{type(self).__name__}.save")

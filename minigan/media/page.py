@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import base64
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 TYPES = {
     ".png": "image/png", ".gif": "image/gif", ".wav": "audio/wav", ".mid": "audio/midi", ".txt": "text/plain",
 }  # fmt: skip
+
+
+PLAYED = (".wav", ".gif", ".txt", ".png")  # what a browser has the most of, first
+
+
+def best_for_a_page(paths: Sequence[Path]) -> Path:
+    """Of the files that a medium has written, the one to be shown or heard in a browser."""
+    return min(paths, key=lambda path: PLAYED.index(path.suffix) if path.suffix in PLAYED else len(PLAYED))
 
 
 def as_html(path: Path) -> str:

@@ -18,6 +18,9 @@ class Pictures(Medium):
     def picture(self, samples: np.ndarray, columns: int | None = None) -> viz.Picture:
         return viz.grid(samples, columns)
 
+    def one(self, sample: np.ndarray) -> viz.Picture:
+        return viz.grid(sample[None], padding=0)
+
     def save(self, path: Path, samples: np.ndarray, columns: int | None = None) -> list[Path]:
         viz.save_png(path, self.picture(samples, columns))
         return [path]

@@ -27,8 +27,8 @@ def phase_shuffle(x: Tensor, shifts: Array, reach: int) -> Tensor:
         raise InputError(f"phase_shuffle: reach = {reach} must be less than the {x.shape[2]} samples of {x.shape}")
     if isinstance(shifts, np.ndarray) and len(shifts) and np.abs(shifts).max() > reach:
         raise InputError(f"phase_shuffle: shifts from {shifts.min()} to {shifts.max()} must not exceed reach = {reach}")
-    length, xp = x.shape[2], x.backend.xp
+    length, place = x.shape[2], x.backend
     wide = reflection_pad(x, [(0, 0), (0, 0), (reach, reach)])
-    offsets = xp.stack([xp.zeros_like(x.backend.asarray(shifts)), x.backend.asarray(shifts)], axis=1)
+    offsets = place.asarray(shifts).reshape(-1, 1) * place.asarray(np.array([0, 1], shifts.dtype))
     moved = translate(wide.reshape(*wide.shape[:2], 1, wide.shape[2]), offsets)  # what comes in at an end is cut off
     return moved.reshape(*wide.shape)[:, :, reach : reach + length]

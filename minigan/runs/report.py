@@ -59,7 +59,7 @@ NAMES = {"d_loss": "discriminator", "g_loss": "generator", "d_grad": "discrimina
 
 
 def header(model: str, out: Path, steps: int, alarms: Sequence[Alarm]) -> str:
-    kinds = {alarm.kind for alarm in alarms} - {"equilibrium"}
+    kinds = {alarm.kind for alarm in alarms if alarm.is_bad}
     state = f'<b class="bad">{len(kinds)} kind{"s" * (len(kinds) != 1)} of alarm</b>' if kinds else "no alarms"
     return (
         f"<header><p class=over>Training report</p><h1>{html.escape(str(model))}</h1>"

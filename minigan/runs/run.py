@@ -160,7 +160,7 @@ class Run:
         """Write the record down, show it, draw what is due; raises DivergenceError when it is not finite."""
         alarms = self.journal.write(record, self.measure(record.step))
         for alarm in alarms:
-            tell(self.bar.write, f"alarm at {alarm}")
+            tell(self.bar.write, str(alarm))
         if alarms and alarms[0].kind == "not_finite":
             self.keeper.back_to_before(alarms[0])
         self.bar.set_postfix_str(describe(record, self.journal.health.active, self.best), refresh=False)

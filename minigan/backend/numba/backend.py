@@ -27,7 +27,8 @@ class NumbaBackend(NumpyBackend):
     name = "numba"
     array_type = NumbaArray
     norm, optim, activations = norm, optim, activation
-    columns, transforms = staticmethod(im2col.columns), filtering.TRANSFORMS
+    columns, col2im = staticmethod(im2col.columns), staticmethod(im2col.col2im)
+    transforms = filtering.TRANSFORMS
     transform_cost = 0.4
 
     def __init__(self) -> None:
@@ -73,7 +74,7 @@ class NumbaBackend(NumpyBackend):
 # The loops behind each kernel, for whoever wants to read them.
 LOOPS: dict[str, tuple[Any, ...]] = {
     "conv2d": (im2col.gather, filtering.forth, filtering.back),
-    "conv2d_input": (im2col.gather, filtering.forth, filtering.back),
+    "conv2d_input": (im2col.gather, im2col.scatter, filtering.forth, filtering.back),
     "conv2d_weight": (im2col.gather, filtering.forth, filtering.back),
     "batch_norm": (norm.sums, norm.normalize, norm.leaky),
     "batch_norm_backward": (norm.gradient_sums, norm.gradient, norm.gate),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..numpy import im2col, scratch
+from ..geometry import ConvGeometry
+from ..numpy import im2col, scratch, threads
 from ..numpy.im2col import Window
 from .compile import compiled
 
@@ -66,3 +67,20 @@ def columns(image: np.ndarray, window: Window, n: slice, i: slice) -> np.ndarray
     found = scratch.local("columns", (samples * oh * ow, *window.size, channels), image.dtype)
     gather(image, top, window.offset[1], *window.stride, *window.dilation, oh, ow, found)
     return found.reshape(len(found), -1)
+
+
+def col2im(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry) -> None:
+    """The input gradient with few channels: cols = g w, scattered into x."""
+    matrix, (oh, ow) = w.reshape(len(w), -1), geometry.out_hw
+    top, left = (-p for p in geometry.padding)
+    starts, step = im2col.col2im_starts(g, matrix.shape[1])
+
+    def task(index: int) -> None:
+        n = slice(starts[index], min(starts[index] + step, len(g)))
+        rows = g[n].reshape(-1, len(w))
+        cols = scratch.local("columns", (len(rows), matrix.shape[1]), g.dtype)
+        np.matmul(rows, matrix, out=cols)
+        windows = cols.reshape(-1, oh, ow, *w.shape[1:])
+        scatter(windows, *geometry.stride, *geometry.dilation, top, left, x[n])
+
+    threads.run(task, len(starts), cost=g.size * matrix.shape[1] / 8)

@@ -39,7 +39,7 @@ class NumpyBackend(ArrayBackend):
     norm: Any = norm
     optim: Any = optim
     activations: Any = elementwise
-    columns = staticmethod(im2col.columns)
+    columns, col2im = staticmethod(im2col.columns), staticmethod(im2col.col2im)
     transforms = filtering.PLAIN
     transform_cost = 0.7  # nanoseconds of one core for a number that filtering's transforms read or write
 
@@ -73,7 +73,7 @@ class NumpyBackend(ArrayBackend):
         if tile:
             filtering.conv2d_input(g, w, x, geometry, tile, of_g, of_w, self.transforms)
         else:
-            im2col.conv2d_input(g, w, x, geometry, self.columns)
+            im2col.conv2d_input(g, w, x, geometry, self.columns, self.col2im)
         return x.transpose(0, 3, 1, 2)
 
     def conv2d_weight(self, x: Array, g: Array, geometry: ConvGeometry, kept: Kept | None = None) -> Array:

@@ -39,6 +39,7 @@ PARTIALS = 8  # partial sums of a weight gradient, so at most so many threads wo
 THIN = 4  # channels up to which the input gradient goes by col2im
 
 Columns = Callable[..., np.ndarray]  # ``columns`` of below, or a faster function that does the same
+Col2im = Callable[[np.ndarray, np.ndarray, np.ndarray, ConvGeometry], None]  # the same of ``col2im``
 
 
 def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
@@ -56,13 +57,15 @@ def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry, 
     threads.run(task, len(tiles), cost=y.size * len(matrix) / 8)
 
 
-def conv2d_input(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry, columns: Columns) -> None:
+def conv2d_input(
+    g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry, columns: Columns, col2im: Col2im
+) -> None:
     """g (N, oh, ow, F), w (F, kh, kw, C) -> x (N, H, W, C)"""
     if is_product(geometry):
         matrix = w.reshape(len(w), -1)
         return product(g.reshape(-1, len(w)), matrix, x.reshape(-1, matrix.shape[1]))
     if x.shape[-1] <= THIN:
-        return _col2im(g, w, x, geometry)
+        return col2im(g, w, x, geometry)
     turned, tiles = [], []
     for window, h, v, taps_h, taps_v in Window.phases(geometry):
         part = x[:, h, v]
@@ -243,15 +246,14 @@ def _tiles(samples: int, out: Pair, row_bytes: int) -> list[tuple[slice, slice]]
     return [(slice(k, k + 1), slice(i, min(i + band, oh))) for k in range(samples) for i in range(0, oh, band)]
 
 
-def _col2im(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry) -> None:
+def col2im(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry) -> None:
     """The input gradient with few channels: cols = w^T g, then every tap's plane added where it belongs."""
     kh, kw, channels = w.shape[1:]
     (ph, pw), (height, width) = geometry.padding, geometry.in_hw
     padded_h, padded_w = geometry.padded_hw
     oh, ow = geometry.out_hw
     matrix = w.reshape(len(w), -1)
-    step = max(1, TILE_BYTES // (g.itemsize * oh * ow * max(len(w), matrix.shape[1])))
-    starts = range(0, len(g), step)
+    starts, step = col2im_starts(g, matrix.shape[1])
 
     def task(index: int) -> None:
         n = slice(starts[index], min(starts[index] + step, len(g)))
@@ -265,3 +267,10 @@ def _col2im(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry)
         x[n] = padded[:, :, ph : ph + height, pw : pw + width].transpose(1, 2, 3, 0)
 
     threads.run(task, len(starts), cost=g.size * matrix.shape[1] / 8)
+
+
+def col2im_starts(g: np.ndarray, columns: int) -> tuple[range, int]:
+    """The first samples of tiles whose g and columns fit the cache, and how many a tile has."""
+    _, oh, ow, features = g.shape
+    step = max(1, TILE_BYTES // (g.itemsize * oh * ow * max(features, columns)))
+    return range(0, len(g), step), step

@@ -67,6 +67,13 @@ function paint(canvas, bytes, number = 0) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
+async function hear() { // the sample itself, which its picture only stands for
+  const {html} = await (await served.ask("play", {z: [currentZ()], label: state.label})).json();
+  $("played").innerHTML = html;
+  const sound = $("played").querySelector("audio");
+  if (sound) await sound.play();
+}
+
 let drawing = false, again = false;
 async function draw() { // the newest state; what comes while one is drawn is drawn after it, once
   if (drawing) { again = true; return; }
@@ -438,6 +445,7 @@ function wire() {
       save(new Blob([await answer.arrayBuffer()], {type: "image/gif"}), "path.gif");
     } catch (error) { tell(error.message, true); }
   };
+  $("hear").onclick = () => hear().catch(error => tell(error.message, true));
   $("save-png").onclick = () => $("picture").toBlob(blob => save(blob, "picture.png"));
   $("save-json").onclick = () => save(new Blob([JSON.stringify(settings())], {type: "application/json"}), "latent.json");
   dropZone($("open-json-label"), $("open-json"), async file => openSettings(await file.text()));
@@ -459,6 +467,10 @@ async function start() {
     return;
   }
   for (const part of document.querySelectorAll(".server")) part.hidden = !facts.server;
+  for (const part of document.querySelectorAll(".plays")) part.hidden = !facts.plays;
+  if (facts.plays) { $("find").hidden = true; $("hear").textContent = {".txt": "Read it", ".gif": "Play it"}[facts.plays] || "Hear it"; }
+  const [, height, width] = facts.shape;
+  document.documentElement.style.setProperty("--shape", `${width} / ${height}`);
   facts.classes.forEach((name, number) => $("class").append(new Option(name, number)));
   $("class-row").hidden = !facts.classes.length;
   for (const method of new Set(facts.directions.map(d => d.method))) $("method").append(new Option(method));

@@ -68,9 +68,7 @@ def specgan(
     return told(network, body, HIDDEN, classes, rng)
 
 
-def told(
-    network: nn.Module, body: nn.Module, features: int, classes: int | None, rng: np.random.Generator
-) -> Networks:
+def told(network: nn.Module, body: nn.Module, features: int, classes: int | None, rng: np.random.Generator) -> Networks:
     """Both players, who are told the label where there are ``classes``; ``body`` ends in (N, features)."""
     if classes is None:
         end = nn.Linear(features, 1, rng=rng)
