@@ -4,10 +4,11 @@
     python examples/speech_gan.py --data free-spoken-digit-dataset/recordings                   # SpecGAN
     python examples/speech_gan.py --data free-spoken-digit-dataset/recordings --model wavegan   # sample by sample
 
-Any folder of WAV files will do whose names or sub-folders say what each of them is. Every fifth recording is kept apart.
-At the end the sounds are judged beside them: is it the digit that was asked for, by the word of a linear classifier
-that learned from the other recordings; and how many of those kept apart have a sound that is like them. In the folder
-of the run final.wav says each digit several times, final.png shows the spectrograms, and judged.md has the table.
+Any folder of WAV files will do whose names or sub-folders say what each of them is. Every fifth recording is kept
+apart. At the end the sounds are judged beside those: is it the digit that was asked for, by the word of a linear
+classifier that learned from the other recordings; and how many of those kept apart have a sound that is like them. In
+the folder of the run final.wav says each digit several times, final.png shows the spectrograms, and judged.md has the
+table.
 """
 
 from __future__ import annotations

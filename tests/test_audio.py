@@ -114,7 +114,7 @@ def test_what_is_no_sound_is_left_out_and_named(tmp_path):
         (
             lambda path: write(path / "a.wav", np.zeros(9)),
             {},
-            r"no readable sound among its 1 WAV files \(a.wav: silence",
+            r"no readable sound among its 1 WAV files \(a.wav",
         ),
         (folder_of, {"seconds": 0}, "seconds = 0 must be above 0"),
         (folder_of, {"seconds": float("nan")}, "seconds = nan must be above 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import re
@@ -25,7 +26,8 @@ TAKE = re.compile(r"(?P<label>[^_]+)_[^_]+_\d+", re.ASCII)  # 7_jackson_0: what 
 
 WHERE = (
     "give a folder of WAV files, --data DIR. Spoken digits are in the Free Spoken Digit Dataset (CC BY-SA 4.0): "
-    "git clone https://github.com/Jakobovski/free-spoken-digit-dataset, then --data free-spoken-digit-dataset/recordings"
+    "git clone https://github.com/Jakobovski/free-spoken-digit-dataset, "
+    "then --data free-spoken-digit-dataset/recordings"
 )
 
 
@@ -168,7 +170,7 @@ def resampled(sound: np.ndarray, rate: int, wanted: int) -> np.ndarray:
             f'sounds of {rate} Hz are to be brought to {wanted} Hz, which needs scipy: pip install "minigan[audio]"'
         ) from None
     common = math.gcd(rate, wanted)
-    return resample_poly(sound, wanted // common, rate // common).astype(np.float32)
+    return np.asarray(resample_poly(sound, wanted // common, rate // common), np.float32)
 
 
 def trimmed(sound: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -191,14 +193,12 @@ def fitted(sound: np.ndarray, samples: int, sample_rate: int) -> np.ndarray:
     return whole
 
 
-def write_wav(sounds: np.ndarray, sample_rate: int) -> bytes:
+def write_wav(sound: np.ndarray, sample_rate: int) -> bytes:
     """A sound (samples,) in [-1, 1] as a WAV file of 16 bits; what is louder is clipped."""
-    import io
-
-    buffer, file = io.BytesIO(), None
+    buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate)
-        file.writeframes(np.rint(np.clip(np.nan_to_num(sounds), -1, 1) * 32767).astype("<i2").tobytes())
+        file.writeframes(np.rint(np.clip(np.nan_to_num(sound), -1, 1) * 32767).astype("<i2").tobytes())
     return buffer.getvalue()

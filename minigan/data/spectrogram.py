@@ -75,7 +75,7 @@ class Spectrogram:
     def loudness(self, waves: np.ndarray) -> np.ndarray:
         """log10 of the bands' magnitudes: (N, samples) -> (N, bands, frames), the lowest band first."""
         found = [self.filters @ np.abs(stft(part, self.window, self.hop)) for part in in_parts(waves)]
-        return np.log10(np.maximum(np.concatenate(found), QUIETEST))
+        return np.asarray(np.log10(np.maximum(np.concatenate(found), QUIETEST)))
 
     def pictures(self, waves: np.ndarray) -> np.ndarray:
         """Sounds (N, samples) in [-1, 1] -> pictures float32 (N, 1, bands, frames) in [-1, 1]"""
@@ -83,7 +83,7 @@ class Spectrogram:
             raise InputError(f"spectrogram: sounds {waves.shape} must be (N, {self.samples})")
         mean, deviation = (np.array(values)[:, None] for values in (self.mean, self.deviation))
         scaled = (self.loudness(waves) - mean) / (DEVIATIONS * deviation)
-        return np.clip(scaled, -1, 1)[:, None, ::-1].astype(np.float32)
+        return np.asarray(np.clip(scaled, -1, 1)[:, None, ::-1], np.float32)
 
     def waves(self, pictures: np.ndarray, iterations: int = 32) -> np.ndarray:
         """Pictures (N, 1, bands, frames) -> sounds float32 (N, samples) that look so, with a peak of 0.95."""
@@ -95,8 +95,9 @@ class Spectrogram:
         filters, heard = self.filters.astype(np.float32), []
         for part in in_parts(bands):
             heard.append(griffin_lim(spread(part, filters), self.window, self.hop, self.samples, iterations))
-        waves = np.concatenate(heard)
-        return waves * (np.float32(PEAK) / np.maximum(np.abs(waves).max(axis=1, keepdims=True), np.float32(1e-6)))
+        waves: np.ndarray = np.concatenate(heard)
+        waves *= np.float32(PEAK) / np.maximum(np.abs(waves).max(axis=1, keepdims=True), np.float32(1e-6))
+        return waves
 
     @property
     def filters(self) -> np.ndarray:
@@ -138,7 +139,8 @@ def stft(waves: np.ndarray, window: int, hop: int) -> np.ndarray:
     padded = np.pad(waves, ((0, 0), (before, (frames - 1) * hop + window - before - waves.shape[1])))
     cut = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop]
     shape = hann(window).astype(waves.dtype)
-    return np.fft.rfft(cut * (shape * (2 / shape.sum())), axis=2).transpose(0, 2, 1)
+    found: np.ndarray = np.fft.rfft(cut * (shape * (2 / shape.sum())), axis=2).transpose(0, 2, 1)
+    return found
 
 
 def istft(spectrum: np.ndarray, window: int, hop: int, samples: int) -> np.ndarray:
@@ -155,7 +157,8 @@ def istft(spectrum: np.ndarray, window: int, hop: int, samples: int) -> np.ndarr
         place = slice(t * hop, t * hop + window)
         added[:, place] += parts[:, t]
         weight[place] += shape**2
-    return (added / np.maximum(weight, shape.dtype.type(1e-8)))[:, before : before + samples]
+    added /= np.maximum(weight, shape.dtype.type(1e-8))
+    return added[:, before : before + samples]
 
 
 def griffin_lim(
@@ -163,8 +166,8 @@ def griffin_lim(
 ) -> np.ndarray:
     """A sound with these magnitudes: (N, window // 2 + 1, frames) -> (N, samples).
 
-    By turns the nearest sound is taken and its phases kept, from random ones on (Griffin & Lim 1984, with the momentum of
-    Perraudin, Balazs & Sondergaard 2013). The random phases are always the same.
+    By turns the nearest sound is taken and its phases kept, from random ones on (Griffin & Lim 1984, with the momentum
+    of Perraudin, Balazs & Sondergaard 2013). The random phases are always the same.
     """
     rng = np.random.default_rng(0)
     phase = np.exp(2j * np.pi * rng.random(magnitude.shape[1:])).astype(np.result_type(magnitude, np.complex64))
@@ -184,14 +187,14 @@ def hann(window: int) -> np.ndarray:
 
 
 def mel_filters(bands: int, window: int, sample_rate: int) -> np.ndarray:
-    """Triangles of height 1 over the frequencies of ``stft``, (bands, window // 2 + 1), each from its lower to its upper
-    neighbour's centre; mel(f) = 2595 log10(1 + f / 700)."""
+    """Triangles of height 1 over the frequencies of ``stft``, (bands, window // 2 + 1), each from its lower to its
+    upper neighbour's centre; mel(f) = 2595 log10(1 + f / 700)."""
     top = 2595 * math.log10(1 + sample_rate / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, top, bands + 2) / 2595) - 1)
     frequencies = np.arange(window // 2 + 1) * (sample_rate / window)
     low, centre, high = (edges[i : i + bands, None] for i in range(3))
     filters = np.minimum((frequencies - low) / (centre - low), (high - frequencies) / (high - centre))
-    return np.maximum(filters, 0)
+    return np.asarray(np.maximum(filters, 0))
 
 
 def spread(bands: np.ndarray, filters: np.ndarray, iterations: int = 50) -> np.ndarray:
@@ -201,7 +204,7 @@ def spread(bands: np.ndarray, filters: np.ndarray, iterations: int = 50) -> np.n
     By the multiplicative updates of Lee & Seung 2001 for least squares.
     """
     back = filters.T @ bands
-    found = back / np.maximum(filters.T @ filters.sum(axis=1, keepdims=True), 1e-12)
+    found: np.ndarray = back / np.maximum(filters.T @ filters.sum(axis=1, keepdims=True), 1e-12)
     square = filters.T @ filters
     for _ in range(iterations):
         found *= back / np.maximum(square @ found, 1e-12)

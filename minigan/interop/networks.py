@@ -3,7 +3,6 @@
 A network is its parts, the settings that its forward reads, and that forward. This file is imported with PyTorch only.
 """
 
-import copy
 from typing import Any
 
 import torch
@@ -64,16 +63,13 @@ class ProjectionHead(Network):
 
 
 class PhaseShuffle(Network):
-    """Draws what minigan's draws: from a copy of its generator."""
-
-    def __init__(self, **parts: Any) -> None:
-        super().__init__(**parts)
-        self.rng = copy.deepcopy(self.rng)
-
     def forward(self, x):
         if not self.training or not self.reach:
             return x
-        shifts = torch.from_numpy(self.rng.integers(-self.reach, self.reach + 1, len(x)))
+        if hasattr(self, "rng"):
+            shifts = torch.from_numpy(self.rng.integers(-self.reach, self.reach + 1, len(x)))
+        else:
+            shifts = torch.randint(-self.reach, self.reach + 1, (len(x),))
         places = torch.arange(x.shape[2]) + self.reach - shifts[:, None]
         wide = F.pad(x, (self.reach, self.reach), mode="reflect")
         return wide.gather(2, places[:, None].expand(x.shape))

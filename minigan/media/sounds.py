@@ -94,7 +94,7 @@ class Waves(Sounds):
 
 
 def coloured(pictures: np.ndarray) -> np.ndarray:
-    """Spectrograms (N, 1, bands, frames) in [-1, 1] -> uint8 (N, 3, height, width), the louder the brighter, enlarged."""
+    """Spectrograms (N, 1, bands, frames) in [-1, 1] -> uint8 (N, 3, height, width), enlarged."""
     places = np.linspace(-1, 1, len(COLOURS))
     grey = np.clip(np.nan_to_num(pictures[:, 0], nan=-1.0), -1, 1)
     colours = np.stack([np.interp(grey, places, channel) for channel in COLOURS.T], axis=1)

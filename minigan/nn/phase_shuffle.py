@@ -16,8 +16,8 @@ class PhaseShuffle(Module):
     """Moves each sound by -reach to reach samples while training, see ``ops.phase_shuffle``; draws from its own
     ``rng``. (N, C, L) -> (N, C, L)
 
-    Transposed convolutions leave a hum whose phase is always the same. A discriminator would know G's sounds by that and
-    learn nothing else; between its layers, this takes it away.
+    Transposed convolutions leave a hum whose phase is always the same. A discriminator would know G's sounds by that
+    and learn nothing else; between its layers, this takes it away.
     """
 
     settings = ("reach",)

@@ -29,6 +29,7 @@ def phase_shuffle(x: Tensor, shifts: Array, reach: int) -> Tensor:
         raise InputError(f"phase_shuffle: shifts from {shifts.min()} to {shifts.max()} must not exceed reach = {reach}")
     length, place = x.shape[2], x.backend
     wide = reflection_pad(x, [(0, 0), (0, 0), (reach, reach)])
-    offsets = place.asarray(shifts).reshape(-1, 1) * place.asarray(np.array([0, 1], shifts.dtype))
+    offsets = place.empty((len(x), 2), shifts.dtype)
+    offsets[:, 0], offsets[:, 1] = 0, place.asarray(shifts)
     moved = translate(wide.reshape(*wide.shape[:2], 1, wide.shape[2]), offsets)  # what comes in at an end is cut off
     return moved.reshape(*wide.shape)[:, :, reach : reach + length]

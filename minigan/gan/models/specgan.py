@@ -47,11 +47,11 @@ def specgan(
     z_dim: int = 100,
     width: int | None = None,
 ) -> Networks:
-    """z (N, z_dim) and, where there are ``classes``, labels (N,) -> spectrograms (N, 1, bands, frames) in [-1, 1]; these
-    and the labels -> logits (N, 1).
+    """z (N, z_dim) and, where there are ``classes``, labels (N,) -> spectrograms (N, 1, bands, frames) in [-1, 1];
+    these and the labels -> logits (N, 1).
 
-    ``image_size`` is (bands, frames), ``spectrogram`` the scale by which they are heard: the networks do not look at it.
-    ``width`` is the number of channels next to the picture (default: 32).
+    ``image_size`` is (bands, frames), ``spectrogram`` the scale by which they are heard, which the networks do not look
+    at. ``width`` is the number of channels next to the picture (default: 32).
     """
     check_sizes(1 if classes is None else classes, z_dim)
     width = width or 32
