@@ -35,6 +35,10 @@ DRAWS = 5  # sets of sounds that are judged, each as many as there are recording
 
 
 def main() -> int:
+    return user_errors(train, options().parse_args())
+
+
+def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", metavar="DIR", help="a folder of WAV files, named 7_jackson_0.wav or in sub-folders")
     parser.add_argument("--model", choices=("specgan", "wavegan"), default="specgan", help="default: specgan")
@@ -48,7 +52,7 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    return user_errors(train, parser.parse_args())
+    return parser
 
 
 def train(args: argparse.Namespace) -> None:
@@ -67,6 +71,8 @@ def train(args: argparse.Namespace) -> None:
     if sounds.labels is None:
         raise InputError(f"{args.data}: neither names nor sub-folders say what the sounds are: see --help")
     learned, held = (sounds.only(names) for names in split(sounds.names, every=5))
+    if len(held) < 2:
+        raise InputError(f"{args.data}: of {len(sounds)} recordings a fifth is too few to judge by: give at least 10")
     scale = data.Spectrogram.of(learned)
     examples = learned if args.model == "wavegan" else data.spectrograms(learned)
     loader = data.Loader(examples, args.batch_size, backend=place, rng=shuffle, labels=True)
@@ -127,7 +133,7 @@ class Judge:
 
     def __call__(self, pictures: np.ndarray) -> Found:
         flat, real = (p.reshape(len(p), -1).astype(np.float64) for p in (pictures, self.real))
-        near = metrics.precision_recall(real, flat)
+        near = metrics.precision_recall(real, flat, k=min(5, len(real) - 1))
         met = np.concatenate([tile.argmin(axis=1) for _, tile in squared_distance_tiles(flat, real)])
         asked = float((self.names(pictures) == self.held.labels).mean())
         return Found(asked, near.coverage, near.recall, len(np.unique(met)) / len(real))

@@ -205,9 +205,8 @@ def spread(bands: np.ndarray, filters: np.ndarray, iterations: int = 50) -> np.n
     """
     back = filters.T @ bands
     found: np.ndarray = back / np.maximum(filters.T @ filters.sum(axis=1, keepdims=True), 1e-12)
-    square = filters.T @ filters
     for _ in range(iterations):
-        found *= back / np.maximum(square @ found, 1e-12)
+        found *= back / np.maximum(filters.T @ (filters @ found), 1e-12)
     return found
 
 

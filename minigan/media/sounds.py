@@ -60,9 +60,7 @@ class Spectrograms(Sounds):
     def __init__(self, architecture: dict[str, Any]) -> None:
         super().__init__(architecture)
         if "spectrogram" not in architecture:
-            raise InputError(
-                "this model's file does not tell the scale of its spectrograms: train it on data.spectrograms"
-            )
+            raise InputError("this model's file does not tell its spectrograms' scale: train it on data.spectrograms")
         self.scale = scale_of(architecture["spectrogram"])
 
     @property
