@@ -24,8 +24,8 @@ from minigan import backend, data, gan, media, metrics
 from minigan.cli import user_errors
 from minigan.commands.arguments import add_backend, fixed_by, natural, positive
 from minigan.commands.options import dry_run, set_defaults
-from minigan.data.audio import WHERE
 from minigan.data.paired import split
+from minigan.data.sounds import WHERE
 from minigan.errors import InputError
 from minigan.files import write_atomically
 from minigan.metrics.pairwise import squared_distance_tiles

@@ -5,7 +5,7 @@ import pytest
 from small_sounds import folder_of, hum
 
 from minigan import data
-from minigan.data.audio import Sounds
+from minigan.data.sounds import Sounds
 from minigan.data.spectrogram import griffin_lim, hann, istft, mel_filters, scale_of, spread, stft
 from minigan.errors import InputError
 

@@ -9,7 +9,6 @@ things are ``Drawn``; a ``Loader`` feeds any of them to training.
 (64, 1, 28, 28)
 """
 
-from .audio import Sounds, audio
 from .clusters import clustered
 from .dataset import Dataset
 from .drawn import Arrays, Drawn
@@ -18,6 +17,7 @@ from .image_folder import ImageFolder
 from .loader import Loader
 from .opening import open_images
 from .paired import Paired, read_pictures
+from .sounds import Sounds, audio
 from .spectrogram import Spectrogram, spectrograms
 
 __all__ = [

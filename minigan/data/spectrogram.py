@@ -17,8 +17,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..sizes import size
-from .audio import PEAK, Sounds
 from .drawn import Arrays
+from .sounds import PEAK, Sounds
 
 QUIETEST = 1e-3  # -60 dB of a full-scale sine: what is below it is silence
 DEVIATIONS = 3.0  # a band's mean plus and minus so many of its standard deviations are 1 and -1 (Donahue et al. 2019)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import viz
-from ..data.audio import write_wav
+from ..data.sounds import write_wav
 from ..data.spectrogram import Spectrogram, scale_of
 from ..errors import InputError
 from ..files import write_atomically

@@ -15,7 +15,7 @@ import numpy as np
 from ... import nn
 from ...backend import Array
 from ...data import Drawn, audio, spectrograms
-from ...data.audio import WHERE
+from ...data.sounds import WHERE
 from ...errors import InputError
 from ...tensor import Tensor
 from ..penalties import R1

@@ -9,7 +9,7 @@ import pytest
 from small_sounds import folder_of, hum, read, write
 
 from minigan import data
-from minigan.data.audio import Sounds, read_wav, trimmed, write_wav
+from minigan.data.sounds import Sounds, read_wav, trimmed, write_wav
 from minigan.errors import InputError
 
 
