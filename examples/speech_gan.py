@@ -121,6 +121,7 @@ class Found(NamedTuple):
     coverage: float  # share of the recordings whose ball holds a sound: see metrics.precision_recall
     recall: float  # share of the recordings that lie in the ball of a sound
     nearest: float  # share of the recordings that are the nearest one of some sound
+    distance: float  # to the recordings learned from, as a share of the recordings' own: far below 1 are copies
 
 
 class Judge:
@@ -136,7 +137,8 @@ class Judge:
         near = metrics.precision_recall(real, flat, k=min(5, len(real) - 1))
         met = np.concatenate([tile.argmin(axis=1) for _, tile in squared_distance_tiles(flat, real)])
         asked = float((self.names(pictures) == self.held.labels).mean())
-        return Found(asked, near.coverage, near.recall, len(np.unique(met)) / len(real))
+        known = metrics.memorisation_check(flat, self.pictures.reshape(len(self.pictures), -1), real)
+        return Found(asked, near.coverage, near.recall, len(np.unique(met)) / len(real), known.median_ratio)
 
     def baselines(self, rng: np.random.Generator) -> dict[str, list[Found]]:
         """What recordings come to, and what knows nothing of how sounds differ."""
@@ -161,7 +163,7 @@ class Judge:
 
 def table(found: dict[str, list[Found]]) -> str:
     """Means and standard deviations over the sets, as Markdown."""
-    lines = ["| | as asked | coverage | recall | nearest |", "|---|--:|--:|--:|--:|"]
+    lines = ["| | as asked | coverage | recall | nearest | distance |", "|---|--:|--:|--:|--:|--:|"]
     for name, sets in found.items():
         shown = [f"{np.mean(v):.3f}" + (f" ± {np.std(v):.3f}" if len(v) > 1 else "") for v in zip(*sets, strict=True)]
         lines.append(f"| {name} | {' | '.join(shown)} |")
