@@ -103,7 +103,7 @@ MODEL = Model(
     betas=(0.0, 0.99),
     ema=0.998,
     batch_size=64,
-    steps=4000,
+    steps=2000,
     medium="spectrograms",
     open_data=open_spectrograms,
 )

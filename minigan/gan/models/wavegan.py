@@ -77,7 +77,7 @@ MODEL = Model(
     networks=wavegan,
     conditional=True,
     labels_optional=True,
-    penalties=(R1(gamma=1.0, every=8),),
+    penalties=(R1(gamma=0.1, every=8),),
     g_lr=1e-3,
     d_lr=1e-3,
     betas=(0.0, 0.99),
