@@ -162,6 +162,8 @@ def run(args: argparse.Namespace) -> None:
         train_pairs.run(args)
         return
     model = gan.MODELS[args.model]
+    if args.steps is None and args.epochs is None:
+        args.steps = model.steps
     check(args, LENGTH, THREADS, PICTURES, METRIC, GAME)
     every = 1 if args.penalty or not model.penalties else model.penalties[0].every
     set_defaults(args, batch_size=model.batch_size, penalty_every=every)
@@ -181,16 +183,17 @@ def run(args: argparse.Namespace) -> None:
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     examples, told = learned_from(args, model)
-    if model.conditional and examples.labels is None:
+    conditional = model.conditional and not (model.labels_optional and examples.labels is None)
+    if conditional and examples.labels is None:
         raise InputError(f"{args.model} needs labels, and {args.data} has none: it wants a folder for each class")
-    has_labels = model.conditional or bool(model.clusters)
+    has_labels = conditional or bool(model.clusters)
     loader = data.Loader(told, args.batch_size, backend=place, rng=shuffle, labels=has_labels)
 
     z_dim = args.z_dim or model.z_dim
     architecture = {"model": args.model, **examples.settings, "z_dim": z_dim}
     if args.width:
         architecture["width"] = args.width
-    if model.conditional:
+    if conditional:
         architecture["classes"] = len(examples.classes)
     if model.clusters:
         architecture["clusters"] = told.class_counts()

@@ -17,6 +17,8 @@ from .image_folder import ImageFolder
 from .loader import Loader
 from .opening import open_images
 from .paired import Paired, read_pictures
+from .sounds import Sounds, audio
+from .spectrogram import Spectrogram, spectrograms
 
 __all__ = [
     "Arrays",
@@ -25,6 +27,9 @@ __all__ = [
     "ImageFolder",
     "Loader",
     "Paired",
+    "Sounds",
+    "Spectrogram",
+    "audio",
     "clustered",
     "idx_splits",
     "is_idx_folder",
@@ -32,4 +37,5 @@ __all__ = [
     "open_images",
     "read_idx",
     "read_pictures",
+    "spectrograms",
 ]

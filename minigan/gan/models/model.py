@@ -49,7 +49,9 @@ class Model:
     clip_weights: float | None = None
     ema: float | None = None
     batch_size: int = 128
+    steps: int | None = None  # of a run that names no length, where five epochs are no good one
     clusters: int = 0
+    labels_optional: bool = False  # a conditional model that learns without labels too, where the data have none
     medium: str = "pictures"
     open_data: Callable[[str], Drawn] | None = None
 
