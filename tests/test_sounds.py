@@ -177,6 +177,16 @@ def test_what_is_missing_is_said(name, arguments, said, tmp_path, monkeypatch, c
     assert said in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_for_models_that_draw_says_so(name, runs, tmp_path, capsys):
+    for arguments, said in (
+        (["trace", "--model", name], "makes no pictures"),
+        (["evaluate", runs / name], "are no pictures"),
+        (["export", runs / name, "--html", tmp_path / "page.html"], "draw pictures"),
+    ):
+        assert run(*arguments) == 2 and said in capsys.readouterr().err
+
+
 def test_a_run_that_names_no_length_takes_the_models_own(words, tmp_path, monkeypatch):
     from minigan.commands import train
 

@@ -6,7 +6,7 @@ from small_sounds import folder_of, hum
 
 from minigan import data
 from minigan.data.sounds import Sounds
-from minigan.data.spectrogram import griffin_lim, hann, istft, mel_filters, scale_of, spread, stft
+from minigan.data.spectrogram import griffin_lim, hann, istft, mel_filters, spread, stft
 from minigan.errors import InputError
 
 WINDOW, HOP = 256, 80
@@ -103,7 +103,7 @@ def test_the_picture_of_what_is_heard_is_the_picture(tmp_path):
 def test_a_scale_comes_back_from_its_settings_and_is_used_for_others(tmp_path):
     words = data.audio(folder_of(tmp_path))
     pictures = data.spectrograms(words, bands=16)
-    scale = scale_of(pictures.settings["spectrogram"])
+    scale = data.Spectrogram.from_settings(pictures.settings["spectrogram"])
     assert scale == data.Spectrogram.of(words, 16) and pictures.settings["image_size"] == [16, 16]
     one = words.only(words.names[:1])
     np.testing.assert_array_equal(data.spectrograms(one, like=scale).items, pictures.items[:1])
@@ -113,6 +113,33 @@ def test_wild_pictures_are_heard_all_the_same():
     scale = data.Spectrogram.of(sounds_of(hum(500.0), hum(900.0)))
     wild = np.stack([np.full((1, 32, 10), v, np.float32) for v in (np.nan, np.inf, -7.0)])
     assert np.isfinite(scale.waves(wild)).all()
+
+
+GOOD = {"sample_rate": 8000, "samples": 800, "hop": 80, "window": 256, "mean": [0.0, 0.0], "deviation": [1.0, 1.0]}
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"hop": 0}, "spectrogram: hop = 0 must be"),
+        ({"window": "256"}, "spectrogram: window = '256' must be"),
+        ({"window": 40}, "windows of 40 samples, one each 80, leave some out"),
+        ({"mean": [0.0]}, "one for each band"),
+        ({"mean": [], "deviation": []}, "one for each band"),
+        ({"mean": 1.0}, "are not its settings"),
+        ({"deviation": [1.0, 0.0]}, "no deviation 0"),
+        ({"deviation": [1.0, float("nan")]}, "must be finite"),
+        ({"deviation": [1.0, None]}, "must be finite"),
+        ({"more": 1}, "are not its settings"),
+    ],
+)
+def test_a_scale_from_a_damaged_file_is_refused(changes, said):
+    data.Spectrogram.from_settings(GOOD)
+    with pytest.raises(InputError, match=said):
+        data.Spectrogram.from_settings({**GOOD, **changes})
+    for settings in (None, [], 3):
+        with pytest.raises(InputError, match="are not its settings"):
+            data.Spectrogram.from_settings(settings)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ with the phases that a real sound has.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -43,6 +42,26 @@ class Spectrogram:
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        for name in ("sample_rate", "samples", "hop", "window"):
+            size(f"spectrogram: {name}", getattr(self, name))
+        known = all(isinstance(v, int | float) and math.isfinite(v) for v in (*self.mean, *self.deviation))
+        if not known or not self.mean or len(self.mean) != len(self.deviation) or min(self.deviation) <= 0:
+            raise InputError(
+                "spectrogram: mean and deviation must be finite numbers, one for each band, no deviation 0"
+            )
+        if self.window < self.hop:
+            raise InputError(f"spectrogram: windows of {self.window} samples, one each {self.hop}, leave some out")
+
+    @classmethod
+    def from_settings(cls, settings: Any) -> Spectrogram:
+        """That of ``settings``, as a model's file has them."""
+        try:
+            plain: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
+            return cls(**plain)
+        except (TypeError, AttributeError) as error:
+            raise InputError(f"spectrogram: {settings!r} are not its settings ({error})") from None
+
     @classmethod
     def of(cls, sounds: Sounds, bands: int = 32) -> Spectrogram:
         """The scale of these sounds."""
@@ -69,7 +88,7 @@ class Spectrogram:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """For a model's file: ``Spectrogram(**settings)`` is this one."""
+        """For a model's file, see ``from_settings``."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     def loudness(self, waves: np.ndarray) -> np.ndarray:
@@ -208,9 +227,3 @@ def spread(bands: np.ndarray, filters: np.ndarray, iterations: int = 50) -> np.n
     for _ in range(iterations):
         found *= back / np.maximum(filters.T @ (filters @ found), 1e-12)
     return found
-
-
-def scale_of(settings: dict[str, Sequence[float] | int]) -> Spectrogram:
-    """That of a model's file."""
-    plain: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
-    return Spectrogram(**plain)

@@ -9,9 +9,10 @@ import numpy as np
 
 from .. import viz
 from ..data.sounds import write_wav
-from ..data.spectrogram import Spectrogram, scale_of
+from ..data.spectrogram import Spectrogram
 from ..errors import InputError
 from ..files import write_atomically
+from ..sizes import size
 from .medium import Medium
 
 PAUSE = 0.15  # seconds of silence between two sounds
@@ -61,7 +62,7 @@ class Spectrograms(Sounds):
         super().__init__(architecture)
         if "spectrogram" not in architecture:
             raise InputError("this model's file does not tell its spectrograms' scale: train it on data.spectrograms")
-        self.scale = scale_of(architecture["spectrogram"])
+        self.scale = Spectrogram.from_settings(architecture["spectrogram"])
 
     @property
     def sample_rate(self) -> int:
@@ -79,7 +80,7 @@ class Waves(Sounds):
 
     @property
     def sample_rate(self) -> int:
-        return int(self.architecture.get("sample_rate", 8000))
+        return size("sample_rate", self.architecture.get("sample_rate", 8000))
 
     def waves(self, samples: np.ndarray) -> np.ndarray:
         if samples.ndim != 3 or samples.shape[1] != 1:
