@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from minigan.files import write_atomically
+
 from .harness import UNITS, Row, title
 from .scaling import MORE_THREADS, speedup
 
@@ -37,7 +39,7 @@ def main() -> int:
         for name, table in tables(results).items():
             print(f"{name}\n\n{table}\n")
         return 0
-    args.markdown.write_text(filled(args.markdown.read_text(), tables(results)))
+    fill([args.markdown], tables(results))
     plots = args.markdown.with_suffix("")
     for path in sorted([*args.folder.glob("*.png"), *args.folder.glob("*.json")]):
         plots.mkdir(exist_ok=True)
@@ -67,6 +69,12 @@ def filled(document: str, made: dict[str, str]) -> str:
     <!-- end -->
     """
     return PLACE.sub(lambda m: f"{m[1]}\n{made[m[2]]}\n\n{m[3]}" if m[2] in made else m[0], document)
+
+
+def fill(documents: Iterable[Path], made: dict[str, str]) -> None:
+    """Fill the places of each document, which is written whole or not at all."""
+    for path in documents:
+        write_atomically(path, filled(path.read_text(), made).encode())
 
 
 def markdown(head: list[str], rows: Iterable[list[str]]) -> str:

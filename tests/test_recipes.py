@@ -78,3 +78,5 @@ def test_the_table_has_a_command_beside_each_row():
     assert lines[0].startswith("| Frechet distance after | 500 steps | 937 steps | coverage |")
     assert lines[2] == '| R1 alone | 9.5 |  | 0.5 | 0.25 | 0.75 | 7 | `--only "R1 alone" --steps 500 --seed 1` |'
     assert lines[3].startswith("| 50 clusters | 4.5 | 2.5 |")
+    judged = [*rows, {"name": "256 clusters", "steps": 100, "seed": 2, "ms": 8.0, "distances": {"100": 4.5}, **shares}]
+    assert search.short_table(judged).splitlines()[2:] == ["| R1 alone | 9.5 |", "| 50 clusters | 4.5 |"]
