@@ -12,6 +12,8 @@ test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
 numba = ["numba>=0.61"]
 onnx = ["onnx>=1.16", "onnxruntime>=1.18"]
 notebook = ["ipykernel>=6.29", "nbclient>=0.10"]
+lint = ["ruff>=0.15", "mypy>=1.15", "pre-commit>=4"]
+release = ["build>=1.2", "twine>=6"]
 bench = ["torch>=2.4", "psutil>=5.9", "scipy>=1.11"]
 
 setup(
@@ -56,7 +58,7 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "bench": bench,
-        "dev": [*test, *bench, *numba, *onnx, *notebook, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
+        "dev": [*test, *bench, *numba, *onnx, *notebook, *lint, *release],
     },
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},
     classifiers=[

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from minigan import cli
+from minigan import __version__, cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -134,3 +134,9 @@ def test_short_tables_are_of_the_long_ones():
     for name, _, distance, reference, interval, _, verdict in short:
         assert distance == means[name] and reference == means[f"{name.split(': ')[0]}: PyTorch"]
         assert tests[f"{name}, Frechet distance"] == (interval, verdict)
+
+
+def test_the_version_is_told_once():
+    citation, changes = ((ROOT / name).read_text(encoding="utf-8") for name in ("CITATION.cff", "CHANGELOG.md"))
+    assert re.search(r"^version: (.+)$", citation, re.M)[1] == __version__
+    assert re.search(r"^## (.+)$", changes, re.M)[1] in (__version__, "Unreleased")
