@@ -29,7 +29,7 @@ def headings(page):
 
 
 def broken(page, text):
-    for target in re.findall(r"\]\(([^)\s]+)[^)]*\)", prose(text)):
+    for target in re.findall(r"\]\(([^)\s]+)[^)]*\)", prose(text)) + re.findall(r'<img src="([^"]+)"', text):
         path, _, anchor = target.partition("#")
         found = (page.parent / path) if path else page
         if not target.startswith("http") and (
@@ -92,9 +92,8 @@ def test_commands_are_understood(page, capsys):
 
 def test_a_mistake_is_seen(capsys):
     page = ROOT / "docs" / "README.md"
-    assert list(broken(page, "[a](README.md) [b](absent.md) [c](quality.md#absent) [d](#absent)")) == [
-        "absent.md", "quality.md#absent", "#absent"
-    ]  # fmt: skip
+    links = '[a](README.md) [b](absent.md) [c](quality.md#absent) [d](#absent) <img src="a.png">'
+    assert list(broken(page, links)) == ["absent.md", "quality.md#absent", "#absent", "a.png"]
     assert missing_files("`minigan/cli.py` and `minigan/absent.py`") == ["minigan/absent.py"]
     told = "```\npython -m minigan sample out -n 3  # right\npython -m minigan sample out --absent\n```\n"
     told += (
