@@ -3,8 +3,8 @@
     python -m benchmarks.report DIR                                     # DIR/train_step.json, DIR/kernels.json, ...
     python -m benchmarks.report DIR --markdown docs/performance.md docs/performance/tables.md   # fill them
 
-A place is what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; NAME is one of those in TABLES. Plots and raw
-runs go into the folder that has the name of the first document.
+A place is what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; NAME is one of those in TABLES. Plots and
+raw runs go into the folder that has the name of the first document.
 """
 
 from __future__ import annotations
