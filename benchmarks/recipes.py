@@ -106,15 +106,23 @@ def work(args: argparse.Namespace) -> None:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """A row for each recipe, length and seed: the distances of G's average at the steps that some run was judged at."""
+    """A row for each recipe, length and seed: the distances of G's average at the steps that some run was judged at,
+    and that of its last weights at the end."""
     columns = sorted({int(step) for one in results for step in one["distances"]})
     lines = []
     for one in sorted(results, key=lambda one: (list(SETTINGS).index(one["name"]), one["steps"], one["seed"])):
         distances = [number(one["distances"][str(step)]) if str(step) in one["distances"] else "" for step in columns]
-        others = [number(one[name]) for name in ("coverage", "precision", "recall")]
+        others = [number(one[name]) if name in one else "" for name in ("last", "coverage", "precision", "recall")]
         command = f'`--only "{one["name"]}" --steps {one["steps"]} --seed {one["seed"]}`'
         lines.append([one["name"], *distances, *others, f"{one['ms']:.0f}", command])
-    head = ["Frechet distance after", *(f"{step:,} steps" for step in columns), "coverage", "precision", "recall"]
+    head = [
+        "Frechet distance after",
+        *(f"{step:,} steps" for step in columns),
+        "last weights",
+        "coverage",
+        "precision",
+        "recall",
+    ]
     return markdown([*head, "ms a step", "command"], lines)
 
 
@@ -155,18 +163,23 @@ def train(setting: Setting, steps: int, seed: int) -> dict[str, Any]:
     distances: dict[str, float] = {}
     start, judging = time.process_time(), 0.0
     features = np.zeros((0, 0))
+
+    def judged(network: nn.Module) -> tuple[np.ndarray, float]:
+        images = gan.generate(network, z, wanted)
+        found = extractor(np.rint(images * 127.5 + 127.5).astype(np.uint8)).features
+        return found, metrics.frechet_distance(law, metrics.Gaussian.of(found, "samples"))
+
     for record in trainer.steps(islice(loader.forever(), steps)):
         if record.step in AT or record.step == steps:
             before = time.process_time()
-            images = gan.generate(trainer.result(), z, wanted)
-            features = extractor(np.rint(images * 127.5 + 127.5).astype(np.uint8)).features
-            distances[str(record.step)] = metrics.frechet_distance(law, metrics.Gaussian.of(features, "samples"))
+            features, distances[str(record.step)] = judged(trainer.result())
             judging += time.process_time() - before
     milliseconds = 1000 * (time.process_time() - start - judging) / steps
     some = real[np.random.default_rng(0).permutation(len(real))[:10_000]]
     shares = asdict(metrics.precision_recall(some, features))
     facts = {"setting": asdict(setting), "steps": steps, "seed": seed, "samples": SAMPLES, "ms": milliseconds}
-    return facts | {"extractor": extractor.describe(), "distances": distances} | shares
+    judgement = {"extractor": extractor.describe(), "distances": distances, "last": judged(generator)[1]}
+    return facts | judgement | shares
 
 
 def sorted_by(how: str, digits: data.Dataset, clusters: int) -> np.ndarray:
