@@ -25,7 +25,7 @@ from minigan.restoration.judge import JUDGED, Case, by_network, cases, drawings
 from minigan.restoration.restore import WEIGHTS, Restorer, weights
 from minigan.runs.looks import side_by_side
 
-DATA = Path("examples/data")
+DATA = Path(__file__).parents[1] / "examples" / "data"
 OPENMOJI = DATA / "openmoji"
 PHOTOS = "--data examples/data/photos"
 DRAWINGS = "--data examples/data/openmoji/color.png --source examples/data/openmoji/black.png"
