@@ -13,6 +13,8 @@ numba = ["numba>=0.61"]
 onnx = ["onnx>=1.16", "onnxruntime>=1.18"]
 audio = ["scipy>=1.11"]  # for sounds of other sample rates than 8,000 Hz
 notebook = ["ipykernel>=6.29", "nbclient>=0.10"]
+lint = ["ruff>=0.15", "mypy>=1.15", "pre-commit>=4"]
+release = ["build>=1.2", "twine>=6"]
 bench = ["torch>=2.4", "psutil>=5.9", "scipy>=1.11"]
 
 setup(
@@ -58,7 +60,7 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "bench": bench,
-        "dev": [*test, *bench, *numba, *onnx, *notebook, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
+        "dev": [*test, *bench, *numba, *onnx, *notebook, *lint, *release],
     },
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},
     classifiers=[

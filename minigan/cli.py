@@ -40,13 +40,18 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status."""
     write_anything()
-    parser = argparse.ArgumentParser(prog="minigan", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"minigan {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    args = parser().parse_args(argv)
+    return user_errors(args.run, args)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line understands."""
+    made = argparse.ArgumentParser(prog="minigan", description=__doc__)
+    made.add_argument("--version", action="version", version=f"minigan {__version__}")
+    commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    args = parser.parse_args(argv)
-    return user_errors(args.run, args)
+    return made
 
 
 def user_errors(run: Callable[..., int | None], *args: object) -> int:

@@ -14,6 +14,7 @@ from .. import backend, data, gan, metrics
 from ..checkpoint import read_generator
 from ..data import Dataset
 from ..errors import InputError
+from ..export.subject import DIGITS
 from ..files import check_suffix
 from ..media import medium_of
 from ..metrics.extractor import SHIPPED
@@ -164,7 +165,9 @@ def best_of(args: argparse.Namespace, dataset: Dataset, z_dim: int, conditional:
 def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
     """``out``: the default of --out, without its suffix."""
     parser.add_argument(
-        "model", metavar="MODEL", help="a model.safetensors, a checkpoint, or the folder that a run wrote"
+        "model",
+        metavar="MODEL",
+        help="a model.safetensors, a checkpoint, the folder that a run wrote, or digits, which is bundled",
     )
     parser.add_argument("--out", metavar="FILE", help=f"what to write (default: {out}.png, or what the model makes)")
     parser.add_argument("--seed", type=natural, default=0, help="of the random latents (default: 0)")
@@ -177,7 +180,8 @@ class LoadedGenerator:
     """A generator from a file, ready to be asked for samples."""
 
     def __init__(self, source: str | Path, backend_name: str) -> None:
-        self.path = path = model_of(Path(source))
+        bundled = str(source) == "digits" and not Path(source).exists()
+        self.path = path = DIGITS if bundled else model_of(Path(source))
         place = backend.get(backend_name)
         architecture, state = read_generator(path)
         try:
