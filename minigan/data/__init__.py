@@ -1,5 +1,5 @@
-"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired``, other
-things are ``Drawn``; a ``Loader`` feeds any of them to training.
+"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired`` or
+``Unpaired``, other things are ``Drawn``; a ``Loader`` feeds any of them to training.
 
 >>> import numpy as np
 >>> from minigan import backend
@@ -17,6 +17,7 @@ from .image_folder import ImageFolder
 from .loader import Loader
 from .opening import open_images
 from .paired import Paired, read_pictures
+from .unpaired import Unpaired
 
 __all__ = [
     "Arrays",
@@ -25,6 +26,7 @@ __all__ = [
     "ImageFolder",
     "Loader",
     "Paired",
+    "Unpaired",
     "clustered",
     "idx_splits",
     "is_idx_folder",
