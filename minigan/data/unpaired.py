@@ -89,7 +89,9 @@ def owners(pictures: Sequence[np.ndarray], crop: int) -> np.ndarray:
     return np.repeat(np.arange(len(pictures)), [max(1, p.shape[0] * p.shape[1] // crop**2) for p in pictures])
 
 
-def square(picture: np.ndarray, size: int, corner: tuple[int, int] | None = None, side: int | None = None) -> np.ndarray:
+def square(
+    picture: np.ndarray, size: int, corner: tuple[int, int] | None = None, side: int | None = None
+) -> np.ndarray:
     """A square of the picture with this upper left ``corner`` (top, left) and ``side``, by default the largest one at
     its centre, brought to ``size`` pixels a side: averaged where it is made smaller."""
     height, width = picture.shape[:2]
@@ -99,4 +101,4 @@ def square(picture: np.ndarray, size: int, corner: tuple[int, int] | None = None
     if part.shape[:2] == (size, size):
         return part
     made = resample(part.astype(np.float32) / 255, (size, size))
-    return np.rint(np.clip(made, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(made, 0, 1) * 255), np.uint8)

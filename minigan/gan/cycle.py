@@ -31,8 +31,8 @@ class Exchange:
 
 
 class Cycle(Game):
-    """CycleGAN (Zhu et al. 2017). Batches are (a, b), pictures that have nothing to do with each other; networks are the
-    translators ab(a) and ba(b), the detectives a(picture) and b(picture).
+    """CycleGAN (Zhu et al. 2017). Batches are (a, b), pictures that have nothing to do with each other; networks are
+    the translators ab(a) and ba(b), the detectives a(picture) and b(picture).
 
     d_a_loss = objective.d_loss(a(real a), a(an earlier ba(b))),  d_b_loss likewise
     g_loss + cycle + identity = objective.g_loss(a(ba(b))) + objective.g_loss(b(ab(a)))

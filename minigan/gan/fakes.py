@@ -11,8 +11,8 @@ from ..tensor import Tensor
 
 
 class FakeBuffer:
-    """The last few fakes of a generator. Of each new one ``show`` tosses a coin: it is shown itself, or an earlier one is
-    shown in its place, which it replaces. Until there are ``size``, each is kept, and shown itself.
+    """The last few fakes of a generator. For each new one ``show`` tosses a coin: it is shown itself, or an earlier one
+    is, whose place it takes. Until there are ``size``, each is kept, and shown itself.
 
     With 0 every fake is shown itself, and none is kept. ``state_dict`` has the pictures. Where they are kept is drawn
     from the game's own generator, which a checkpoint has as well.

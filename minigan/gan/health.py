@@ -140,7 +140,7 @@ class Health:
             )
         if returns < self._limit("ignores_source", NOTHING_BACK, 2 * NOTHING_BACK):
             found["ignores_source"] = (
-                f"what came back was no nearer to the picture that it was made of than a mean picture is {was}: outputs "
+                f"what came back was no nearer to the picture it was made of than a mean picture is {was}: outputs "
                 "ignore their source; give the way back more weight (--cycle-weight 20), or lower G's learning rate "
                 "(--g-lr)"
             )
