@@ -45,8 +45,8 @@ def main() -> int:
     parser.add_argument("--b", type=Path, metavar="DIR", help="and what they are to become")
     parser.add_argument("--size", type=int, help="pixels a side that photos are brought to (default: 64)")
     parser.add_argument("--out", type=Path, default=Path("out/cats-to-dogs"), help="(default: out/cats-to-dogs)")
-    parser.add_argument("--steps", type=int, help="default: 1200")
-    parser.add_argument("--batch-size", type=int, help="pictures of each kind a step (default: 16)")
+    parser.add_argument("--steps", type=int, help="default: 1500")
+    parser.add_argument("--batch-size", type=int, help="pictures of each kind a step (default: 8)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument("--backend", default="numpy", help="numpy (default), numba, cupy or reference")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
@@ -58,7 +58,7 @@ def main() -> int:
 def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, batch_size=2)
-    set_defaults(args, steps=1200, batch_size=16)
+    set_defaults(args, steps=1500, batch_size=8)
     if (args.a is None) != (args.b is None):
         raise InputError("--a and --b: give both folders, or none for the bundled silhouettes")
     if args.size is not None and args.a is None:
@@ -76,9 +76,8 @@ def train(args: argparse.Namespace) -> None:
     settings = {name: value for name, value in architecture.items() if name not in ("model", "whole")}
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
-    trainer = model.trainer(
-        *players, rng=noise, g_lr=1e-3, d_lr=4e-4, schedule=LinearDecay(start=args.steps // 2, end=args.steps + 1)
-    )
+    falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
+    trainer = model.trainer(*players, rng=noise, cycle_weight=4.0, g_lr=1e-3, d_lr=1e-3, schedule=falling)
 
     args.out.mkdir(parents=True, exist_ok=True)
     shown = Exchanges(*(as_input(kind[:: max(1, len(kind) // 8)][:8]) for kind in (held_cats, held_dogs)))

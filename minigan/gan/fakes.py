@@ -56,7 +56,7 @@ class FakeBuffer:
         chosen = drawn(choose, fakes, step, dtype=np.int64).data
         both = place.xp.concatenate([self.kept, fakes.data])
         self.kept[...] = both[chosen[: self.size]]
-        return Tensor(place.channels_last(both[chosen[self.size :]]))
+        return Tensor(place.asarray(place.channels_last(both[chosen[self.size :]])))
 
     def state_dict(self) -> dict[str, np.ndarray]:
         return {} if self.kept is None else {"kept": np.array(backend_of(self.kept).to_numpy(self.kept))}

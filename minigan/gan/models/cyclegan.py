@@ -24,10 +24,10 @@ class NormedBlock(nn.Module):
     def __init__(self, width: int, rng: np.random.Generator) -> None:
         self.body = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False, rng=rng),
-            nn.InstanceNorm2d(width, affine=True),
+            nn.InstanceNorm2d(width),
             nn.ReLU(),
             nn.Conv2d(width, width, 3, padding=1, bias=False, rng=rng),
-            nn.InstanceNorm2d(width, affine=True),
+            nn.InstanceNorm2d(width),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class Translator(nn.Module):
 
     def __init__(self, channels: int, width: int, halvings: int, blocks: int, rng: np.random.Generator) -> None:
         def normed(conv: nn.Module, outputs: int) -> list[nn.Module]:
-            return [conv, nn.InstanceNorm2d(outputs, affine=True), nn.ReLU()]
+            return [conv, nn.InstanceNorm2d(outputs), nn.ReLU()]
 
         self.halvings = halvings
         wide = width * 2**halvings
