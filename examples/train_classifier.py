@@ -12,9 +12,10 @@ for each class, which are brought to ``--size`` pixels a side. Give the file to 
     python -m minigan evaluate out/dcgan --data my/pictures --size 64 --extractor judge.safetensors
 
 Each picture is moved by up to two pixels before it is shown. The accuracy is that on the set's test split, or, where it
-has none, on pictures that are held back: 100 of each class, or a fifth where it has fewer than 500. The best epoch
-by that is kept, which flatters it a little. The animals' folder held 9,000 pictures without a test split; ``get_animals.py``
-splits the same package in another way, so the second command makes a classifier like that one, not the very same.
+has none, on pictures that are held back: 100 of each class, or a fifth where it has fewer than 500. The best epoch by
+that is kept, which flatters it a little. The animals' folder held 9,000 pictures without a test split;
+``get_animals.py`` splits the same package in another way, so the second command makes a classifier like that one, not
+the very same.
 
 Other examples train their judges by ``fit``, in Python.
 """

@@ -9,7 +9,7 @@
     equilibrium     D cannot tell real from generated: what the theory promises, or a D that is too weak
 
 Each but the first is judged by means over the last ``WINDOW`` steps, so a bad step is not yet a bad training, and none
-is raised before there are so many. An alarm is raised once and stays active until its cause is gone.
+is raised before there are so many; ``ignores_source`` not before step ``YOUNG``. An alarm is raised once and stays active until its cause is gone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ 
 SWINGS = 4  # changes of the leader within SWING_STEPS
 SWING_STEPS = 1000
 NOTHING_BACK = 0.05  # of a picture, of which 1 would be all: see ``Cycle.tell_what_returns``
+YOUNG = 500  # steps in which a translator may still learn to bring anything back
 NEVER_BAD = ("spread", "frechet", "returns")  # NaN where there is nothing to measure
 
 
@@ -138,7 +139,7 @@ class Health:
                 "rates (--g-lr, --d-lr; --lr in the example), restrain D with R1 (--penalty r1, or a larger --gamma), "
                 "or let D see images beside each other (--model self_conditioned, gan.Packed); then start anew"
             )
-        if returns < self._limit("ignores_source", NOTHING_BACK, 2 * NOTHING_BACK):
+        if step >= YOUNG and returns < self._limit("ignores_source", NOTHING_BACK, 2 * NOTHING_BACK):
             found["ignores_source"] = (
                 f"what came back was no nearer to the picture it was made of than a mean picture is {was}: outputs "
                 "ignore their source; give the way back more weight (--cycle-weight 20), or lower G's learning rate "

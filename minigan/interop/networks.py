@@ -165,8 +165,9 @@ class Block(Network):
         return x + self.body(x)
 
 
-class NormedBlock(Block):
-    pass
+class NormedBlock(Network):
+    def forward(self, x):
+        return x + self.body(x)
 
 
 class Translator(Network):
