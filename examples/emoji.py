@@ -1,17 +1,18 @@
 """A face into an emoji: photos of people into cartoon heads, learned without a pair.
 
     python examples/emoji.py --faces my/portraits       # a folder of portraits, the face in the middle
-    python examples/emoji.py --faces faces.png          # or a sheet of 64-pixel tiles; faces.tsv beside it is for judging
+    python examples/emoji.py --faces faces.png          # or a sheet of 64-pixel tiles, labels in faces.tsv
     python -m minigan translate me.jpg --model out/emoji/ab.safetensors
 
 The heads are bundled (examples/data/avatars). The portraits are yours to find: many public bodies publish those of
-their members, such as github.com/CivilServiceUSA/us-house (MIT). No face is searched for: crop the pictures to the head.
+their members, such as github.com/CivilServiceUSA/us-house (MIT). No face is searched for: crop the pictures to the
+head.
 
 What is to come through? Nobody said; the cycle term only asks that the photo can be found again. With a table of labels
 beside the sheet (columns age, gender, in the sheet's order), each ninth portrait is held out, and judged:
 
-    hair    whether a judge of the heads' hair finds it long where the label is "female", and only there: the mean of the
-            shares of both genders
+    hair    whether a judge of the heads' hair finds it long where the label is "female", and only there: the mean of
+            both genders' shares
     white   whether white hair goes with age: the rank correlation of age and the judge's belief in white
     skin    the rank correlation of how bright the middle of the face is, in the photo and in the emoji
     heads   the share that a judge of heads and photos takes for heads, where it accepts 95 % of real ones
@@ -53,7 +54,7 @@ def main() -> int:
     parser.add_argument("--faces", type=Path, required=True, metavar="PATH", help="portraits: a folder, or a sheet")
     parser.add_argument("--out", type=Path, default=Path("out/emoji"), help="where to write (default: out/emoji)")
     parser.add_argument("--size", type=int, default=32, help="pixels a side of the emoji (default: 32)")
-    parser.add_argument("--steps", type=int, help="default: 2000")
+    parser.add_argument("--steps", type=int, help="default: 1200")
     parser.add_argument("--batch-size", type=int, help="pictures of each kind a step (default: 8)")
     parser.add_argument("--judge-epochs", type=int, help="of each judge (default: 6)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -67,13 +68,18 @@ def main() -> int:
 def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, batch_size=2, judge_epochs=1)
-    set_defaults(args, steps=2000, batch_size=8, judge_epochs=6)
+    set_defaults(args, steps=1200, batch_size=8, judge_epochs=6)
     if args.threads:
         minigan.set_num_threads(args.threads)
     place = backend.get(args.backend)
     init, noise, shuffle = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(3))
 
     faces, heads = (pictures(path, args.size) for path in (args.faces, AVATARS / "avatars.png"))
+    labels = args.faces.with_suffix(".tsv")
+    people = table(labels) if args.faces.is_file() and labels.is_file() else []
+    if len(people) > len(faces):
+        raise InputError(f"{labels}: {len(people)} lines, but there are {len(faces)} pictures: one for each")
+    faces = faces[: len(people) or None]  # what fills up the last row of a sheet is none
     kept = [np.arange(len(kind)) % HELD != HELD - 1 for kind in (faces, heads)]
     if kept[0].all():
         raise InputError(
@@ -101,11 +107,10 @@ def train(args: argparse.Namespace) -> None:
         checkpoint.save_model(args.out / f"{name}.safetensors", trainer.result(name), architecture)
     print(f"pictures and models in {args.out}")
 
-    labels = args.faces.with_suffix(".tsv")
-    if not args.faces.is_file() or not labels.is_file():
+    if not people:
         print("no table of labels beside the portraits: nothing is judged")
         return
-    people = [row for row, learned in zip(table(labels, len(faces)), kept[0], strict=True) if not learned]
+    people = [row for row, learned in zip(people, kept[0], strict=True) if not learned]
     held = faces[~kept[0]]
     judges = train_judges(args, place, faces[kept[0]], heads, kept[1])
     made = as_bytes(gan.translate(trainer.result("ab"), as_input(held)))
@@ -121,12 +126,9 @@ def pictures(path: Path, size: int) -> np.ndarray:
     return np.stack([square(picture, size) for picture in data.read_pictures(path, TILE).values()])
 
 
-def table(path: Path, count: int) -> list[dict[str, str]]:
+def table(path: Path) -> list[dict[str, str]]:
     with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    if len(rows) != count:
-        raise InputError(f"{path}: {len(rows)} lines, but there are {count} pictures: one for each")
-    return rows
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def as_input(kind: np.ndarray) -> np.ndarray:
@@ -153,8 +155,8 @@ def train_judges(
     args: argparse.Namespace, place: backend.ArrayBackend, faces: np.ndarray, heads: np.ndarray, learned: np.ndarray
 ) -> Judges:
     """Three classifiers by ``train_classifier.fit``. They learn from the heads that the game does not hold out, too."""
-    parts = table(AVATARS / "avatars.tsv", len(heads))
-    length = {row["hair"]: row["length"] for row in table(AVATARS / "hair_lengths.tsv", 16)}
+    parts = table(AVATARS / "avatars.tsv")
+    length = {row["hair"]: row["length"] for row in table(AVATARS / "hair_lengths.tsv")}
     long = np.array([length[part["hair"]] == "long" for part in parts])
     white = np.array([part["hairColor"] == WHITE and part["hair"] != "bald" for part in parts])
     sets = {
