@@ -70,7 +70,8 @@ class Exchanges:
     columns, of kind b in the right three."""
 
     def __init__(self, a: np.ndarray, b: np.ndarray) -> None:
-        self.a, self.b = a, b
+        rows = min(len(a), len(b))
+        self.a, self.b = a[:rows], b[:rows]
 
     def grid(self, trainer: Trainer[Any]) -> np.ndarray:
         ab, ba = trainer.result("ab"), trainer.result("ba")
