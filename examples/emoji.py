@@ -111,6 +111,8 @@ def train(args: argparse.Namespace) -> None:
         print("no table of labels beside the portraits: nothing is judged")
         return
     people = [row for row, learned in zip(people, kept[0], strict=True) if not learned]
+    if len({row["gender"] for row in people} & {"male", "female"}) < 2:
+        raise InputError(f"{labels}: the {len(people)} held-out portraits are not of both genders, male and female")
     held = faces[~kept[0]]
     judges = train_judges(args, place, faces[kept[0]], heads, kept[1])
     made = as_bytes(gan.translate(trainer.result("ab"), as_input(held)))

@@ -70,9 +70,9 @@ def test_style(tmp_path):
 
 
 def test_emoji(tmp_path):
-    sheet = RNG(0).integers(0, 256, (64, 12 * 64, 3), np.uint8)
+    sheet = RNG(0).integers(0, 256, (2 * 64, 12 * 64, 3), np.uint8)
     Image.fromarray(sheet).save(tmp_path / "faces.png")
-    people = [f"{30 + number}\t{('male', 'female')[number % 2]}" for number in range(10)]
+    people = [f"{30 + number}\t{('male', 'female')[number % 2]}" for number in range(20)]
     (tmp_path / "faces.tsv").write_text("\n".join(["age\tgender", *people]) + "\n")
     argv = ("--faces", "faces.png", "--size", "16")
     done = dry_run("emoji", *argv, cwd=tmp_path)
