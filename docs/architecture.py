@@ -14,7 +14,7 @@ FLOORS = (
     ("protocols", "tensor", "observer", "ops", "gradcheck"),
     ("nn", "optim", "data", "checkpoint", "metrics", "interop"),
     ("gan",),
-    ("restoration", "viz", "media", "study", "runs", "export", "explore", "commands"),
+    ("restoration", "translation", "viz", "media", "study", "runs", "export", "explore", "commands"),
 )
 EVERYWHERE = FLOORS[0][:4]
 WHAT = ("arrays and kernels", "autograd", "layers, data, measures", "games", "looking on, folders, commands")

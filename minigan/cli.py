@@ -27,13 +27,14 @@ from .commands import (
     sample,
     trace,
     train,
+    translate,
     watch,
 )
 from .errors import InputError
 
 COMMANDS = (
-    train, models, sample, interpolate, restore, explore, evaluate, report, export, import_, gradcheck, trace, explain,
-    watch, learn, doctor,
+    train, models, sample, interpolate, restore, translate, explore, evaluate, report, export, import_, gradcheck,
+    trace, explain, watch, learn, doctor,
 )  # fmt: skip
 
 

@@ -184,14 +184,17 @@ class LoadedGenerator:
         self.path = path = DIGITS if bundled else model_of(Path(source))
         place = backend.get(backend_name)
         architecture, state = read_generator(path)
+        for command, models in (("restore", gan.PAIRED), ("translate", gan.UNPAIRED)):
+            if architecture.get("model") in models:
+                raise InputError(
+                    f"{path}: turns pictures into pictures, and draws none of noise: minigan {command} --model"
+                )
         try:
             generator, _ = gan.build(architecture, np.random.default_rng(0))
             generator.load_state_dict(state)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         self.generator: Module = generator.to(place)
-        if architecture["model"] in gan.PAIRED:
-            raise InputError(f"{path}: turns pictures into pictures, and draws none of noise: minigan restore --model")
         model = gan.MODELS[architecture["model"]]
         self.medium = medium_of(architecture)
         self.z_dim = architecture.get("z_dim", model.z_dim)

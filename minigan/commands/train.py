@@ -19,7 +19,7 @@ from ..media import medium_of
 from ..optim import LinearDecay
 from ..restoration import TASKS
 from ..runs import Latents, Run
-from . import train_pairs
+from . import train_pairs, train_unpaired
 from .arguments import (
     LENGTH,
     METRIC,
@@ -40,6 +40,7 @@ from .arguments import (
 from .memory import tell_memory
 from .options import Needs, check, set_defaults
 
+KNOWN = (*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED)
 DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
 
 
@@ -49,18 +50,29 @@ def paired(args: argparse.Namespace) -> bool:
 
 
 def makes_pictures(args: argparse.Namespace) -> bool:
-    return paired(args) or gan.MODELS[args.model].medium == "pictures"
+    return args.model not in gan.MODELS or gan.MODELS[args.model].medium == "pictures"
+
+
+def unpaired(args: argparse.Namespace) -> bool:
+    """Whether the model learns from pictures of two kinds."""
+    return args.model in gan.UNPAIRED
 
 
 FROM_NOISE = tuple(
-    Needs(option, lambda args: not paired(args), "with a model that makes pictures of pictures")
-    for option in (
-        "--z-dim", "--channels", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment"
-    )
-)  # fmt: skip
-FROM_PICTURES = tuple(
-    Needs(option, paired, f"with a model that makes pictures of noise: choose of {', '.join(gan.PAIRED)}")
-    for option in ("--task", "--source", "--crop", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+    Needs(option, lambda args: args.model in gan.MODELS, "with a model that makes pictures of pictures")
+    for option in ("--z-dim", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment", "--clusters")
+)
+FROM_PICTURES = (
+    *(
+        Needs(option, paired, f"with a model that does not restore pictures: choose of {', '.join(gan.PAIRED)}")
+        for option in ("--task", "--source", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+    ),
+    *(
+        Needs(option, unpaired, f"with a model that does not learn from two kinds: choose {', '.join(gan.UNPAIRED)}")
+        for option in ("--a", "--b", "--cycle-weight", "--identity-weight", "--buffer")
+    ),
+    Needs("--crop", lambda args: args.model not in gan.MODELS, "with a model that makes pictures of noise"),
+    Needs("--channels", lambda args: not paired(args), "with a model that restores pictures"),
 )
 OF_PICTURES = tuple(
     Needs(option, makes_pictures, "with a model that makes other things than pictures")
@@ -92,7 +104,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="train a model of the zoo on MNIST or on your pictures",
         description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
     )
-    parser.add_argument("--model", help=f"one of {', '.join([*gan.MODELS, *gan.PAIRED])} (default: {DEFAULT})")
+    parser.add_argument("--model", help=f"one of {', '.join(KNOWN)} (default: {DEFAULT})")
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
@@ -110,7 +122,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     length = parser.add_argument_group("how long")
     length.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     length.add_argument("--steps", type=positive, help="stop after so many steps instead")
-    length.add_argument("--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, else 128)")
+    length.add_argument(
+        "--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, two kinds 8, else 128)"
+    )
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
 
     add_metric(parser.add_argument_group("how good the samples are (minigan evaluate)"))
@@ -147,19 +161,25 @@ def add(commands: argparse._SubParsersAction) -> None:
     pairs.add_argument("--l1-weight", type=float, help="of the distance to the truth (default: 100)")
     pairs.add_argument("--no-adversary", action="store_true", help="learn from that distance alone")
     pairs.add_argument("--start-from", metavar="MODEL", help="a model file whose weights to start from")
+    kinds = parser.add_argument_group(f"from pictures of two kinds: {', '.join(gan.UNPAIRED)}")
+    kinds.add_argument("--a", metavar="PATH", help="pictures of one kind: a folder, or a sheet of --size pixels each")
+    kinds.add_argument("--b", metavar="PATH", help="and of the other; --size or --crop says how they are cut")
+    kinds.add_argument("--cycle-weight", type=float, help="of what is to come back (default: 10)")
+    kinds.add_argument("--identity-weight", type=float, help="of what is to stay as it is (default: 0)")
+    kinds.add_argument("--buffer", type=natural, help="earlier fakes that D is shown, too (default: 50)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     if args.model is None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
-    if args.model not in {**gan.MODELS, **gan.PAIRED}:
-        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join([*gan.MODELS, *gan.PAIRED])}")
+    if args.model not in KNOWN:
+        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(KNOWN)}")
     check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES)
-    if paired(args):
+    if args.model not in gan.MODELS:
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
-        train_pairs.run(args)
+        (train_pairs if paired(args) else train_unpaired).run(args)
         return
     model = gan.MODELS[args.model]
     if args.steps is None and args.epochs is None:

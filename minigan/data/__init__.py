@@ -1,5 +1,5 @@
-"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired``, other
-things are ``Drawn``; a ``Loader`` feeds any of them to training.
+"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired`` or
+``Unpaired``, other things are ``Drawn``; a ``Loader`` feeds any of them to training.
 
 >>> import numpy as np
 >>> from minigan import backend
@@ -19,6 +19,7 @@ from .opening import open_images
 from .paired import Paired, read_pictures
 from .sounds import Sounds, audio
 from .spectrogram import Spectrogram, spectrograms
+from .unpaired import Unpaired
 
 __all__ = [
     "Arrays",
@@ -30,6 +31,7 @@ __all__ = [
     "Sounds",
     "Spectrogram",
     "audio",
+    "Unpaired",
     "clustered",
     "idx_splits",
     "is_idx_folder",

@@ -157,7 +157,9 @@ class Residual(Network):
 
 
 class PatchGAN(Network):
-    def forward(self, picture, source):
+    def forward(self, picture, source=None):
+        if source is None:
+            return self.network(picture).flatten(1)
         if source.shape[2:] != picture.shape[2:]:
             source = F.interpolate(source, picture.shape[2:], mode="bilinear")
         return self.network(torch.cat([source, picture], 1)).flatten(1)
@@ -179,6 +181,18 @@ class UNet(Network):
 class Block(Network):
     def forward(self, x):
         return x + self.body(x)
+
+
+class NormedBlock(Network):
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class Translator(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        times = 2**self.halvings
+        return self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
 
 
 class Shuffled(Network):
