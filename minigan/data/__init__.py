@@ -12,9 +12,11 @@ things are ``Drawn``; a ``Loader`` feeds any of them to training.
 from .clusters import clustered
 from .dataset import Dataset
 from .drawn import Arrays, Drawn
+from .frame_folder import FrameFolder
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
+from .moving_digits import MovingDigits, moving_digits
 from .opening import open_images
 from .paired import Paired, read_pictures
 
@@ -22,13 +24,16 @@ __all__ = [
     "Arrays",
     "Dataset",
     "Drawn",
+    "FrameFolder",
     "ImageFolder",
     "Loader",
+    "MovingDigits",
     "Paired",
     "clustered",
     "idx_splits",
     "is_idx_folder",
     "mnist",
+    "moving_digits",
     "open_images",
     "read_idx",
     "read_pictures",

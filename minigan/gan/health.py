@@ -4,6 +4,7 @@
     d_overpowers    D tells real from generated nearly without error, or G's gradient has vanished: G learns no more
     g_overpowers    D takes generated images for the more real ones: it teaches G nothing
     mode_collapse   generated images hardly differ from each other
+    still           nothing moves in generated clips: a collapse in time
     oscillation     now D is far ahead, now G, in turns
     equilibrium     D cannot tell real from generated: what the theory promises, or a D that is too weak
 
@@ -24,7 +25,8 @@ COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', whe
 NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ much either
 SWINGS = 4  # changes of the leader within SWING_STEPS
 SWING_STEPS = 1000
-NEVER_BAD = ("spread", "frechet")  # NaN where there is nothing to measure
+STILL = 0.1  # how much a frame differs from the last, as a share of the real ones
+NEVER_BAD = ("spread", "motion", "frechet")  # NaN where there is nothing to measure
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ class Health:
         self.judge = judge
         self.waits = waits or {}
         self._active: dict[str, str] = {}
-        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread
-        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(6)]
+        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread,
+        # the motion
+        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(7)]
         self._largest_grad = self._largest_spread = 0.0  # of the means over WINDOW steps
         self._leader = ""
         self._swings: deque[int] = deque(maxlen=SWINGS)  # the steps at which the leader changed
@@ -96,12 +99,12 @@ class Health:
         """What is to be said of each kind: "" for nothing."""
         lead = self.judge.lead(record)
         self._follow_swings(step, lead)
-        values = (lead, abs(lead), *(record.get(name, math.nan) for name in ("d_real", "d_fake", "g_grad", "spread")))
+        values = (lead, abs(lead), *(record.get(name, math.nan) for name in ("d_real", "d_fake", "g_grad", "spread", "motion")))
         for last, value in zip(self._last, values, strict=True):
             last.append(value)
         if step < WINDOW:
             return {}
-        lead, size, d_real, d_fake, grad, spread = (sum(last) / WINDOW for last in self._last)
+        lead, size, d_real, d_fake, grad, spread, motion = (sum(last) / WINDOW for last in self._last)
         if grad > self._largest_grad:
             self._largest_grad = grad
         if spread > self._largest_spread:
@@ -109,7 +112,8 @@ class Health:
 
         was = f"over {WINDOW} steps"
         beliefs = f"D(x) was {d_real:.2f} and D(G(z)) {d_fake:.2f} {was}"
-        found = dict.fromkeys(("d_overpowers", "g_overpowers", "mode_collapse", "oscillation", "equilibrium"), "")
+        kinds = ("d_overpowers", "g_overpowers", "mode_collapse", "still", "oscillation", "equilibrium")
+        found = dict.fromkeys(kinds, "")
         # An active alarm needs a little more to go silent than it took to be raised: it does not flicker.
         if lead > self._limit("d_overpowers", 0.97, 0.93):
             found["d_overpowers"] = (
@@ -132,6 +136,11 @@ class Health:
                 f"generated images differed {100 * spread:.2g} % as much as real ones {was}: lower both learning "
                 "rates (--g-lr, --d-lr; --lr in the example), restrain D with R1 (--penalty r1, or a larger --gamma), "
                 "or let D see images beside each other (--model self_conditioned, gan.Packed); then start anew"
+            )
+        if motion < STILL * self._limit("still", 1.0, 1.5):
+            found["still"] = (
+                f"from frame to frame generated clips changed {100 * motion:.2g} % as much as real ones {was}: G moves "
+                "nothing; lower both learning rates (--g-lr, --d-lr), or learn from clips with more motion (--frames)"
             )
         if len(self._swings) == SWINGS and step - self._swings[0] < SWING_STEPS:
             found["oscillation"] = (
