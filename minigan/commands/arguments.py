@@ -191,7 +191,7 @@ class LoadedGenerator:
         model = gan.MODELS[architecture["model"]]
         self.medium = medium_of(architecture)
         self.z_dim = architecture.get("z_dim", model.z_dim)
-        self.per_frame, self.frames = model.z_per_frame, architecture.get("frames", 0)
+        self.per_frame, self.frames = getattr(generator, "noise", 0), architecture.get("frames", 0)
         self.classes = architecture.get("classes", 0) if model.conditional else 0
 
     def z_dim_for(self, frames: int | None) -> int:

@@ -23,20 +23,25 @@ from .model import Model, Networks
 from .paired import whole
 from .sizes import ImageSize
 
-STATE = 32  # numbers of a motion's state, which begins as N(0, I)
+STATE = 32  # numbers of a motion's state
 NOISE = 4  # numbers that are drawn for each frame
+KEEP = 2.0  # added to the bias of the gate that keeps the state (after Jozefowicz et al. 2015)
 HIDDEN = 256  # units between a frame's vector and its picture
 
 
 class MocoganGenerator(nn.Module):
-    """z (N, content + STATE + T * NOISE) -> clips (N, T, channels, height, width): a longer z makes a longer clip.
+    """z (N, content + state + T * noise) -> clips (N, T, channels, height, width): a longer z makes a longer clip.
 
-    ``network`` makes pictures of vectors (N, content + STATE).
+    Of z, the first ``content`` numbers are the content, the next ``state`` the state that the motion begins in, and the
+    rest the noise, frame after frame. ``network`` makes pictures of vectors (N, content + state).
     """
 
-    def __init__(self, network: nn.Module, content: int, rng: np.random.Generator) -> None:
-        self.content, self.state, self.noise = content, STATE, NOISE
-        self.gru = nn.GRUCell(NOISE, STATE, rng=rng)
+    def __init__(self, network: nn.Module, content: int, state: int, noise: int, rng: np.random.Generator) -> None:
+        self.content, self.state, self.noise = content, state, noise
+        self.gru = nn.GRUCell(noise, state, rng=rng)
+        keep = self.gru.bias_hh.numpy().copy()
+        keep[state : 2 * state] += KEEP  # of the gate that keeps the state: a path begins smooth, and remembers
+        self.gru.bias_hh.assign(keep)
         self.network = network
 
     def forward(self, z: Tensor) -> Tensor:
@@ -72,23 +77,26 @@ def mocogan(
     frames: int = 16,
     z_dim: int = 128,
     width: int | None = None,
+    state: int = STATE,
+    noise: int = NOISE,
 ) -> Networks:
     """z (N, z_dim) -> clips (N, frames, channels, height, width) in [-1, 1] -> logits (N, 1).
 
-    What the motion leaves of z_dim is the content. ``width`` is the number of channels next to the pixels (default: 32).
+    Motion takes ``state`` + frames * ``noise`` of z_dim, content the rest. ``width`` is the number of channels next to
+    the pixels (default: 32).
     """
-    whole("mocogan", frames=frames)
-    width, content = width or 32, z_dim - STATE - frames * NOISE
-    if content < 1:
-        raise InputError(
-            f"z_dim = {z_dim}: the motion of {frames} frames takes {STATE + frames * NOISE} numbers, and the content "
-            "needs some too"
-        )
+    whole("mocogan", frames=frames, state=state, noise=noise)
+    width, motion = width or 32, state + frames * noise
+    if z_dim <= motion:
+        raise InputError(f"z_dim = {z_dim}: the motion of {frames} frames takes {motion} numbers: give more (--z-dim)")
     picture = nn.Sequential(
-        nn.Linear(content + STATE, HIDDEN, rng=rng), nn.LeakyReLU(0.2), dcgan.generator(rng, image_size, channels, HIDDEN, width)
+        nn.Linear(z_dim - frames * noise, HIDDEN, rng=rng),
+        nn.LeakyReLU(0.2),
+        dcgan.generator(rng, image_size, channels, HIDDEN, width),
     )
+    generator = MocoganGenerator(picture, z_dim - motion, state, noise, rng)
     video = ClipJudge(judge(rng, image_size, channels * frames, width))
-    return MocoganGenerator(picture, content, rng), MocoganDiscriminator(video, judge(rng, image_size, channels, width))
+    return generator, MocoganDiscriminator(video, judge(rng, image_size, channels, width))
 
 
 MODEL = Model(
