@@ -77,7 +77,9 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def save_gif(
-    path: str | os.PathLike[str], pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0,
+    path: str | os.PathLike[str],
+    pictures: Sequence[np.ndarray | os.PathLike[str]],
+    seconds: float = 6.0,
     rest: bool = True,
 ) -> None:
     """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one; or,

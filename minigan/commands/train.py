@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def makes_pictures(args: argparse.Namespace) -> bool:
     return paired(args) or gan.MODELS[args.model].medium == "pictures"
 
 
-def opens(args: argparse.Namespace, name: str) -> bool:
+def opens(name: str, args: argparse.Namespace) -> bool:
     """Whether the model's data are opened with this option."""
     if paired(args) or gan.MODELS[args.model].open_data is None:
         return name in ("size", "channels")
@@ -74,12 +75,12 @@ OF_PICTURES = tuple(
     for option in ("--metric-every", "--diffaugment")
 )
 DATA = tuple(
-    Needs(f"--{name}", lambda args, name=name: opens(args, name), f"with a model that does not {does}")
-    for name, does in (
-        ("size", "learn from what has pixels"),
-        ("channels", "learn from what has pixels"),
-        ("frames", "make clips: choose one that does (minigan models)"),
-        ("digits", "make clips: choose one that does (minigan models)"),
+    Needs(f"--{name}", partial(opens, name), f"with a model that makes {other}")
+    for name, other in (
+        ("size", "other things than pictures"),
+        ("channels", "other things than pictures"),
+        ("frames", "no clips: choose of mocogan, vgan"),
+        ("digits", "no clips: choose of mocogan, vgan"),
     )
 )
 GAME = (

@@ -16,7 +16,7 @@ from .frame_folder import FrameFolder
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
-from .moving_digits import MovingDigits, moving_digits
+from .moving import MovingDigits, moving_digits
 from .opening import open_images
 from .paired import Paired, read_pictures
 

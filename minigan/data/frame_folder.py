@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ class FrameFolder(Drawn):
             if self.clips[name].shape[1:] != self.clips[first].shape[1:]:
                 raise InputError(
                     f"{folder / name} is {pixels(self.clips[name])} pixels, {folder / first} is "
-                    f"{pixels(self.clips[first])}: give the size that all are to be brought to (--size)"
+                    f"{pixels(self.clips[first])} pixels: give the size that all are to be brought to (--size)"
                 )
         owners = [[name] * (len(clip) // self.frames) for name, clip in self.clips.items()]
         self.owner = [name for names in owners for name in names]
@@ -141,7 +140,7 @@ def pixels(clip: np.ndarray) -> str:
     return f"{clip.shape[2]}x{clip.shape[1]}"
 
 
-def by_number(name: str) -> Sequence[Any]:
+def by_number(name: str) -> list[tuple[bool, int, str]]:
     """A key by which frame-10 comes after frame-9.
 
     >>> sorted(["a/10.png", "a/9.png", "a/b.png"], key=by_number)

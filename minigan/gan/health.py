@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 WINDOW = 100  # steps
-COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', when it has been three times as much before
-NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ much either
+# The spread of generated images, and how much the frames of a clip differ, as shares of the real ones':
+COLLAPSED = 0.1  # when it has been three times as much before
+NEVER_MUCH = 0.02  # when it never was: what young generators make does not differ much either
 SWINGS = 4  # changes of the leader within SWING_STEPS
 SWING_STEPS = 1000
-STILL = 0.1  # how much a frame differs from the last, as a share of the real ones
 NEVER_BAD = ("spread", "motion", "frechet")  # NaN where there is nothing to measure
 
 
@@ -70,10 +70,9 @@ class Health:
         self.judge = judge
         self.waits = waits or {}
         self._active: dict[str, str] = {}
-        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread,
-        # the motion
+        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, spread, motion
         self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(7)]
-        self._largest_grad = self._largest_spread = 0.0  # of the means over WINDOW steps
+        self._largest_grad = self._largest_spread = self._largest_motion = 0.0  # of the means over WINDOW steps
         self._leader = ""
         self._swings: deque[int] = deque(maxlen=SWINGS)  # the steps at which the leader changed
         self._quick_lead = math.nan
@@ -99,7 +98,11 @@ class Health:
         """What is to be said of each kind: "" for nothing."""
         lead = self.judge.lead(record)
         self._follow_swings(step, lead)
-        values = (lead, abs(lead), *(record.get(name, math.nan) for name in ("d_real", "d_fake", "g_grad", "spread", "motion")))
+        values = (
+            lead,
+            abs(lead),
+            *(record.get(name, math.nan) for name in ("d_real", "d_fake", "g_grad", "spread", "motion")),
+        )
         for last, value in zip(self._last, values, strict=True):
             last.append(value)
         if step < WINDOW:
@@ -109,6 +112,8 @@ class Health:
             self._largest_grad = grad
         if spread > self._largest_spread:
             self._largest_spread = spread
+        if motion > self._largest_motion:
+            self._largest_motion = motion
 
         was = f"over {WINDOW} steps"
         beliefs = f"D(x) was {d_real:.2f} and D(G(z)) {d_fake:.2f} {was}"
@@ -130,14 +135,13 @@ class Health:
                 f"{beliefs}, D takes generated images for the more real ones: raise its learning rate (--d-lr), lower "
                 "G's (--g-lr), or let a penalty hold D less tightly (a smaller --gamma)"
             )
-        collapsed = max(NO_SPREAD, min(COLLAPSED, self._largest_spread / 3))
-        if spread < collapsed * self._limit("mode_collapse", 1.0, 1.5):
+        if spread < collapsed(self._largest_spread) * self._limit("mode_collapse", 1.0, 1.5):
             found["mode_collapse"] = (
                 f"generated images differed {100 * spread:.2g} % as much as real ones {was}: lower both learning "
                 "rates (--g-lr, --d-lr; --lr in the example), restrain D with R1 (--penalty r1, or a larger --gamma), "
                 "or let D see images beside each other (--model self_conditioned, gan.Packed); then start anew"
             )
-        if motion < STILL * self._limit("still", 1.0, 1.5):
+        if motion < collapsed(self._largest_motion) * self._limit("still", 1.0, 1.5):
             found["still"] = (
                 f"from frame to frame generated clips changed {100 * motion:.2g} % as much as real ones {was}: G moves "
                 "nothing; lower both learning rates (--g-lr, --d-lr), or learn from clips with more motion (--frames)"
@@ -167,3 +171,8 @@ class Health:
             if self._leader:
                 self._swings.append(step)
             self._leader = leader
+
+
+def collapsed(largest: float) -> float:
+    """What is too little, of what has been as much as ``largest``."""
+    return max(NEVER_MUCH, min(COLLAPSED, largest / 3))

@@ -22,7 +22,8 @@ class Video(TwoPlayer):
     d_loss + d_image_loss = objective.d_loss of the judge of clips + the same of the judge of frames
     g_loss + g_image_loss = objective.g_loss of either
 
-    ``frames`` is 1 in the paper; the judge of frames learns from few pictures a step, as a clip costs as much as many. The penalties hold either judge. Other arguments are TwoPlayer's.
+    ``frames`` is 1 in the paper, whose batches are larger. The penalties hold either judge. Other arguments are
+    TwoPlayer's.
     """
 
     def __init__(self, generator: Module, discriminator: Module, *, frames: int = 2, **settings: Any) -> None:

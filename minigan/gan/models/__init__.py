@@ -8,13 +8,27 @@ import numpy as np
 
 from ...errors import InputError
 from . import (
-    acgan, cgan, context_encoder, dcgan, dncnn, gan, mocogan, pix2pix, self_conditioned, sngan, srgan, vgan, wgan, wgan_gp,
+    acgan,
+    cgan,
+    context_encoder,
+    dcgan,
+    dncnn,
+    gan,
+    mocogan,
+    pix2pix,
+    self_conditioned,
+    sngan,
+    srgan,
+    vgan,
+    wgan,
+    wgan_gp,
 )  # fmt: skip
 from .model import Model, Networks
 from .paired import PairedModel
 
 MODELS: dict[str, Model] = {
-    module.MODEL.name: module.MODEL for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned, mocogan, vgan)
+    module.MODEL.name: module.MODEL
+    for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned, mocogan, vgan)
 }
 
 PAIRED: dict[str, PairedModel] = {  # from picture to picture

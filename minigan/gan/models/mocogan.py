@@ -7,8 +7,6 @@ the same content can be moved otherwise, another content moved the same way, and
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ... import nn
@@ -23,7 +21,7 @@ from .model import Model, Networks
 from .paired import whole
 from .sizes import ImageSize
 
-STATE = 32  # numbers of a motion's state
+STATE = 10  # numbers of a motion's state: too few for it to carry a picture's content
 NOISE = 4  # numbers that are drawn for each frame
 KEEP = 2.0  # added to the bias of the gate that keeps the state (after Jozefowicz et al. 2015)
 HIDDEN = 256  # units between a frame's vector and its picture
@@ -39,9 +37,9 @@ class MocoganGenerator(nn.Module):
     def __init__(self, network: nn.Module, content: int, state: int, noise: int, rng: np.random.Generator) -> None:
         self.content, self.state, self.noise = content, state, noise
         self.gru = nn.GRUCell(noise, state, rng=rng)
-        keep = self.gru.bias_hh.numpy().copy()
-        keep[state : 2 * state] += KEEP  # of the gate that keeps the state: a path begins smooth, and remembers
-        self.gru.bias_hh.assign(keep)
+        bias = self.gru.bias_hh
+        if bias is not None:  # the gate that keeps the state is open at first: a path begins smooth, and remembers
+            bias.assign(bias.numpy() + KEEP * (np.arange(3 * state) // state == 1))
         self.network = network
 
     def forward(self, z: Tensor) -> Tensor:
@@ -83,10 +81,10 @@ def mocogan(
     """z (N, z_dim) -> clips (N, frames, channels, height, width) in [-1, 1] -> logits (N, 1).
 
     Motion takes ``state`` + frames * ``noise`` of z_dim, content the rest. ``width`` is the number of channels next to
-    the pixels (default: 32).
+    the pixels (default: 24); the judge of clips has twice as many, as it sees all frames in one picture.
     """
     whole("mocogan", frames=frames, state=state, noise=noise)
-    width, motion = width or 32, state + frames * noise
+    width, motion = width or 24, state + frames * noise
     if z_dim <= motion:
         raise InputError(f"z_dim = {z_dim}: the motion of {frames} frames takes {motion} numbers: give more (--z-dim)")
     picture = nn.Sequential(
@@ -95,7 +93,7 @@ def mocogan(
         dcgan.generator(rng, image_size, channels, HIDDEN, width),
     )
     generator = MocoganGenerator(picture, z_dim - motion, state, noise, rng)
-    video = ClipJudge(judge(rng, image_size, channels * frames, width))
+    video = ClipJudge(judge(rng, image_size, channels * frames, 2 * width))
     return generator, MocoganDiscriminator(video, judge(rng, image_size, channels, width))
 
 
@@ -107,12 +105,12 @@ MODEL = Model(
     plays=Video,
     z_dim=64,
     z_per_frame=NOISE,
-    penalties=(R1(gamma=1.0, every=8),),
+    penalties=(R1(gamma=0.5, every=8),),
     g_lr=1e-3,
     d_lr=1e-3,
     betas=(0.0, 0.99),
     ema=0.998,
-    batch_size=16,
+    batch_size=8,
     steps=4500,
     medium="clips",
     open_data=open_clips,

@@ -101,7 +101,8 @@ class MovingDigits(Drawn):
         unfolded = start[:, :, None] + velocity[:, :, None] * np.arange(self.frames)[:, None]
         walls = room[:, :, None]
         period = np.maximum(2 * walls, 1)  # there and back again
-        return np.rint(walls - np.abs(unfolded % period - walls)).astype(int).clip(0, walls)
+        places: np.ndarray = np.rint(walls - np.abs(unfolded % period - walls)).astype(int)
+        return places.clip(0, walls)
 
     def fingerprint(self) -> str:
         told = f"{self.pictures.fingerprint()} {self.digits} {self.frames} {self.size} {SPEED}"
@@ -119,7 +120,7 @@ def ink_boxes(images: np.ndarray) -> np.ndarray:
     """Of pictures (N, H, W): where their ink begins, and where it has ended, (N, 2, 2); of an empty one, all of it."""
     boxes = np.empty((len(images), 2, 2), int)
     for axis, other in enumerate((2, 1)):
-        inked = images.any(axis=other)
+        inked = np.asarray(images.any(axis=other))
         boxes[:, 0, axis] = inked.argmax(axis=1)
         boxes[:, 1, axis] = inked.shape[1] - inked[:, ::-1].argmax(axis=1)
     return boxes
