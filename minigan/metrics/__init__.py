@@ -1,5 +1,6 @@
 """How good are the samples?"""
 
+from .clips import ClipJudge, ClipStatistics
 from .extractor import load_extractor
 from .features import Extractor, Features
 from .frechet import Gaussian, frechet_distance
@@ -13,6 +14,8 @@ from .prdc import PrecisionRecall, precision_recall
 from .restoration import patch_distance, psnr, ssim
 
 __all__ = [
+    "ClipJudge",
+    "ClipStatistics",
     "Extractor",
     "Features",
     "Gaussian",
