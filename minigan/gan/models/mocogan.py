@@ -21,7 +21,7 @@ from .model import Model, Networks
 from .paired import whole
 from .sizes import ImageSize
 
-STATE = 10  # numbers of a motion's state: too few for it to carry a picture's content
+STATE = 16  # numbers of a motion's state: too few for it to carry a picture's content
 NOISE = 4  # numbers that are drawn for each frame
 KEEP = 2.0  # added to the bias of the gate that keeps the state (after Jozefowicz et al. 2015)
 HIDDEN = 256  # units between a frame's vector and its picture
@@ -73,7 +73,7 @@ def mocogan(
     image_size: ImageSize = 32,
     channels: int = 1,
     frames: int = 16,
-    z_dim: int = 128,
+    z_dim: int = 112,
     width: int | None = None,
     state: int = STATE,
     noise: int = NOISE,
@@ -81,7 +81,7 @@ def mocogan(
     """z (N, z_dim) -> clips (N, frames, channels, height, width) in [-1, 1] -> logits (N, 1).
 
     Motion takes ``state`` + frames * ``noise`` of z_dim, content the rest. ``width`` is the number of channels next to
-    the pixels (default: 24); the judge of clips has twice as many, as it sees all frames in one picture.
+    the pixels (default: 24).
     """
     whole("mocogan", frames=frames, state=state, noise=noise)
     width, motion = width or 24, state + frames * noise
@@ -93,7 +93,7 @@ def mocogan(
         dcgan.generator(rng, image_size, channels, HIDDEN, width),
     )
     generator = MocoganGenerator(picture, z_dim - motion, state, noise, rng)
-    video = ClipJudge(judge(rng, image_size, channels * frames, 2 * width))
+    video = ClipJudge(judge(rng, image_size, channels * frames, width))
     return generator, MocoganDiscriminator(video, judge(rng, image_size, channels, width))
 
 
@@ -103,7 +103,7 @@ MODEL = Model(
     paper="Tulyakov et al. 2018, arXiv:1707.04993",
     networks=mocogan,
     plays=Video,
-    z_dim=64,
+    z_dim=48,
     z_per_frame=NOISE,
     penalties=(R1(gamma=0.5, every=8),),
     g_lr=1e-3,
