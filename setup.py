@@ -11,6 +11,7 @@ version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").rea
 test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
 numba = ["numba>=0.61"]
 onnx = ["onnx>=1.16", "onnxruntime>=1.18"]
+audio = ["scipy>=1.11"]  # for sounds of other sample rates than 8,000 Hz
 notebook = ["ipykernel>=6.29", "nbclient>=0.10"]
 bench = ["torch>=2.4", "psutil>=5.9", "scipy>=1.11"]
 
@@ -48,6 +49,7 @@ setup(
         "test": test,
         "numba": numba,
         "onnx": onnx,
+        "audio": audio,
         "restore": [
             "scipy>=1.11",
             "scikit-image>=0.24",

@@ -202,16 +202,17 @@ def run(args: argparse.Namespace) -> None:
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     examples, told = learned_from(args, model)
-    if model.conditional and examples.labels is None:
+    conditional = model.conditional and not (model.labels_optional and examples.labels is None)
+    if conditional and examples.labels is None:
         raise InputError(f"{args.model} needs labels, and {args.data} has none: it wants a folder for each class")
-    has_labels = model.conditional or bool(model.clusters)
+    has_labels = conditional or bool(model.clusters)
     loader = data.Loader(told, args.batch_size, backend=place, rng=shuffle, labels=has_labels)
 
     z_dim = (args.z_dim or model.z_dim) + model.z_per_frame * examples.settings.get("frames", 0)
     architecture = {"model": args.model, **examples.settings, "z_dim": z_dim}
     if args.width:
         architecture["width"] = args.width
-    if model.conditional:
+    if conditional:
         architecture["classes"] = len(examples.classes)
     if model.clusters:
         architecture["clusters"] = told.class_counts()

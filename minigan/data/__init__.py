@@ -19,6 +19,8 @@ from .loader import Loader
 from .moving import MovingDigits, moving_digits
 from .opening import open_images
 from .paired import Paired, read_pictures
+from .sounds import Sounds, audio
+from .spectrogram import Spectrogram, spectrograms
 
 __all__ = [
     "Arrays",
@@ -29,6 +31,9 @@ __all__ = [
     "Loader",
     "MovingDigits",
     "Paired",
+    "Sounds",
+    "Spectrogram",
+    "audio",
     "clustered",
     "idx_splits",
     "is_idx_folder",
@@ -37,4 +42,5 @@ __all__ = [
     "open_images",
     "read_idx",
     "read_pictures",
+    "spectrograms",
 ]

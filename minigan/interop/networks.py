@@ -62,6 +62,19 @@ class ProjectionHead(Network):
         return self.psi(h) + (self.embed(labels) * h).sum(1, keepdim=True)
 
 
+class PhaseShuffle(Network):
+    def forward(self, x):
+        if not self.training or not self.reach:
+            return x
+        if hasattr(self, "rng"):
+            shifts = torch.from_numpy(self.rng.integers(-self.reach, self.reach + 1, len(x)))
+        else:
+            shifts = torch.randint(-self.reach, self.reach + 1, (len(x),))
+        places = torch.arange(x.shape[2]) + self.reach - shifts[:, None]
+        wide = F.pad(x, (self.reach, self.reach), mode="reflect")
+        return wide.gather(2, places[:, None].expand(x.shape))
+
+
 # ---- networks of the zoo -------------------------------------------------------------------------
 
 
@@ -117,6 +130,11 @@ class SelfConditionedGenerator(Network):
 class SelfConditionedDiscriminator(Network):
     def forward(self, x, clusters=None):
         return self.head(self.body(x), torch.zeros(len(x), dtype=torch.long) if clusters is None else clusters)
+
+
+class ProjectionDiscriminator(Network):
+    def forward(self, x, labels):
+        return self.head(self.body(x), labels)
 
 
 # ---- from picture to picture ---------------------------------------------------------------------

@@ -12,6 +12,7 @@ from .mifid import memorisation_distance, mifid
 from .modes import ModeStatistics, mode_statistics
 from .prdc import PrecisionRecall, precision_recall
 from .restoration import patch_distance, psnr, ssim
+from .ridge import Ridge, ridge
 
 __all__ = [
     "ClipJudge",
@@ -25,6 +26,7 @@ __all__ = [
     "MemorisationCheck",
     "ModeStatistics",
     "PrecisionRecall",
+    "Ridge",
     "frechet_distance",
     "inception_score",
     "kernel_distance",
@@ -38,5 +40,6 @@ __all__ = [
     "patch_distance",
     "precision_recall",
     "psnr",
+    "ridge",
     "ssim",
 ]

@@ -10,6 +10,7 @@ from .gru import GRUCell
 from .layers import BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten, Linear, Reshape
 from .minibatch_std import MinibatchStd
 from .module import Module, ModuleDict, ModuleList, Parameter, Sequential, mode
+from .phase_shuffle import PhaseShuffle
 from .resample import PixelShuffle, PixelUnshuffle, ReflectionPad2d, Resize, Upsample
 from .spectral_norm import spectral_norm
 from .summary import summary
@@ -41,6 +42,7 @@ __all__ = [
     "ModuleList",
     "PReLU",
     "Parameter",
+    "PhaseShuffle",
     "PixelShuffle",
     "PixelUnshuffle",
     "ProjectionHead",

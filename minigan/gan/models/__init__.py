@@ -18,17 +18,32 @@ from . import (
     pix2pix,
     self_conditioned,
     sngan,
+    specgan,
     srgan,
     vgan,
+    wavegan,
     wgan,
     wgan_gp,
-)  # fmt: skip
+)
 from .model import Model, Networks
 from .paired import PairedModel
 
 MODELS: dict[str, Model] = {
     module.MODEL.name: module.MODEL
-    for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned, mocogan, vgan)
+    for module in (
+        gan,
+        dcgan,
+        wgan,
+        wgan_gp,
+        sngan,
+        cgan,
+        acgan,
+        self_conditioned,
+        specgan,
+        wavegan,
+        mocogan,
+        vgan,
+    )
 }
 
 PAIRED: dict[str, PairedModel] = {  # from picture to picture

@@ -55,6 +55,7 @@ class Model:
     batch_size: int = 128
     steps: int | None = None  # of a run that names no length, where five epochs are no good one
     clusters: int = 0
+    labels_optional: bool = False  # a conditional model that learns without labels too, where the data have none
     medium: str = "pictures"
     open_data: Callable[..., Drawn] | None = None
     data_options: tuple[str, ...] = ()
