@@ -38,7 +38,7 @@ def test_a_clip_cut_off_by_a_wall_is_not_whole():
 
 
 def test_frames_are_brought_to_the_centre():
-    path = np.array([[0, 0], [7, 9], [16, 17]])
+    path = np.array([[0, 0], [7, 9], [16, 15]])
     centred = clips.centred(square(path, size=4))
     assert centred.shape == (1, 3, 1, 28, 28)
     np.testing.assert_array_equal(centred[0, 0], centred[0, 2])

@@ -55,9 +55,13 @@ class Video(TwoPlayer):
     def some(self, clips: Tensor) -> Tensor:
         """Frames of each clip, drawn evenly: (N, T, C, H, W) -> (N * frames, C, H, W)"""
         count, length = clips.shape[:2]
-        times = drawn(lambda: self.rng.integers(0, length, (count, self.frames)), clips, dtype=np.int64, rng=self.rng)
-        chosen = clips[clips.backend.asarray(np.arange(count)[:, None]), times.data]
-        return self.show(chosen.reshape(count * self.frames, *clips.shape[2:]))
+
+        def places() -> np.ndarray:
+            times = self.rng.integers(0, length, (count, self.frames))
+            return (times + length * np.arange(count)[:, None]).ravel()
+
+        chosen = drawn(places, clips, dtype=np.int64, rng=self.rng).data
+        return self.show(clips.reshape(count * length, *clips.shape[2:])[chosen])
 
     def measure(self, round: Round) -> None:
         """Beside the spread of the clips, how much a frame differs from the one before it, as a share of how much real
