@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ def unpaired(args: argparse.Namespace) -> bool:
     return args.model in gan.UNPAIRED
 
 
+def opens(name: str, args: argparse.Namespace) -> bool:
+    """Whether the model's data are opened with this option."""
+    if args.model not in gan.MODELS or gan.MODELS[args.model].open_data is None:
+        return name in ("size", "channels")
+    return name in gan.MODELS[args.model].data_options
+
+
 FROM_NOISE = tuple(
     Needs(option, lambda args: args.model in gan.MODELS, "with a model that makes pictures of pictures")
     for option in ("--z-dim", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment", "--clusters")
@@ -76,7 +84,16 @@ FROM_PICTURES = (
 )
 OF_PICTURES = tuple(
     Needs(option, makes_pictures, "with a model that makes other things than pictures")
-    for option in ("--size", "--channels", "--metric-every", "--diffaugment")
+    for option in ("--metric-every", "--diffaugment")
+)
+DATA = tuple(
+    Needs(f"--{name}", partial(opens, name), f"with a model that makes {other}")
+    for name, other in (
+        ("size", "other things than pictures"),
+        ("channels", "other things than pictures"),
+        ("frames", "no clips: choose of mocogan, vgan"),
+        ("digits", "no clips: choose of mocogan, vgan"),
+    )
 )
 GAME = (
     Needs("--penalty-every", lambda args: bool(penalties(args)), "without --penalty: add that"),
@@ -109,6 +126,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
     add_pictures(parser)
+    parser.add_argument("--frames", type=positive, help="of a clip, for a model that makes such (default: 16)")
+    parser.add_argument("--digits", type=positive, help="that move in a clip of MNIST's digits (default: 1)")
     parser.add_argument("--class", dest="only", metavar="CLASS", help="train on this class alone, by name or index")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/MODEL, -2, -3, ...)")
     add_backend(parser)
@@ -175,7 +194,7 @@ def run(args: argparse.Namespace) -> None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
     if args.model not in KNOWN:
         raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(KNOWN)}")
-    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES)
+    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES, DATA)
     if args.model not in gan.MODELS:
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
@@ -184,7 +203,7 @@ def run(args: argparse.Namespace) -> None:
     model = gan.MODELS[args.model]
     if args.steps is None and args.epochs is None:
         args.steps = model.steps
-    check(args, LENGTH, THREADS, PICTURES, METRIC, GAME)
+    check(args, LENGTH, THREADS, PICTURES if model.open_data is None else (), METRIC, GAME)
     every = 1 if args.penalty or not model.penalties else model.penalties[0].every
     set_defaults(args, batch_size=model.batch_size, penalty_every=every)
     size, rest = divmod(args.batch_size, args.accumulate)
@@ -209,7 +228,7 @@ def run(args: argparse.Namespace) -> None:
     has_labels = conditional or bool(model.clusters)
     loader = data.Loader(told, args.batch_size, backend=place, rng=shuffle, labels=has_labels)
 
-    z_dim = args.z_dim or model.z_dim
+    z_dim = (args.z_dim or model.z_dim) + model.z_per_frame * examples.settings.get("frames", 0)
     architecture = {"model": args.model, **examples.settings, "z_dim": z_dim}
     if args.width:
         architecture["width"] = args.width
@@ -253,7 +272,8 @@ def run(args: argparse.Namespace) -> None:
 def learned_from(args: argparse.Namespace, model: Model) -> tuple[Any, Any]:
     """What --data holds, and the same in clusters where the model is told such."""
     if model.open_data is not None:
-        examples = model.open_data(args.data)
+        given = {name: getattr(args, name) for name in model.data_options if getattr(args, name) is not None}
+        examples = model.open_data(args.data, **given)
         return examples, examples
     images = of_class(data.open_images(args.data, args.size, args.channels), args.only)
     return images, data.clustered(images, args.clusters or model.clusters) if model.clusters else images

@@ -12,9 +12,11 @@
 from .clusters import clustered
 from .dataset import Dataset
 from .drawn import Arrays, Drawn
+from .frame_folder import FrameFolder
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
+from .moving import MovingDigits, moving_digits
 from .opening import open_images
 from .paired import Paired, read_pictures
 from .sounds import Sounds, audio
@@ -25,8 +27,10 @@ __all__ = [
     "Arrays",
     "Dataset",
     "Drawn",
+    "FrameFolder",
     "ImageFolder",
     "Loader",
+    "MovingDigits",
     "Paired",
     "Sounds",
     "Spectrogram",
@@ -36,6 +40,7 @@ __all__ = [
     "idx_splits",
     "is_idx_folder",
     "mnist",
+    "moving_digits",
     "open_images",
     "read_idx",
     "read_pictures",

@@ -25,6 +25,7 @@ from .recipes import RECIPES, Recipe
 from .record import Record
 from .rules import Game, Round, Turn
 from .trainer import Trainer
+from .video import Video
 
 __all__ = [
     "EMA",
@@ -60,6 +61,7 @@ __all__ = [
     "Trainer",
     "Turn",
     "TwoPlayer",
+    "Video",
     "Wasserstein",
     "build",
     "generate",

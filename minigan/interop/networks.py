@@ -208,3 +208,35 @@ class EncoderDecoder(Network):
         near = self.enter(mirrored(x, -height % 4, -width % 4))
         y = self.leave(self.merge(torch.cat([self.decode(self.encode(near)), near], 1)))
         return y[:, :, :height, :width]
+
+
+# ---- moving pictures -----------------------------------------------------------------------------
+
+
+class MocoganGenerator(Network):
+    def forward(self, z):
+        content, state, noise = z.split([self.content, self.state, z.shape[1] - self.content - self.state], 1)
+        vectors = []
+        for drawn in noise.split(self.noise, 1):
+            state = self.gru(drawn, state)
+            vectors.append(torch.cat([content, state], 1))
+        pictures = self.network(torch.stack(vectors, 1).flatten(0, 1))
+        return pictures.unflatten(0, (len(z), -1))
+
+
+class MocoganDiscriminator(Network):
+    def forward(self, clips):
+        return self.video(clips)
+
+
+class ClipJudge(Network):
+    def forward(self, clips):
+        return self.network(clips.flatten(1, 2))
+
+
+class VganGenerator(Network):
+    def forward(self, z):
+        moving, back = self.foreground(z), self.background(z).unsqueeze(1)
+        split = self.frames * back.shape[2]
+        front, mask = moving[:, :split].unflatten(1, (self.frames, -1)), (moving[:, split:].unsqueeze(2) + 1) / 2
+        return mask * front + (1 - mask) * back

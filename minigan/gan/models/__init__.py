@@ -15,11 +15,13 @@ from . import (
     dcgan,
     dncnn,
     gan,
+    mocogan,
     pix2pix,
     self_conditioned,
     sngan,
     specgan,
     srgan,
+    vgan,
     wavegan,
     wgan,
     wgan_gp,
@@ -30,7 +32,20 @@ from .unpaired import UnpairedModel
 
 MODELS: dict[str, Model] = {
     module.MODEL.name: module.MODEL
-    for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned, specgan, wavegan)
+    for module in (
+        gan,
+        dcgan,
+        wgan,
+        wgan_gp,
+        sngan,
+        cgan,
+        acgan,
+        self_conditioned,
+        specgan,
+        wavegan,
+        mocogan,
+        vgan,
+    )
 }
 
 PAIRED: dict[str, PairedModel] = {  # from picture to picture
