@@ -19,6 +19,7 @@ from .opening import open_images
 from .paired import Paired, read_pictures
 from .sounds import Sounds, audio
 from .spectrogram import Spectrogram, spectrograms
+from .text import Text, read_text, text
 
 __all__ = [
     "Arrays",
@@ -29,6 +30,7 @@ __all__ = [
     "Paired",
     "Sounds",
     "Spectrogram",
+    "Text",
     "audio",
     "clustered",
     "idx_splits",
@@ -37,5 +39,7 @@ __all__ = [
     "open_images",
     "read_idx",
     "read_pictures",
+    "read_text",
     "spectrograms",
+    "text",
 ]

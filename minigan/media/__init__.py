@@ -13,10 +13,11 @@ from .medium import Medium
 from .page import as_html, best_for_a_page
 from .pictures import Pictures
 from .sounds import Spectrograms, Waves
+from .text import Text
 
-MEDIA: dict[str, type[Medium]] = {"pictures": Pictures, "spectrograms": Spectrograms, "waves": Waves}
+MEDIA: dict[str, type[Medium]] = {"pictures": Pictures, "spectrograms": Spectrograms, "waves": Waves, "text": Text}
 
-__all__ = ["MEDIA", "Medium", "Pictures", "Spectrograms", "Waves", "as_html", "best_for_a_page", "medium_of"]
+__all__ = ["MEDIA", "Medium", "Pictures", "Spectrograms", "Text", "Waves", "as_html", "best_for_a_page", "medium_of"]
 
 
 def medium_of(architecture: dict[str, Any]) -> Medium:

@@ -6,9 +6,11 @@ from .frechet import Gaussian, frechet_distance
 from .inception_score import InceptionScore, inception_score
 from .kernel import KernelDistance, kernel_distance
 from .labels import LabelStatistics, label_statistics
+from .markov import MarkovChain
 from .memorisation import MemorisationCheck, memorisation_check, nearest_neighbours
 from .mifid import memorisation_distance, mifid
 from .modes import ModeStatistics, mode_statistics
+from .ngrams import ngram_divergence
 from .prdc import PrecisionRecall, precision_recall
 from .restoration import patch_distance, psnr, ssim
 from .ridge import Ridge, ridge
@@ -20,6 +22,7 @@ __all__ = [
     "InceptionScore",
     "KernelDistance",
     "LabelStatistics",
+    "MarkovChain",
     "MemorisationCheck",
     "ModeStatistics",
     "PrecisionRecall",
@@ -34,6 +37,7 @@ __all__ = [
     "mifid",
     "mode_statistics",
     "nearest_neighbours",
+    "ngram_divergence",
     "patch_distance",
     "precision_recall",
     "psnr",

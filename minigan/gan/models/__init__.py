@@ -19,6 +19,8 @@ from . import (
     sngan,
     specgan,
     srgan,
+    text_gumbel,
+    text_wgan,
     wavegan,
     wgan,
     wgan_gp,
@@ -28,7 +30,7 @@ from .paired import PairedModel
 
 MODELS: dict[str, Model] = {
     module.MODEL.name: module.MODEL
-    for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned, specgan, wavegan)
+    for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned, specgan, wavegan, text_wgan, text_gumbel)
 }
 
 PAIRED: dict[str, PairedModel] = {  # from picture to picture
