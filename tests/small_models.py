@@ -11,6 +11,7 @@ DATA = {
     "pictures": ({"image_size": 28, "channels": 1}, (1, 28, 28)),
     "spectrograms": ({"image_size": [8, 8], "spectrogram": SCALE}, (1, 8, 8)),
     "waves": ({"samples": 256, "sample_rate": 8000}, (1, 256)),
+    "text": ({"alphabet": "\nabc", "length": 5}, (4, 5)),
 }
 
 

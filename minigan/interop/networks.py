@@ -137,6 +137,37 @@ class ProjectionDiscriminator(Network):
         return self.head(self.body(x), labels)
 
 
+class TextBlock(Network):
+    def forward(self, x):
+        return x + self.second(F.relu(self.first(F.relu(x)))) * 0.3
+
+
+class Characters(Network):
+    def forward(self, x):
+        return torch.softmax(x, 1)
+
+
+class Directions(Network):
+    def forward(self, z):
+        return z @ self.unit.T
+
+
+class Speller(Network):
+    def forward(self, z):
+        x, code = self.directions(z), self.code(z)
+        noise = -F.softplus(-(x + x**3 * 0.044715) * (8 / torch.pi) ** 0.5).log().unflatten(1, (self.length, -1))
+        seen, written = self.before(z), []
+        for place in range(self.length):
+            logits = self.last(F.relu(self.second(F.relu(self.first(seen) + code)))) + noise[:, place]
+            letter = F.one_hot(logits.argmax(1), self.characters).to(logits.dtype)
+            if self.training:
+                soft = torch.softmax(logits, 1)
+                letter = letter - soft.detach() + soft
+            seen = torch.cat([seen[:, self.embed.out_features :], self.embed(letter)], 1)
+            written.append(letter)
+        return torch.stack(written, 2)
+
+
 # ---- from picture to picture ---------------------------------------------------------------------
 
 

@@ -18,14 +18,13 @@ from .norm import batch_norm
 from .phase_shuffle import phase_shuffle
 from .resample import avg_pool2d, pixel_shuffle, pixel_unshuffle, resize, upsample
 from .shape import concat, flatten, pad, reflection_pad
-from .straight_through import binary_neuron, one_hot_max, one_hot_neuron, straight_through
+from .straight_through import straight_through
 
 __all__ = [
     "abs",
     "amax",
     "avg_pool2d",
     "batch_norm",
-    "binary_neuron",
     "concat",
     "conv1d",
     "conv2d",
@@ -48,8 +47,6 @@ __all__ = [
     "log_softmax",
     "maxout",
     "minibatch_std",
-    "one_hot_max",
-    "one_hot_neuron",
     "pad",
     "phase_shuffle",
     "pixel_shuffle",

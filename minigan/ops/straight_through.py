@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from ..errors import InputError
-from ..tensor import Tensor
+from ..tensor import Tensor, no_grad
 from .activation import amax, relu, softmax
-from .elementwise import sigmoid
+from .elementwise import log, sigmoid, softplus
 
 STEEP = 1e4  # slope of the ramps that stand for steps: between 0 and 1 they pass in a ten-thousandth
 
@@ -41,12 +44,38 @@ def one_hot_max(x: Tensor, axis: int = -1) -> Tensor:
 def binary_neuron(logits: Tensor, *, training: bool = True) -> Tensor:
     """1 where logits >= 0, else 0; the gradient is that of sigmoid(logits). A deterministic binary neuron.
 
-    (Dong & Yang 2018, "Convolutional generative adversarial networks with binary neurons", arXiv:1804.09399.)
+    (Dong & Yang 2018, "Convolutional generative adversarial networks with binary neurons", arXiv:1804.09399.) Without
+    ``training`` there is no gradient, and nothing in it that an exporter does not know.
     """
-    return straight_through(step(logits), sigmoid(logits)) if training else step(logits)
+    return neuron(step, sigmoid, logits) if training else step(logits)
 
 
 def one_hot_neuron(logits: Tensor, axis: int = -1, *, training: bool = True) -> Tensor:
     """1 at the largest of the logits along ``axis``, else 0; the gradient is that of their softmax."""
-    hard = one_hot_max(logits, axis)
-    return straight_through(hard, softmax(logits, axis)) if training else hard
+
+    def largest(x: Tensor) -> Tensor:
+        return one_hot_max(x, axis)
+
+    return neuron(largest, lambda x: softmax(x, axis), logits) if training else largest(logits)
+
+
+def neuron(hard: Callable[[Tensor], Tensor], smooth: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
+    with no_grad():
+        chosen = hard(logits)
+    return straight_through(chosen, smooth(logits))
+
+
+def logistic_noise(x: Tensor) -> Tensor:
+    """Of a standard normal x, a number of the logistic distribution: log(p / (1 - p)) of its p = Phi(x), to 3e-4.
+
+    1 where logit + noise > 0 is 1 with the probability sigmoid(logit).
+    """
+    return (x + x**3 * 0.044715) * (2 * math.sqrt(2 / math.pi))
+
+
+def gumbel_noise(x: Tensor) -> Tensor:
+    """Of a standard normal x, a number of the Gumbel distribution: -log(-log Phi(x)).
+
+    The largest of logits + noise is entry k with the probability softmax(logits)[k].
+    """
+    return -log(softplus(-logistic_noise(x)))

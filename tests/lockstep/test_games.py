@@ -75,7 +75,7 @@ def towards_one(critic, x):
 
 
 def per_sample(values, like):
-    return torch.from_numpy(values).to(like.dtype).view(-1, 1, 1, 1)
+    return torch.from_numpy(values).to(like.dtype).view(-1, *[1] * (like.ndim - 1))
 
 
 def gradient_penalty(critic, real, fake, rng):
@@ -185,6 +185,27 @@ GAMES = {
         settings={"penalties": [gan.R1()]},
         adam={"lr": 2e-4, "betas": (0.0, 0.99)},
     ),
+    # texts: probabilities before a critic, and letters that are drawn one after the other
+    "text_wgan": Game(
+        model="text_wgan",
+        d_loss=critic_d,
+        g_loss=critic_g,
+        adam={"lr": 2e-4, "betas": (0.5, 0.9)},
+        torch_settings={"penalty": gradient_penalty},
+    ),
+    "text_gumbel": Game(
+        model="text_gumbel",
+        torch_settings={"penalty": r1},
+        settings={"penalties": [gan.R1()]},
+        adam={"lr": 2e-4, "betas": (0.0, 0.99)},
+    ),
+    # tunes: bars of four voices, a straight-through neuron for each choice
+    "musegan": Game(
+        model="musegan",
+        torch_settings={"penalty": r1},
+        settings={"penalties": [gan.R1()]},
+        adam={"lr": 2e-4, "betas": (0.0, 0.99)},
+    ),
     # the other objectives
     "label_smoothing": Game(
         seed=3,
@@ -204,6 +225,9 @@ GAMES = {
     ),
     "wgan": Game(model="wgan", d_loss=critic_d, g_loss=critic_g, torch_settings={"clip": 0.01}),
 }
+
+
+WITHOUT_BATCH_NORM = ("text_wgan", "text_gumbel", "musegan")
 
 
 def make_game(name, dtype, place="numpy", **changes):

@@ -10,11 +10,10 @@ one's is read from z.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ... import nn, ops
+from ...ops.straight_through import gumbel_noise, one_hot_neuron
 from ...tensor import Tensor
 from ..penalties import R1
 from .model import Model, Networks
@@ -24,23 +23,20 @@ REACH, EMBEDDING = 6, 24  # letters that are looked back upon, and numbers that 
 KERNEL = 5
 
 
-class GumbelNoise(nn.Module):
-    """z (N, z_dim), normal -> Gumbel noise (N, count), each number of a direction of z: -log(-log Phi(<z, d>))
+class Directions(nn.Module):
+    """z (N, z_dim) -> (N, count): how far z goes in directions that are fixed, at random. All are standard normal.
 
-    Phi is the normal distribution function, which makes of a normal number a uniform one. The directions are fixed, at
-    random; where there are more of them than z has dimensions, the noises are independent but nearly.
+    Where there are more of them than z has dimensions, they are independent but nearly.
     """
 
-    buffer_names = ("directions",)
+    buffer_names = ("unit",)
 
     def __init__(self, z_dim: int, count: int, rng: np.random.Generator) -> None:
-        directions = rng.standard_normal((count, z_dim))
-        self.directions = (directions / np.linalg.norm(directions, axis=1, keepdims=True)).astype(np.float32)
+        unit = rng.standard_normal((count, z_dim))
+        self.unit = (unit / np.linalg.norm(unit, axis=1, keepdims=True)).astype(np.float32)
 
     def forward(self, z: Tensor) -> Tensor:
-        x = ops.linear(z, Tensor(self.directions))
-        logit = (x + x**3 * 0.044715) * (2 * math.sqrt(2 / math.pi))  # Phi(x) = sigmoid(logit), to 3e-4
-        return -ops.log(ops.softplus(-logit))
+        return ops.linear(z, Tensor(self.unit))
 
 
 class Speller(nn.Module):
@@ -48,22 +44,23 @@ class Speller(nn.Module):
 
     def __init__(self, characters: int, length: int, z_dim: int, width: int, rng: np.random.Generator) -> None:
         self.characters, self.length = characters, length
-        self.noise = GumbelNoise(z_dim, length * characters, rng)
+        self.directions = Directions(z_dim, length * characters, rng)
         self.code = nn.Linear(z_dim, width, rng=rng)
+        self.before = nn.Linear(z_dim, REACH * EMBEDDING, rng=rng)  # what was written before the first letter
         self.embed = nn.Linear(characters, EMBEDDING, bias=False, rng=rng)
         self.first = nn.Linear(REACH * EMBEDDING, width, rng=rng)
         self.second = nn.Linear(width, width, rng=rng)
         self.last = nn.Linear(width, characters, rng=rng)
 
     def forward(self, z: Tensor) -> Tensor:
-        noise, code = self.noise(z).reshape(-1, self.length, self.characters), self.code(z)
-        seen, written = [self.embed(noise[:, 0] * 0)] * REACH, []  # nothing has been written yet
-        for place in range(self.length):
-            h = ops.relu(self.first(ops.concat(seen[-REACH:], axis=1)) + code)
+        noise, code, count = gumbel_noise(self.directions(z)), self.code(z), self.characters
+        seen, written = self.before(z), []
+        for place in range(0, self.length * count, count):
+            h = ops.relu(self.first(seen) + code)
             logits = self.last(ops.relu(self.second(h)))
-            letter = ops.one_hot_neuron(logits + noise[:, place], axis=1, training=self.training)
-            seen.append(self.embed(letter))
-            written.append(letter.reshape(-1, self.characters, 1))
+            letter = one_hot_neuron(logits + noise[:, place : place + count], axis=1, training=self.training)
+            seen = ops.concat([seen[:, EMBEDDING:], self.embed(letter)], axis=1)
+            written.append(letter.reshape(-1, count, 1))
         return ops.concat(written, axis=2)
 
 
@@ -103,5 +100,5 @@ MODEL = Model(
     batch_size=64,
     steps=3000,
     medium="text",
-    open_data=open_text("text_gumbel"),
+    open_data=open_text,
 )

@@ -1,19 +1,19 @@
 """A WGAN-GP that writes (Gulrajani et al. 2017, section 5.3): residual 1-D convolutions over characters.
 
-Characters are discrete: G cannot move a letter a little, so there is nothing for a gradient to say. Here G gives the
-probabilities of each place's characters, and D is shown these beside the one-hot letters of real texts. That G's are no
-sure thing would betray it to a D that classifies; a critic with a bounded slope measures how far they are from sure,
-and that distance has a gradient.
+Characters are discrete: G cannot move a letter a little, so a gradient has nothing to say. Here G gives probabilities of
+the characters at each place, all at once, and D sees these beside the one-hot letters of real texts. A D that classifies
+would know G by its doubts and teach it nothing else; a critic with a bounded slope measures how far the doubts are from
+certainty, and that distance has a gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ... import data, nn, ops
+from ...data.text import WHERE
 from ...errors import InputError
 from ...tensor import Tensor
 from ..objectives import Wasserstein
@@ -23,7 +23,7 @@ from .model import Model, Networks
 KERNEL = 5
 
 
-class Block(nn.Module):
+class TextBlock(nn.Module):
     """y = x + 0.3 conv(relu(conv(relu x)))"""
 
     def __init__(self, width: int, rng: np.random.Generator) -> None:
@@ -48,7 +48,7 @@ def writer(
     return nn.Sequential(
         nn.Linear(z_dim, width * length, rng=rng),
         nn.Reshape(width, length),
-        *(Block(width, rng) for _ in range(blocks)),
+        *(TextBlock(width, rng) for _ in range(blocks)),
         nn.Conv1d(width, characters, 1, rng=rng),
         last,
     )
@@ -58,7 +58,7 @@ def reader(rng: np.random.Generator, characters: int, length: int, width: int, b
     """(N, characters, length) -> (N, 1)"""
     return nn.Sequential(
         nn.Conv1d(characters, width, 1, rng=rng),
-        *(Block(width, rng) for _ in range(blocks)),
+        *(TextBlock(width, rng) for _ in range(blocks)),
         nn.Flatten(),
         nn.Linear(width * length, 1, rng=rng),
     )
@@ -90,15 +90,11 @@ def checked(alphabet: Any) -> str:
     return alphabet
 
 
-def open_text(name: str) -> Callable[[str], data.Text]:
+def open_text(source: str) -> data.Text:
     """What a model learns from: a file that the user names."""
-
-    def opened(source: str) -> data.Text:
-        if source == "mnist":
-            raise InputError(f"{name} learns from text: name a file of names, words or sentences, --data FILE")
-        return data.text(source)
-
-    return opened
+    if source == "mnist":
+        raise InputError(f"this model learns from text: {WHERE}")
+    return data.text(source)
 
 
 MODEL = Model(
@@ -115,5 +111,5 @@ MODEL = Model(
     n_critic=5,
     batch_size=64,
     medium="text",
-    open_data=open_text("text_wgan"),
+    open_data=open_text,
 )
