@@ -15,6 +15,7 @@ from .drawn import Arrays, Drawn
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
+from .music import Music, chorales, midi, music, read_rolls
 from .opening import open_images
 from .paired import Paired, read_pictures
 from .sounds import Sounds, audio
@@ -27,18 +28,23 @@ __all__ = [
     "Drawn",
     "ImageFolder",
     "Loader",
+    "Music",
     "Paired",
     "Sounds",
     "Spectrogram",
     "Text",
     "audio",
+    "chorales",
     "clustered",
     "idx_splits",
     "is_idx_folder",
+    "midi",
     "mnist",
+    "music",
     "open_images",
     "read_idx",
     "read_pictures",
+    "read_rolls",
     "read_text",
     "spectrograms",
     "text",

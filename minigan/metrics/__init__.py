@@ -10,7 +10,8 @@ from .markov import MarkovChain
 from .memorisation import MemorisationCheck, memorisation_check, nearest_neighbours
 from .mifid import memorisation_distance, mifid
 from .modes import ModeStatistics, mode_statistics
-from .ngrams import ngram_divergence
+from .music import music_statistics
+from .ngrams import jensen_shannon, ngram_divergence
 from .prdc import PrecisionRecall, precision_recall
 from .restoration import patch_distance, psnr, ssim
 from .ridge import Ridge, ridge
@@ -29,6 +30,7 @@ __all__ = [
     "Ridge",
     "frechet_distance",
     "inception_score",
+    "jensen_shannon",
     "kernel_distance",
     "label_statistics",
     "load_extractor",
@@ -36,6 +38,7 @@ __all__ = [
     "memorisation_distance",
     "mifid",
     "mode_statistics",
+    "music_statistics",
     "nearest_neighbours",
     "ngram_divergence",
     "patch_distance",
