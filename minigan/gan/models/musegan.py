@@ -125,6 +125,7 @@ def musegan(
         raise InputError(f"musegan: steps = {steps} must be a multiple of {2 * EIGHTH}, and bar = {bar} of {EIGHTH}")
     channels = max(width * 3 // 4, 1)
     discriminator = nn.Sequential(
+        nn.Flatten(),
         nn.Reshape(voices * rows, steps),
         nn.Conv1d(voices * rows, channels, 4, stride=2, padding=1, rng=rng),
         nn.LeakyReLU(0.2),

@@ -71,7 +71,7 @@ def text_wgan(
     length: int,
     z_dim: int = 128,
     width: int | None = None,
-    blocks: int = 3,
+    blocks: int = 2,
 ) -> Networks:
     """z (N, z_dim) -> probabilities (N, characters, length) -> scores (N, 1), for texts of so many of the alphabet.
 
