@@ -102,7 +102,8 @@ def baselines(learned: data.Music, count: int, rng: np.random.Generator) -> dict
     pitch, onset = data.read_rolls(learned.rolls, learned.lowest)
     chosen = rng.integers(len(pitch), size=(count, pitch.shape[2]))
     strangers = tuple(
-        np.stack([part[chosen[:, voice], :, voice] for voice in range(pitch.shape[2])], axis=2) for part in (pitch, onset)
+        np.stack([part[chosen[:, voice], :, voice] for voice in range(pitch.shape[2])], axis=2)
+        for part in (pitch, onset)
     )
     chains = np.zeros((2, count, *pitch.shape[1:]), int)
     for voice in range(pitch.shape[2]):

@@ -38,8 +38,12 @@ def main() -> int:
 
 def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=str(NAMES), metavar="FILE", help="a line each, or running text (default: names)")
-    parser.add_argument("--model", choices=("text_gumbel", "text_wgan"), default="text_gumbel", help="default: text_gumbel")
+    parser.add_argument(
+        "--data", default=str(NAMES), metavar="FILE", help="a line each, or running text (default: names)"
+    )
+    parser.add_argument(
+        "--model", choices=("text_gumbel", "text_wgan"), default="text_gumbel", help="default: text_gumbel"
+    )
     add_backend(parser)
     parser.add_argument("--steps", type=positive, help="default: what the model takes by itself")
     parser.add_argument("--batch-size", type=positive, help="texts a step (default: 64)")

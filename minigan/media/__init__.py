@@ -16,9 +16,26 @@ from .pictures import Pictures
 from .sounds import Spectrograms, Waves
 from .text import Text
 
-MEDIA: dict[str, type[Medium]] = {"pictures": Pictures, "spectrograms": Spectrograms, "waves": Waves, "text": Text, "music": Music}
+MEDIA: dict[str, type[Medium]] = {
+    "pictures": Pictures,
+    "spectrograms": Spectrograms,
+    "waves": Waves,
+    "text": Text,
+    "music": Music,
+}
 
-__all__ = ["MEDIA", "Medium", "Music", "Pictures", "Spectrograms", "Text", "Waves", "as_html", "best_for_a_page", "medium_of"]
+__all__ = [
+    "MEDIA",
+    "Medium",
+    "Music",
+    "Pictures",
+    "Spectrograms",
+    "Text",
+    "Waves",
+    "as_html",
+    "best_for_a_page",
+    "medium_of",
+]
 
 
 def medium_of(architecture: dict[str, Any]) -> Medium:

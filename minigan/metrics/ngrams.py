@@ -38,9 +38,13 @@ def ngram_divergence(texts: Iterable[str], others: Iterable[str], n: int, *, end
 def jensen_shannon(found: Counter[Any], expected: Counter[Any]) -> float:
     """(KL(p || m) + KL(q || m)) / 2 in bits, with m = (p + q) / 2, for what was counted to be distributed as p and q.
 
+    Nothing at all is as far as can be, 1, from anything.
+
     >>> jensen_shannon(Counter("aab"), Counter("aab")), jensen_shannon(Counter("a"), Counter("b"))
     (0.0, 1.0)
     """
+    if not found or not expected:
+        return float(bool(found) != bool(expected))
     kinds: Sequence[Hashable] = list(found.keys() | expected.keys())
     p, q = (np.array([counts[kind] for kind in kinds], np.float64) / counts.total() for counts in (found, expected))
     m = (p + q) / 2

@@ -203,6 +203,7 @@ GAMES = {
     # tunes: bars of four voices, a straight-through neuron for each choice
     "musegan": Game(
         model="musegan",
+        seed=4,
         torch_settings={"penalty": r1},
         settings={"penalties": [gan.R1()]},
         adam={"lr": 2e-4, "betas": (0.0, 0.99)},

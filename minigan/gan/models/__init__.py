@@ -31,7 +31,21 @@ from .paired import PairedModel
 
 MODELS: dict[str, Model] = {
     module.MODEL.name: module.MODEL
-    for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned, specgan, wavegan, text_wgan, text_gumbel, musegan)
+    for module in (
+        gan,
+        dcgan,
+        wgan,
+        wgan_gp,
+        sngan,
+        cgan,
+        acgan,
+        self_conditioned,
+        specgan,
+        wavegan,
+        text_wgan,
+        text_gumbel,
+        musegan,
+    )
 }
 
 PAIRED: dict[str, PairedModel] = {  # from picture to picture
