@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import InputError
 from ..nn import Module
+from ..ops.across import gathered, own
 from ..tensor import Tensor
 
 
@@ -23,4 +24,5 @@ class Packed(Module):
         packs, rest = divmod(len(x), self.pac)
         if rest:
             raise InputError(f"Packed: a batch of {len(x)} cannot be packed in groups of {self.pac}")
-        return self.discriminator(x.reshape(packs, self.pac * x.shape[1], *x.shape[2:]))
+        x = gathered(x)  # the packs of a batch that is split over processes are those of the whole
+        return self.discriminator(own(x.reshape(-1, self.pac * x.shape[1], *x.shape[2:])))

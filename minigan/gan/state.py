@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..nn import Module
 from ..optim import Optimizer
+from ..parallel import Communicator
 from .ema import EMA
 from .rules import Game
 
@@ -21,6 +23,7 @@ class Resumable(Generic[GameT]):
     game: GameT
     optimizers: dict[str, Optimizer]
     averages: dict[str, EMA]
+    communicator: Communicator
     step_count: int
     last: dict[str, float]
 
@@ -62,6 +65,13 @@ class Resumable(Generic[GameT]):
         for name, rng in streams.items():
             rng.bit_generator.state = facts["streams"][name]
         self.step_count, self.last = int(facts["step"]), {name: float(value) for name, value in facts["last"].items()}
+
+    def check_ranks(self) -> None:
+        """Raise InputError where the processes that train together have not all the same state, to the bit."""
+        if self.communicator.size > 1:
+            hashes = {name: hashlib.blake2b(array.tobytes(), digest_size=8).hexdigest() for name, array in self.arrays().items()}
+            facts = self.facts()
+            self.communicator.check_same("the trainer", {"step": facts["step"], "random streams": facts["streams"], **hashes})
 
     def holders(self) -> dict[str, Any]:
         """What has a state of arrays, by the name that a checkpoint gives it."""
