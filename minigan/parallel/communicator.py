@@ -108,7 +108,11 @@ class Communicator:
 
     def first_word(self, word: str) -> str:
         """What the lowest rank says that says anything."""
-        return word if self.size == 1 else next((said for said in self.collect(word) if said), "")
+        if self.size == 1:
+            return word
+        speaks = np.array([float(bool(word))])
+        self.add(speaks)  # a number is sooner there than words, and mostly there are none
+        return next(filter(None, self.collect(word))) if speaks[0] else ""
 
     def on_first(self, work: Callable[[], T]) -> T:
         """``work()`` done by rank 0, and its result for all; an InputError that it raises is raised by all."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 from ..errors import InputError
+from ..launched import launched
 from .communicator import ALONE, Communicator
-from .launched import launched
 
 
 @cache
