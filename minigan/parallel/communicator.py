@@ -160,7 +160,7 @@ def buckets(arrays: Sequence[Array]) -> Iterator[list[Array]]:
 
 def in_memory_order(array: Array) -> Array:
     """A view with the axes in the order of memory: contiguous, where the array is dense."""
-    return array.transpose(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
+    return array.transpose(tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis])))
 
 
 # ---- who is asked by what looks across a batch -----------------------------------------------------------------------

@@ -102,8 +102,7 @@ class Run:
             )
         self.checkpoint_every, self.best = checkpoint_every, best
         self.looks = looks
-        self.stopped = ""  # the signal that ended it early,
-        self.asked = ""  # and the one that this process got: all stop after the same step
+        self.stopped = ""  # the signal that ended it early
         self.bar: Any = None  # of progress, while batches are handed out
         config = {**(config or {}), "data": describe_data(loader), **({"metric": str(best)} if best else {})}
         if self.ranks.size > 1:
@@ -177,12 +176,13 @@ class Run:
             self.add_frame(0)
             self.keeper.save()
         with self.progress() as self.bar:
-            while trainer.step_count < self.total and not self.stopped:
+            stopped = self.ranks.first_word(self.stopped)  # whichever of them is told to stop, all do
+            while trainer.step_count < self.total and not stopped:
                 self.bar.set_description(f"epoch {loader.epoch + 1}")
                 for batch in loader:
                     yield batch
-                    self.stopped = self.ranks.first_word(self.asked)
-                    if trainer.step_count == self.total or self.stopped:
+                    stopped = self.ranks.first_word(self.stopped)
+                    if trainer.step_count == self.total or stopped:
                         break
                     if self.checkpoint_every and trainer.step_count % self.checkpoint_every == 0:
                         self.keeper.save()
@@ -277,13 +277,13 @@ class Run:
         return self
 
     def _stop(self, number: int, _: Any) -> None:
-        if self.asked:
+        if self.stopped:
             # Raised inside a finalizer, it would be reported as ignored, with a traceback, and not be felt.
             sys.unraisablehook = _stop_all_the_same
             raise KeyboardInterrupt
-        self.asked = signal.Signals(number).name
+        self.stopped = signal.Signals(number).name
         if self.ranks.is_first:
-            tell(print, f"\n{self.asked}: finishing this step and writing everything; once more stops at once")
+            tell(print, f"\n{self.stopped}: finishing this step and writing everything; once more stops at once")
 
     def __exit__(self, kind: type | None, *_: Any) -> None:
         try:

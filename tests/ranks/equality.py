@@ -28,8 +28,8 @@ class WithStd(nn.Module):
 
 def generator(rng):
     return nn.Sequential(
-        nn.Linear(Z, 64, rng=rng), nn.BatchNorm1d(64), nn.ReLU(), nn.Reshape(4, 4, 4),
-        nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1, rng=rng), nn.BatchNorm2d(4), nn.ReLU(),
+        nn.Linear(Z, 64, bias=False, rng=rng), nn.BatchNorm1d(64), nn.ReLU(), nn.Reshape(4, 4, 4),
+        nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1, bias=False, rng=rng), nn.BatchNorm2d(4), nn.ReLU(),
         nn.Conv2d(4, 1, 3, padding=1, rng=rng), nn.Tanh(),
     )  # fmt: skip
 
@@ -37,7 +37,7 @@ def generator(rng):
 def discriminator(rng, *between, channels=1, extra=0):
     half = {"stride": 2, "padding": 1, "rng": rng}
     return nn.Sequential(
-        nn.Conv2d(channels, 4, 4, **half), nn.LeakyReLU(0.2), nn.Conv2d(4, 6, 4, **half), *between, nn.LeakyReLU(0.2),
+        nn.Conv2d(channels, 4, 4, **half), nn.LeakyReLU(0.2), nn.Conv2d(4, 6, 4, bias=False, **half), *between, nn.LeakyReLU(0.2),
         nn.Conv2d(6 + extra, 1, 2, rng=rng), nn.Flatten(),
     )  # fmt: skip
 
@@ -102,13 +102,13 @@ class Pairs(data.Drawn):
         return ""
 
 
-def batches(name, communicator):
+def batches(name, communicator, place="numpy"):
     rng = np.random.default_rng(3)
     side = 16 if name == "conditional" else SIDE
     pictures = data.Dataset(rng.integers(0, 256, (5 * BATCH, 1, side, side), np.uint8), np.arange(80) % 3, tuple("abc"))
     dataset = Pairs() if name in other_games.GAMES else pictures
     settings = {"dtype": "float64", "labels": name == "conditional", "prefetch": 0, "communicator": communicator}
-    place = backend.get("reference" if name == "reference" else "numpy")
+    place = backend.get("reference" if name == "reference" else place)
     return data.Loader(dataset, BATCH, backend=place, rng=np.random.default_rng(4), **settings).forever()
 
 
@@ -148,4 +148,5 @@ def main():
         print(json.dumps(found))
 
 
-main()
+if __name__ == "__main__":
+    main()
