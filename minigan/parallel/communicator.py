@@ -70,12 +70,20 @@ class Communicator:
         """The mean of all ranks' arrays, in place: small ones in flat buckets, a large one as it lies in memory."""
         for bucket in buckets(arrays) if self.size > 1 else ():
             views = [in_memory_order(array) for array in bucket]
-            alone = len(views) == 1 and views[0].flags.c_contiguous
-            flat = views[0].reshape(-1) if alone else backend_of(views[0]).xp.concatenate([v.reshape(-1) for v in views])
+            if len(views) == 1 and views[0].flags.c_contiguous:
+                self.add(views[0])
+                views[0] /= self.size
+                continue
+            flat, start = backend_of(views[0]).xp.empty(sum(view.size for view in views), views[0].dtype), 0
+            parts = []
+            for view in views:
+                parts.append(flat[start : start + view.size].reshape(view.shape))
+                parts[-1][...] = view
+                start += view.size
             self.add(flat)
             flat /= self.size
-            for view in views if not alone else ():
-                view[...], flat = flat[: view.size].reshape(view.shape), flat[view.size :]
+            for view, part in zip(views, parts, strict=True):
+                view[...] = part
 
     def own(self, rows: T) -> T:
         """This rank's rows of all."""
@@ -86,7 +94,7 @@ class Communicator:
         if self.size == 1:
             return rows
         stacked = self.stack(rows)
-        return stacked.swapaxes(0, 1).reshape(-1, *rows.shape[1:])
+        return stacked.transpose(1, 0, *range(2, stacked.ndim)).reshape(-1, *rows.shape[1:])
 
     def gather_uneven(self, rows: np.ndarray) -> np.ndarray:
         """``gather`` of arrays on the host, where some ranks may have a row less than others."""
