@@ -46,7 +46,7 @@ LENGTH = (Needs("--epochs", lambda args: args.steps is None, "beside --steps: le
 THREADS = (
     Needs(
         "--threads",
-        lambda args: args.backend == "numpy" or getattr(args, "metric_every", None) is not None,
+        lambda args: args.backend in ("numpy", "numba") or getattr(args, "metric_every", None) is not None,
         "on this backend: add --backend numpy",
     ),
 )
