@@ -10,6 +10,7 @@ version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").rea
 
 test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
 numba = ["numba>=0.61"]
+mpi = ["mpi4py>=4", "mpich>=4.2; sys_platform != 'win32'"]
 onnx = ["onnx>=1.16", "onnxruntime>=1.18"]
 notebook = ["ipykernel>=6.29", "nbclient>=0.10"]
 bench = ["torch>=2.4", "psutil>=5.9", "scipy>=1.11"]
@@ -48,6 +49,7 @@ setup(
         "test": test,
         "numba": numba,
         "onnx": onnx,
+        "mpi": mpi,
         "restore": [
             "scipy>=1.11",
             "scikit-image>=0.24",
@@ -56,7 +58,7 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "bench": bench,
-        "dev": [*test, *bench, *numba, *onnx, *notebook, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
+        "dev": [*test, *bench, *numba, *onnx, *mpi, *notebook, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
     },
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},
     classifiers=[

@@ -121,7 +121,9 @@ def main() -> int:
     args = parser.parse_args()
     settings = ["--width", "4", "--batch-size", "16", "--threads", "1", "--checkpoint-every", "1"]
     with tempfile.TemporaryDirectory() as folder:
-        outcome = run(args.kills, args.seed, Path(folder), [*settings, "--steps", str(args.steps)], args.pause, args.ranks)
+        outcome = run(
+            args.kills, args.seed, Path(folder), [*settings, "--steps", str(args.steps)], args.pause, args.ranks
+        )
     print(outcome)
     return 1 if outcome.differing else 0
 

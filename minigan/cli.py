@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int | None:
     if world().size > 1 and args.run not in (command.run for command in TOGETHER):
         names = ", ".join(command.__name__.rpartition(".")[2] for command in TOGETHER)
-        raise InputError(f"{world().size} processes would all do the same here: start it without mpiexec ({names} share)")
+        raise InputError(
+            f"{world().size} processes would all do the same here: start it without mpiexec ({names} share)"
+        )
     return args.run(args)
 
 

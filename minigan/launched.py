@@ -1,4 +1,4 @@
-"""Whether this process was started as one of several, as the launcher's environment tells. Nothing is imported for it."""
+"""Whether this process was started as one of several, as the launcher's environment tells: without any import."""
 
 from __future__ import annotations
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from commands import ROOT, write_digits
 
-from minigan import InputError, data, gan, launched, nn, parallel
+from minigan import InputError, checkpoint, cli, data, gan, launched, nn, parallel
 from minigan import backend as backends
+from minigan.commands import sample
 from minigan.parallel import communicator as communicators
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
@@ -53,7 +54,7 @@ def finish(process, status=0):
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    return write_digits(tmp_path_factory.mktemp("digits"), count=96)
+    return write_digits(tmp_path_factory.mktemp("digits"), count=160)
 
 
 # ---- the same numbers ------------------------------------------------------------------------------------------------
@@ -201,7 +202,9 @@ def test_a_batch_that_cannot_be_split_is_refused():
     dataset = data.Dataset(np.zeros((14, 1, 4, 4), np.uint8))
 
     def load(ranks, **settings):
-        data.Loader(dataset, backend=backends.get("numpy"), rng=np.random.default_rng(0), communicator=ranks, **settings)
+        data.Loader(
+            dataset, backend=backends.get("numpy"), rng=np.random.default_rng(0), communicator=ranks, **settings
+        )
 
     for error in on_ranks(2, lambda ranks: load(ranks, batch_size=3)):
         assert re.match("batch_size 3 cannot be split into equal parts for 2 processes", str(error))
@@ -240,7 +243,7 @@ def test_batch_norm_of_its_own_part_is_a_choice(synced):
         np.testing.assert_allclose(mean, 0.1 * seen.mean(0), rtol=1e-5)
 
 
-# ---- one process, and how several are told -----------------------------------------------------------------------------
+# ---- one process, and how several are told ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -300,7 +303,6 @@ def test_two_processes_write_one_folder_and_go_on_bit_for_bit(digits, tmp_path):
             assert whole[name] == parts[name], name
     assert {"model.safetensors", "metrics.jsonl", "training.gif"} <= whole.keys()
 
-    from minigan.cli import user_errors
     from minigan.commands.example import options
 
     sys.path.insert(0, str(ROOT / "examples"))
@@ -310,9 +312,36 @@ def test_two_processes_write_one_folder_and_go_on_bit_for_bit(digits, tmp_path):
     args = options("", mnist_gan.BASE).parse_args(
         [*map(str, settings[1:]), "--steps", "10", "--out", str(tmp_path / "parts"), "--resume"]
     )
-    assert user_errors(mnist_gan.train, args) == 0  # one process goes on with what two have begun
+    assert cli.user_errors(mnist_gan.train, args) == 0  # one process goes on with what two have begun
     lines = [json.loads(line) for line in (tmp_path / "parts/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 11))
+
+
+@needs_mpi
+def test_samples_and_their_measures_are_those_of_one_process(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sample, "SHARD", 150)
+    model, into = tmp_path / "model.safetensors", tmp_path / "one"
+    architecture = {"model": "dcgan", "width": 2, "z_dim": 5}
+    checkpoint.save_model(model, gan.build(architecture, np.random.default_rng(0))[0], architecture)
+    asked = ["sample", str(model), "-n", "400", "--into"]
+    assert cli.main([*asked, str(into)]) == 0
+    (into / "samples-00001.npz").unlink()
+    before = contents(into)
+    assert cli.main([*asked, str(into)]) == 0
+    assert capsys.readouterr().out.endswith(f"400 images in {into}, in 3 files, 2 of which were there\n")
+    after = contents(into)
+    assert {**after, **before} == after and len(np.load(into / "samples-00002.npz")["images"]) == 100
+    assert cli.main([*asked, str(into), "--seed", "1"]) == 2
+    assert "was begun with seed 0, now it is 1" in capsys.readouterr().err
+
+    measure = ["evaluate", str(into), "--data", str(digits), "-n", "300", "--no-baselines", "--quiet"]
+    assert cli.main(measure) == 0
+    one = capsys.readouterr().out
+    code = "from minigan.commands import sample; sample.SHARD = 150; from minigan import cli; "
+    two = start(2, "-c", f"{code}raise SystemExit(cli.main({[*asked, str(tmp_path / 'two')]}) or cli.main({measure}))")
+    out, err = finish(two)
+    assert out.splitlines()[1:] == one.splitlines() and err == ""
+    assert contents(tmp_path / "two") == after
 
 
 # ---- faults ----------------------------------------------------------------------------------------------------------

@@ -21,8 +21,7 @@ class Packed(Module):
         self.discriminator, self.pac = discriminator, pac
 
     def forward(self, x: Tensor) -> Tensor:
-        packs, rest = divmod(len(x), self.pac)
-        if rest:
+        if len(x) % self.pac:
             raise InputError(f"Packed: a batch of {len(x)} cannot be packed in groups of {self.pac}")
         x = gathered(x)  # the packs of a batch that is split over processes are those of the whole
         return self.discriminator(own(x.reshape(-1, self.pac * x.shape[1], *x.shape[2:])))

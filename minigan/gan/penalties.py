@@ -131,7 +131,7 @@ def _towards_one(critic: Critic, x: Tensor) -> Tensor:
 
 def _per_sample(rng: np.random.Generator, like: Tensor) -> Tensor:
     """a ~ U(0, 1), (N, 1, ...)"""
-    return drawn(lambda n: rng.random(n).reshape(-1, *[1] * (like.ndim - 1)), like, rows=len(like))
+    return drawn(lambda n: rng.random((n, *[1] * (like.ndim - 1))), like, rows=len(like))
 
 
 PENALTIES: dict[str, type[Penalty]] = {"gradient_penalty": GradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2}

@@ -69,7 +69,9 @@ class Resumable(Generic[GameT]):
     def check_ranks(self) -> None:
         """Raise InputError where the processes that train together have not all the same state, to the bit."""
         if self.communicator.size > 1:
-            streams = {f"the random stream of {name}": repr(rng.bit_generator.state) for name, rng in self.streams().items()}
+            streams = {
+                f"the random stream of {name}": repr(rng.bit_generator.state) for name, rng in self.streams().items()
+            }
             state = {name: array.tobytes() for name, array in self.arrays().items()}
             state |= {"step": b"%d" % self.step_count} | {name: told.encode() for name, told in streams.items()}
             hashes = {name: hashlib.blake2b(content, digest_size=8).hexdigest() for name, content in state.items()}

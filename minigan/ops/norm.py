@@ -53,8 +53,8 @@ def batch_norm(
 
     x (N, C, H, W), (N, C, L) or (N, C), weight and bias (C,). In training, mean and biased variance are the batch's
     own, and the running arrays (C,) move towards them in place: running = (1 - momentum) running + momentum * batch,
-    the variance unbiased, as in PyTorch. Of a batch that is split over processes they are the whole batch's. Otherwise the running ones are used. A ``negative_slope`` of 1 is no
-    activation, 0 is ReLU.
+    the variance unbiased, as in PyTorch. Of a batch that is split over processes they are the whole batch's. Otherwise
+    the running ones are used. A ``negative_slope`` of 1 is no activation, 0 is ReLU.
     """
     if not 0 <= negative_slope <= 1:
         raise InputError(f"batch_norm: negative_slope {negative_slope} must be between 0 (ReLU) and 1 (no activation)")

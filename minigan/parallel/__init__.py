@@ -1,6 +1,6 @@
 """More than one process, GPU and machine: ``mpiexec -n 4 python script.py``, and the script stays as it is.
 
-    world()        the processes that were started together: a Communicator (rank, size, average, gather, broadcast, ...)
+    world()        the processes that were started together: a Communicator (rank, size, average, gather, ...)
     current()      those that the batch in hand is split over
     within(...)    in this context, a batch is split over these
 

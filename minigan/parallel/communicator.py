@@ -1,4 +1,4 @@
-"""What processes that train together can do: ``rank``, ``size``, average, gather, broadcast, wait. Alone it is nothing."""
+"""What processes that train together can do: average, gather, broadcast, wait. Of one alone it is nothing."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ class Communicator:
             for name in first | other:
                 if first.get(name) != other.get(name):
                     raise InputError(
-                        f"{what}: {name} is {first.get(name)} on rank 0 and {other.get(name)} on rank {rank}: start all "
-                        "processes with the same code, data and settings, and seed their generators alike"
+                        f"{what}: {name} is {first.get(name)} on rank 0 and {other.get(name)} on rank {rank}: start "
+                        "all processes with the same code, data and settings, and seed their generators alike"
                     )
 
 
@@ -194,7 +194,7 @@ def batch_norm_group() -> Communicator | None:
 
 @contextmanager
 def within(communicator: Communicator, sync_batch_norm: bool = True) -> Iterator[None]:
-    """In this context and thread, what is there of a batch is a part of it; the communicator's ranks have the others."""
+    """In this context and thread, a batch is a part of one that the communicator's ranks have together."""
     before = _current.communicator, _current.syncs_batch_norm
     _current.communicator, _current.syncs_batch_norm = communicator, sync_batch_norm
     try:

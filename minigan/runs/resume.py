@@ -174,7 +174,7 @@ class Keeper:
 
 
 def versions(processes: int = 1) -> dict[str, str]:
-    """What a result may depend on in its last bits. How many processes there are tells in which order sums are taken."""
+    """What a result may depend on in its last bits. Of several processes, sums are taken in another order."""
     from .. import __version__
 
     several = {"processes": str(processes)} if processes > 1 else {}

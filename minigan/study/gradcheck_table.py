@@ -32,7 +32,6 @@ from ..parallel import Communicator
 from ..tensor import Node, Op, Tensor, apply
 
 
-
 class Silent(Communicator):
     """This process and another one, which has zeros only: so sums and gradients are those of this one."""
 

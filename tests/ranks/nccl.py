@@ -7,10 +7,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import equality  # noqa: E402
-import fake_cupy  # noqa: E402
+import equality
+import fake_cupy
 
-from minigan import backend, gan, parallel  # noqa: E402
+from minigan import backend, gan, parallel
 
 fake_cupy.install()
 BETWEEN = {"penalties": [gan.R1(every=2)], "objective": gan.RelativisticAverage()}
