@@ -10,6 +10,7 @@ version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").rea
 
 test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
 numba = ["numba>=0.61"]
+mpi = ["mpi4py>=4", "mpich>=4.2; sys_platform != 'win32'"]
 onnx = ["onnx>=1.16", "onnxruntime>=1.18"]
 audio = ["scipy>=1.11"]  # for sounds of other sample rates than 8,000 Hz
 notebook = ["ipykernel>=6.29", "nbclient>=0.10"]
@@ -53,6 +54,7 @@ setup(
         "numba": numba,
         "onnx": onnx,
         "audio": audio,
+        "mpi": mpi,
         "restore": [
             "scipy>=1.11",
             "scikit-image>=0.24",
@@ -61,7 +63,7 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "bench": bench,
-        "dev": [*test, *bench, *numba, *onnx, *notebook, *lint, *release],
+        "dev": [*test, *bench, *numba, *onnx, *mpi, *notebook, *lint, *release],
     },
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},
     classifiers=[

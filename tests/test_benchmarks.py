@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import child, guard, harness, report, scaling, workloads
+from benchmarks import child, guard, harness, parallel, report, scaling, workloads
 from minigan import backend as backends
 from minigan import gan
 
@@ -175,7 +175,7 @@ def test_networks_are_the_zoos_and_pytorchs_fit_them(name):
         assert shapes == {key: value.shape for key, value in original.state_dict().items()}
 
 
-@pytest.mark.parametrize("module", [child, guard, report, scaling])
+@pytest.mark.parametrize("module", [child, guard, parallel, report, scaling])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 

@@ -16,6 +16,7 @@ from ..data import Dataset
 from ..errors import InputError
 from ..export.subject import DIGITS
 from ..files import check_suffix
+from ..launched import launched
 from ..media import medium_of
 from ..metrics.extractor import SHIPPED
 from ..nn import Module
@@ -66,6 +67,25 @@ METRIC = tuple(
 )
 
 
+SYNC = (
+    Needs(
+        "--no-sync-batch-norm",
+        lambda args: launched() is not None,
+        "in one process: start several with mpiexec",
+        default=False,
+    ),
+)
+
+
+def add_sync(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--no-sync-batch-norm",
+        action="store_true",
+        default=None,
+        help="with mpiexec: batch norm of each process's own part of a batch, faster, no more as of one process",
+    )
+
+
 def has_pictures(args: argparse.Namespace) -> bool:
     """Whether some of the data are pictures, which are brought to a size: the others are taken as they are."""
     sources = [args.data, getattr(args, "test", None)]
@@ -102,6 +122,8 @@ def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     free |= {"metric_every", "metric_samples", "extractor"}  # Run compares what they come to
     if not getattr(args, "tf32", False):
         free.add("tf32")  # runs from before there was this choice go on
+    if not getattr(args, "no_sync_batch_norm", False):
+        free.add("no_sync_batch_norm")
     return {name: value for name, value in vars(args).items() if name not in free}
 
 

@@ -25,10 +25,12 @@ from .arguments import (
     LENGTH,
     METRIC,
     PICTURES,
+    SYNC,
     THREADS,
     add_backend,
     add_metric,
     add_pictures,
+    add_sync,
     add_tf32,
     best_of,
     fixed_by,
@@ -133,6 +135,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_backend(parser)
     add_tf32(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    add_sync(parser)
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
@@ -194,7 +197,7 @@ def run(args: argparse.Namespace) -> None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
     if args.model not in KNOWN:
         raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(KNOWN)}")
-    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES, DATA)
+    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES, DATA, SYNC)
     if args.model not in gan.MODELS:
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
@@ -247,7 +250,8 @@ def run(args: argparse.Namespace) -> None:
     if args.decay_from is not None and args.decay_from >= steps:
         raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
-    tell_memory(trainer, args.batch_size, has_labels, args.quiet)
+    ranks = trainer.communicator
+    tell_memory(trainer, args.batch_size // ranks.size, has_labels, args.quiet or not ranks.is_first)
 
     with Run(
         args.out,
@@ -289,7 +293,7 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
         asked["objective"] = objective(args, gan.MODELS[args.model].objective)
     if args.penalty and len(set(args.penalty)) < len(args.penalty):
         raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
-    asked["penalties"] = penalties(args)
+    asked |= {"penalties": penalties(args), "sync_batch_norm": not args.no_sync_batch_norm}
     augment: list[Any] = []
     if args.instance_noise is not None:
         augment.append(gan.InstanceNoise(args.instance_noise, steps))
