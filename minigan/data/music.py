@@ -122,8 +122,9 @@ def roll(pitch: np.ndarray, onset: np.ndarray, lowest: Sequence[int], span: int)
     if row.min() < 0 or row.max() > span:
         raise InputError(f"a pitch lies outside of the {span} from {tuple(lowest)} on")
     begins = onset.astype(bool) | np.diff(row, axis=0, prepend=-1).astype(bool)
-    rows: np.ndarray = np.concatenate([np.eye(span + 1, dtype=bool)[row], begins[..., None]], axis=2)
-    return rows.transpose(1, 2, 0)
+    rows = np.concatenate([np.eye(span + 1, dtype=bool)[row], begins[..., None]], axis=2)
+    found: np.ndarray = rows.transpose(1, 2, 0)
+    return found
 
 
 def read_rolls(rolls: np.ndarray, lowest: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
