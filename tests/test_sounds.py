@@ -1,21 +1,18 @@
 """Sounds from a folder of WAV files to files that play: both models, told the label or not; and the example."""
 
-import json
-
 import numpy as np
 import pytest
 import small_models
-from commands import ROOT, python
 from small_sounds import SECONDS, folder_of, hum, read, write
 
 from examples import speech_gan
 from minigan import cli, data, gan, media
 from minigan.checkpoint import read_model
+from minigan.cli import user_errors
 from minigan.errors import InputError
 from minigan.gan.models.wavegan import quarterings
 from minigan.tensor import Tensor, grad
 
-EXAMPLE = ROOT / "examples" / "speech_gan.py"
 NAMES = ["specgan", "wavegan"]
 SMALL = ["--steps", "2", "--batch-size", "4", "--width", "2", "--threads", "1", "--quiet"]
 PAUSE = round(media.sounds.PAUSE * 8000)
@@ -208,13 +205,15 @@ def test_a_run_that_names_no_length_takes_the_models_own(words, tmp_path, monkey
 # ---- the example ---------------------------------------------------------------------------------
 
 
-def test_the_example_trains_and_judges(words, tmp_path):
-    done = python(
-        ROOT / "examples/speech_gan.py", "--dry-run", "--data", words, "--threads", 1, "--quiet", cwd=tmp_path
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+def example(*arguments):
+    return user_errors(speech_gan.train, speech_gan.options().parse_args([*map(str, arguments)]))
+
+
+def test_the_example_trains_and_judges(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert example("--dry-run", "--data", words, "--threads", 1, "--quiet") == 0
     told = (tmp_path / "out/specgan/judged.md").read_text()
-    assert told in done.stdout
+    assert told in capsys.readouterr().out
     rows = {line.split("|")[1].strip(): line.split("|")[2:-1] for line in told.splitlines()[2:]}
     assert set(rows) == {
         "specgan, heard", "specgan, as drawn", "recordings kept apart", "the same, through Griffin-Lim",
@@ -225,13 +224,18 @@ def test_the_example_trains_and_judges(words, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments, said", [([], "there is nothing to learn from: give a folder"), (["--data", "x"], "do not say what")]
+    "arguments, said",
+    [
+        ([], "there is nothing to learn from: give a folder of WAV files"),
+        (["--data", "plain"], "neither names nor sub-folders say what the sounds are"),
+        (["--data", "few"], "of 4 recordings a fifth is too few to judge by"),
+    ],
 )
-def test_the_example_says_what_is_missing(arguments, said, tmp_path):
-    for number in range(2):
-        write(tmp_path / "x" / f"{number}.wav", hum(500.0))
-    done = python(EXAMPLE, *arguments, "--dry-run", cwd=tmp_path)
-    assert done.returncode == 2 and said.replace("do not say what", "neither names nor sub-folders") in done.stderr
+def test_the_example_says_what_is_missing(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "plain" / "1.wav", hum(500.0))
+    folder_of(tmp_path / "few", takes=1)
+    assert example(*arguments, "--dry-run") == 2 and said in capsys.readouterr().err
 
 
 def test_the_judge_knows_copies_noise_and_collapse(words):
@@ -246,20 +250,3 @@ def test_the_judge_knows_copies_noise_and_collapse(words):
     assert swapped.as_asked == 0 and swapped.nearest == 1
     told = speech_gan.table({"a": [copies, one], "b": [copies]})
     assert "| a | 0.750 ± 0.250 |" in told and "| b | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 |" in told
-
-
-def test_resuming_the_example_goes_on_exactly(words, tmp_path):
-    for steps, out, more in ((2, "parts", []), (4, "parts", ["--resume"]), (4, "whole", [])):
-        arguments = ["--data", str(words), "--model", "wavegan", "--width", "2", "--batch-size", "4", "--threads", "1"]
-        args = speech_gan.options().parse_args(
-            [*arguments, "--steps", str(steps), "--out", str(tmp_path / out), "--quiet", *more]
-        )
-        speech_gan.train(args)
-    for name in ("metrics.jsonl", "model.safetensors", "final.wav", "judged.md"):
-        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    assert [json.loads(line)["step"] for line in (tmp_path / "whole/metrics.jsonl").read_text().splitlines()] == [
-        1,
-        2,
-        3,
-        4,
-    ]

@@ -126,7 +126,7 @@ GOOD = {"sample_rate": 8000, "samples": 800, "hop": 80, "window": 256, "mean": [
         ({"window": 40}, "windows of 40 samples, one each 80, leave some out"),
         ({"mean": [0.0]}, "one for each band"),
         ({"mean": [], "deviation": []}, "one for each band"),
-        ({"mean": 1.0}, "one for each band"),
+        ({"mean": 1.0}, "are not its settings"),
         ({"deviation": [1.0, 0.0]}, "no deviation 0"),
         ({"deviation": [1.0, float("nan")]}, "must be finite"),
         ({"deviation": [1.0, None]}, "must be finite"),

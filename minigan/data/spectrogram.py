@@ -45,14 +45,8 @@ class Spectrogram:
     def __post_init__(self) -> None:
         for name in ("sample_rate", "samples", "hop", "window"):
             size(f"spectrogram: {name}", getattr(self, name))
-        bands = [values for values in (self.mean, self.deviation) if isinstance(values, tuple)]
-        numbers = [v for values in bands for v in values if isinstance(v, int | float) and math.isfinite(v)]
-        if (
-            len(bands) < 2
-            or not self.mean
-            or len(numbers) != 2 * len(self.mean)
-            or not min(numbers[len(self.mean) :]) > 0
-        ):
+        known = all(isinstance(v, int | float) and math.isfinite(v) for v in (*self.mean, *self.deviation))
+        if not known or not self.mean or len(self.mean) != len(self.deviation) or min(self.deviation) <= 0:
             raise InputError(
                 "spectrogram: mean and deviation must be finite numbers, one for each band, no deviation 0"
             )

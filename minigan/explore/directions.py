@@ -106,9 +106,10 @@ def _features(network: Module, given: list[np.ndarray], batch: int = 64) -> np.n
     parts = []
     for start in range(0, len(given[0]), batch):
         seen = _Watch()
-        y = _run(network, [array[start : start + batch] for array in given], seen)
+        part = [array[start : start + batch] for array in given]
+        y = _run(network, part, seen)
         found = y if seen.features is None else seen.features
-        parts.append(found.reshape(len(found), -1))
+        parts.append(found.reshape(len(part[0]), -1))  # of a clip, the features of all of its frames
     return np.concatenate(parts).astype(np.float64)
 
 

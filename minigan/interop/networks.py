@@ -237,7 +237,9 @@ class Residual(Network):
 
 
 class PatchGAN(Network):
-    def forward(self, picture, source):
+    def forward(self, picture, source=None):
+        if source is None:
+            return self.network(picture).flatten(1)
         if source.shape[2:] != picture.shape[2:]:
             source = F.interpolate(source, picture.shape[2:], mode="bilinear")
         return self.network(torch.cat([source, picture], 1)).flatten(1)
@@ -261,6 +263,18 @@ class Block(Network):
         return x + self.body(x)
 
 
+class NormedBlock(Network):
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class Translator(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        times = 2**self.halvings
+        return self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
+
+
 class Shuffled(Network):
     def forward(self, x):
         height, width = x.shape[2:]
@@ -274,3 +288,35 @@ class EncoderDecoder(Network):
         near = self.enter(mirrored(x, -height % 4, -width % 4))
         y = self.leave(self.merge(torch.cat([self.decode(self.encode(near)), near], 1)))
         return y[:, :, :height, :width]
+
+
+# ---- moving pictures -----------------------------------------------------------------------------
+
+
+class MocoganGenerator(Network):
+    def forward(self, z):
+        content, state, noise = z.split([self.content, self.state, z.shape[1] - self.content - self.state], 1)
+        vectors = []
+        for drawn in noise.split(self.noise, 1):
+            state = self.gru(drawn, state)
+            vectors.append(torch.cat([content, state], 1))
+        pictures = self.network(torch.stack(vectors, 1).flatten(0, 1))
+        return pictures.unflatten(0, (len(z), -1))
+
+
+class MocoganDiscriminator(Network):
+    def forward(self, clips):
+        return self.video(clips)
+
+
+class ClipJudge(Network):
+    def forward(self, clips):
+        return self.network(clips.flatten(1, 2))
+
+
+class VganGenerator(Network):
+    def forward(self, z):
+        moving, back = self.foreground(z), self.background(z).unsqueeze(1)
+        split = self.frames * back.shape[2]
+        front, mask = moving[:, :split].unflatten(1, (self.frames, -1)), (moving[:, split:].unsqueeze(2) + 1) / 2
+        return mask * front + (1 - mask) * back

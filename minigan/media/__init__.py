@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..gan import MODELS
+from .clips import Clips
 from .medium import Medium
 from .music import Music
 from .page import as_html, best_for_a_page
@@ -18,6 +19,7 @@ from .text import Text
 
 MEDIA: dict[str, type[Medium]] = {
     "pictures": Pictures,
+    "clips": Clips,
     "spectrograms": Spectrograms,
     "waves": Waves,
     "text": Text,
@@ -26,6 +28,7 @@ MEDIA: dict[str, type[Medium]] = {
 
 __all__ = [
     "MEDIA",
+    "Clips",
     "Medium",
     "Music",
     "Pictures",

@@ -1,5 +1,6 @@
 """How good are the samples?"""
 
+from .clips import ClipJudge, ClipStatistics
 from .extractor import load_extractor
 from .features import Extractor, Features
 from .frechet import Gaussian, frechet_distance
@@ -17,6 +18,8 @@ from .restoration import patch_distance, psnr, ssim
 from .ridge import Ridge, ridge
 
 __all__ = [
+    "ClipJudge",
+    "ClipStatistics",
     "Extractor",
     "Features",
     "Gaussian",
