@@ -14,7 +14,7 @@ FLOORS = (
     ("parallel", "protocols", "tensor", "observer", "ops", "gradcheck"),
     ("nn", "optim", "data", "checkpoint", "metrics", "interop"),
     ("gan",),
-    ("restoration", "viz", "media", "study", "runs", "export", "explore", "commands"),
+    ("restoration", "translation", "viz", "media", "study", "runs", "export", "explore", "commands"),
 )
 EVERYWHERE = FLOORS[0][:5]
 WHAT = ("arrays and kernels", "autograd, processes", "layers, data, measures", "games", "looking on, folders, commands")

@@ -27,6 +27,7 @@ from .commands import (
     sample,
     trace,
     train,
+    translate,
     watch,
 )
 from .errors import InputError
@@ -34,8 +35,8 @@ from .launched import launched
 from .parallel import ALONE, world
 
 COMMANDS = (
-    train, models, sample, interpolate, restore, explore, evaluate, report, export, import_, gradcheck, trace, explain,
-    watch, learn, doctor,
+    train, models, sample, interpolate, restore, translate, explore, evaluate, report, export, import_, gradcheck,
+    trace, explain, watch, learn, doctor,
 )  # fmt: skip
 
 TOGETHER = (train, sample, evaluate)  # those that mpiexec may start several of
@@ -44,13 +45,18 @@ TOGETHER = (train, sample, evaluate)  # those that mpiexec may start several of
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status."""
     write_anything()
-    parser = argparse.ArgumentParser(prog="minigan", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"minigan {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    args = parser().parse_args(argv)
+    return user_errors(run, args)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line understands."""
+    made = argparse.ArgumentParser(prog="minigan", description=__doc__)
+    made.add_argument("--version", action="version", version=f"minigan {__version__}")
+    commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    args = parser.parse_args(argv)
-    return user_errors(run, args)
+    return made
 
 
 def run(args: argparse.Namespace) -> int | None:

@@ -65,7 +65,7 @@ def digits(tmp_path_factory):
 def test_ranks_with_parts_of_a_batch_are_one_process_with_the_whole(count):
     out, _ = finish(start(count, RANKS / "equality.py", 2))
     found = json.loads(out)
-    assert len(found) == 12
+    assert len(found) == 14
     assert {name: apart for name, apart in found.items() if not max(apart) < 1e-10} == {}
 
 

@@ -46,7 +46,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="measure how good the samples are: all metrics, beside baselines",
-        description="Measure samples against real images. docs/quality.md says what each number means.",
+        description="Measure samples against real images. docs/metrics.md says what each number means.",
     )
     parser.add_argument(
         "source",

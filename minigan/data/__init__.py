@@ -1,5 +1,5 @@
-"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired``, other
-things are ``Drawn``; a ``Loader`` feeds any of them to training.
+"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired`` or
+``Unpaired``, other things are ``Drawn``; a ``Loader`` feeds any of them to training.
 
 >>> import numpy as np
 >>> from minigan import backend
@@ -12,24 +12,37 @@ things are ``Drawn``; a ``Loader`` feeds any of them to training.
 from .clusters import clustered
 from .dataset import Dataset
 from .drawn import Arrays, Drawn
+from .frame_folder import FrameFolder
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
+from .moving import MovingDigits, moving_digits
 from .opening import open_images
 from .paired import Paired, read_pictures
+from .sounds import Sounds, audio
+from .spectrogram import Spectrogram, spectrograms
+from .unpaired import Unpaired
 
 __all__ = [
     "Arrays",
     "Dataset",
     "Drawn",
+    "FrameFolder",
     "ImageFolder",
     "Loader",
+    "MovingDigits",
     "Paired",
+    "Sounds",
+    "Spectrogram",
+    "audio",
+    "Unpaired",
     "clustered",
     "idx_splits",
     "is_idx_folder",
     "mnist",
+    "moving_digits",
     "open_images",
     "read_idx",
     "read_pictures",
+    "spectrograms",
 ]

@@ -106,12 +106,14 @@ class TwoPlayer(Game):
         wanted = any(getattr(penalty, "at", "") == which for penalty in self.due_penalties())
         return Tensor(images.data, requires_grad=True) if wanted else images
 
-    def penalise(self, round: Round, seen: dict[Tensor, Tensor]) -> Terms:
-        """The penalties that are due in this step, 0 without any; ``seen``: D's logits of the real and fake images."""
+    def penalise(self, round: Round, seen: dict[Tensor, Tensor], judge: Module | None = None) -> Terms:
+        """The penalties that are due in this step, 0 without any; ``seen``: the logits of the real and fake images, as
+        ``judge`` has them (default: D)."""
+        judge = judge or self.discriminator
 
         def critic(images: Tensor) -> Tensor:
             known = seen.get(images)
-            return known if known is not None and known.requires_grad else self.discriminator(images, *round.given)
+            return known if known is not None and known.requires_grad else judge(images, *round.given)
 
         real, fake = seen
         nothing = Tensor(self.backend.constant(0.0, real.dtype))

@@ -62,6 +62,19 @@ class ProjectionHead(Network):
         return self.psi(h) + (self.embed(labels) * h).sum(1, keepdim=True)
 
 
+class PhaseShuffle(Network):
+    def forward(self, x):
+        if not self.training or not self.reach:
+            return x
+        if hasattr(self, "rng"):
+            shifts = torch.from_numpy(self.rng.integers(-self.reach, self.reach + 1, len(x)))
+        else:
+            shifts = torch.randint(-self.reach, self.reach + 1, (len(x),))
+        places = torch.arange(x.shape[2]) + self.reach - shifts[:, None]
+        wide = F.pad(x, (self.reach, self.reach), mode="reflect")
+        return wide.gather(2, places[:, None].expand(x.shape))
+
+
 # ---- networks of the zoo -------------------------------------------------------------------------
 
 
@@ -119,6 +132,11 @@ class SelfConditionedDiscriminator(Network):
         return self.head(self.body(x), torch.zeros(len(x), dtype=torch.long) if clusters is None else clusters)
 
 
+class ProjectionDiscriminator(Network):
+    def forward(self, x, labels):
+        return self.head(self.body(x), labels)
+
+
 # ---- from picture to picture ---------------------------------------------------------------------
 
 
@@ -139,7 +157,9 @@ class Residual(Network):
 
 
 class PatchGAN(Network):
-    def forward(self, picture, source):
+    def forward(self, picture, source=None):
+        if source is None:
+            return self.network(picture).flatten(1)
         if source.shape[2:] != picture.shape[2:]:
             source = F.interpolate(source, picture.shape[2:], mode="bilinear")
         return self.network(torch.cat([source, picture], 1)).flatten(1)
@@ -163,6 +183,18 @@ class Block(Network):
         return x + self.body(x)
 
 
+class NormedBlock(Network):
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class Translator(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        times = 2**self.halvings
+        return self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
+
+
 class Shuffled(Network):
     def forward(self, x):
         height, width = x.shape[2:]
@@ -176,3 +208,35 @@ class EncoderDecoder(Network):
         near = self.enter(mirrored(x, -height % 4, -width % 4))
         y = self.leave(self.merge(torch.cat([self.decode(self.encode(near)), near], 1)))
         return y[:, :, :height, :width]
+
+
+# ---- moving pictures -----------------------------------------------------------------------------
+
+
+class MocoganGenerator(Network):
+    def forward(self, z):
+        content, state, noise = z.split([self.content, self.state, z.shape[1] - self.content - self.state], 1)
+        vectors = []
+        for drawn in noise.split(self.noise, 1):
+            state = self.gru(drawn, state)
+            vectors.append(torch.cat([content, state], 1))
+        pictures = self.network(torch.stack(vectors, 1).flatten(0, 1))
+        return pictures.unflatten(0, (len(z), -1))
+
+
+class MocoganDiscriminator(Network):
+    def forward(self, clips):
+        return self.video(clips)
+
+
+class ClipJudge(Network):
+    def forward(self, clips):
+        return self.network(clips.flatten(1, 2))
+
+
+class VganGenerator(Network):
+    def forward(self, z):
+        moving, back = self.foreground(z), self.background(z).unsqueeze(1)
+        split = self.frames * back.shape[2]
+        front, mask = moving[:, :split].unflatten(1, (self.frames, -1)), (moving[:, split:].unsqueeze(2) + 1) / 2
+        return mask * front + (1 - mask) * back

@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from ..gan import MODELS
+from .clips import Clips
 from .medium import Medium
 from .page import as_html, best_for_a_page
 from .pictures import Pictures
+from .sounds import Spectrograms, Waves
 
-MEDIA: dict[str, type[Medium]] = {"pictures": Pictures}
+MEDIA: dict[str, type[Medium]] = {"pictures": Pictures, "clips": Clips, "spectrograms": Spectrograms, "waves": Waves}
 
-__all__ = ["MEDIA", "Medium", "Pictures", "as_html", "best_for_a_page", "medium_of"]
+__all__ = ["MEDIA", "Clips", "Medium", "Pictures", "Spectrograms", "Waves", "as_html", "best_for_a_page", "medium_of"]
 
 
 def medium_of(architecture: dict[str, Any]) -> Medium:

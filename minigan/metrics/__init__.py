@@ -1,5 +1,6 @@
 """How good are the samples?"""
 
+from .clips import ClipJudge, ClipStatistics
 from .extractor import load_extractor
 from .features import Extractor, Features
 from .frechet import Gaussian, frechet_distance
@@ -11,8 +12,11 @@ from .mifid import memorisation_distance, mifid
 from .modes import ModeStatistics, mode_statistics
 from .prdc import PrecisionRecall, precision_recall
 from .restoration import patch_distance, psnr, ssim
+from .ridge import Ridge, ridge
 
 __all__ = [
+    "ClipJudge",
+    "ClipStatistics",
     "Extractor",
     "Features",
     "Gaussian",
@@ -22,6 +26,7 @@ __all__ = [
     "MemorisationCheck",
     "ModeStatistics",
     "PrecisionRecall",
+    "Ridge",
     "frechet_distance",
     "inception_score",
     "kernel_distance",
@@ -35,5 +40,6 @@ __all__ = [
     "patch_distance",
     "precision_recall",
     "psnr",
+    "ridge",
     "ssim",
 ]

@@ -51,6 +51,8 @@ RULES: dict[str, Rule] = {
     "BatchNorm": _each_input(8),  # mean, difference, square, its mean, scale and shift, slope
     "BatchNorms": _each_input(8),
     "BatchNorms.vjp": _each_input(12),
+    "InstanceNorm": _each_input(5),  # mean, difference, square, its mean, product
+    "InstanceNorm.vjp": _each_input(7),
     "BatchNorm.vjp": _each_input(12),  # gate, xhat, two sums of products, and their combination
     "SumPool": lambda inputs, y: prod(y),  # at least: one for each number it hands on
     **{

@@ -146,6 +146,7 @@ def _many_channels(a: Tensor, b: Tensor, conv: Callable[..., Tensor], **options:
 
 ROWS = np.array([[2, 0], [0, 0]])  # an index that repeats: its gradients must add up
 COLUMNS = np.array([1, 3, 1])
+SHIFTS = np.array([2, 0, -1])
 MOVES = np.array([[1, -1], [0, 2], [-4, 0]])  # the last one moves all of a picture out of sight
 DCGAN = {"stride": 2, "padding": 1}  # with a 4x4 kernel: halves or doubles the size
 
@@ -296,6 +297,8 @@ CASES = [
     Case("Gather", lambda x: apply(Gather(SILENT), x) ** 2, (3, 2)),
     Case("translate", translate, (3, 2, 3, 4), offsets=MOVES),
     Case("translate: strided", lambda x: translate(x, MOVES) ** 2, strided(3, 1, 3, 2)),
+    Case("phase_shuffle", ops.phase_shuffle, (3, 2, 4), shifts=SHIFTS, reach=2),
+    Case("phase_shuffle: strided", lambda x: ops.phase_shuffle(x, SHIFTS, 3) ** 2, strided(3, 1, 5)),
     Case("resize", lambda x: ops.resize(x, (2, 5)) ** 2, (1, 2, 3, 3)),
     Case("resize: bilinear", lambda x: ops.resize(x, (5, 2), mode="bilinear") ** 2, strided(1, 2, 3, 4)),
     Case("pixel_shuffle", lambda x: ops.pixel_shuffle(x, 2) ** 2, channels_last(1, 4, 1, 2)),

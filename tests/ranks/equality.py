@@ -73,6 +73,26 @@ def other(name, **settings):
     return make
 
 
+def exchange(communicator):
+    rng = np.random.default_rng(0)
+    made = (
+        other_games.translator(rng),
+        other_games.translator(rng),
+        other_games.judge(1, rng),
+        other_games.judge(1, rng),
+    )
+    networks = (network.to("numpy", np.float64) for network in made)
+    game = gan.Cycle(*networks, rng=np.random.default_rng(1), buffer=5, identity_weight=5.0)
+    return gan.Trainer(game, communicator=communicator, accumulate=2)
+
+
+def video(communicator):
+    rng, settings = np.random.default_rng(0), {"model": "mocogan", "image_size": 16, "width": 2, "channels": 1}
+    networks = (network.to("numpy", np.float64) for network in gan.build({**settings, "frames": 3, "z_dim": 48}, rng))
+    rng = np.random.default_rng(1)
+    return gan.MODELS["mocogan"].trainer(*networks, z_dim=48, rng=rng, communicator=communicator)
+
+
 def norm():
     return nn.BatchNorm2d(6)
 
@@ -91,6 +111,8 @@ GAMES = {
     "conditional": conditional,
     "paired": other("paired"),
     "cycle": other("cycle"),
+    "exchange": exchange,
+    "video": video,
 }  # fmt: skip
 
 
@@ -112,7 +134,9 @@ def batches(name, communicator, place="numpy"):
     rng = np.random.default_rng(3)
     side = 16 if name == "conditional" else SIDE
     pictures = data.Dataset(rng.integers(0, 256, (5 * BATCH, 1, side, side), np.uint8), np.arange(80) % 3, tuple("abc"))
-    dataset = Pairs() if name in other_games.GAMES else pictures
+    dataset = Pairs() if name in (*other_games.GAMES, "exchange") else pictures
+    if name == "video":
+        dataset = data.Arrays(rng.uniform(-1, 1, (4 * BATCH, 3, 1, 16, 16)), name="clips")
     settings = {"dtype": "float64", "labels": name == "conditional", "prefetch": 0, "communicator": communicator}
     place = backend.get("reference" if name == "reference" else place)
     return data.Loader(dataset, BATCH, backend=place, rng=np.random.default_rng(4), **settings).forever()
