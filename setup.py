@@ -53,8 +53,8 @@ setup(
         "test": test,
         "numba": numba,
         "onnx": onnx,
-        "mpi": mpi,
         "audio": audio,
+        "mpi": mpi,
         "restore": [
             "scipy>=1.11",
             "scikit-image>=0.24",

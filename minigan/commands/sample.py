@@ -30,10 +30,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     add_model_file(parser, "samples")
     parser.add_argument("-n", type=positive, default=64, metavar="N", help="how many (default: 64)")
+    parser.add_argument("--frames", type=positive, help="of each clip, of a recurrent model (default: as learned)")
     parser.add_argument(
         "--into", metavar="DIR", help=f"the samples themselves, {SHARD:,} to an npz file; goes on where it was stopped"
     )
-    parser.add_argument("--frames", type=positive, help="of each clip, of a recurrent model (default: as learned)")
     parser.set_defaults(run=run)
 
 
@@ -65,9 +65,9 @@ def draw_shards(loaded: LoadedGenerator, args: argparse.Namespace) -> None:
     claim: list[Claim] = []
     ranks.on_first(lambda: claim.append(begin(folder, loaded, args)))
     missing = ranks.on_first(lambda: [k for k in range(len(counts)) if not shard(folder, k).exists()])
-    labels, z_dim = loaded.labels(args.n, args.label), loaded.z_dim_for(args.frames)
+    labels = loaded.labels(args.n, args.label)
     for k in tqdm(ranks.own(missing), unit="file", disable=None if ranks.is_first else True, leave=False):
-        z = np.random.default_rng([args.seed, k]).standard_normal((counts[k], z_dim))
+        z = np.random.default_rng([args.seed, k]).standard_normal((counts[k], loaded.z_dim_for(args.frames)))
         told: dict[str, Any] = {} if labels is None else {"labels": labels[k * SHARD :][: counts[k]]}
         samples = gan.generate(loaded.generator, z, told.get("labels"))
         if loaded.medium.suffix == ".png":
@@ -86,7 +86,7 @@ def begin(folder: Path, loaded: LoadedGenerator, args: argparse.Namespace) -> Cl
     """The folder, which holds nothing, or what was begun with the same model and settings."""
     claim = lock_folder(folder)
     facts = {"model": hashlib.blake2b(loaded.path.read_bytes(), digest_size=8).hexdigest()}
-    facts |= {"seed": args.seed, "class": args.label, "n": args.n, "frames": args.frames}
+    facts |= {"seed": args.seed, "class": args.label, "frames": args.frames, "n": args.n}
     path = folder / "samples.json"
     before = json.loads(path.read_text()) if path.exists() else facts
     if not path.exists() and shard(folder, 0).exists():

@@ -17,10 +17,12 @@ from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
 from .moving import MovingDigits, moving_digits
+from .music import Music, chorales, midi, music, read_rolls
 from .opening import open_images
 from .paired import Paired, read_pictures
 from .sounds import Sounds, audio
 from .spectrogram import Spectrogram, spectrograms
+from .text import Text, read_text, text
 from .unpaired import Unpaired
 
 __all__ = [
@@ -31,18 +33,26 @@ __all__ = [
     "ImageFolder",
     "Loader",
     "MovingDigits",
+    "Music",
     "Paired",
     "Sounds",
     "Spectrogram",
+    "Text",
     "audio",
     "Unpaired",
+    "chorales",
     "clustered",
     "idx_splits",
     "is_idx_folder",
+    "midi",
     "mnist",
     "moving_digits",
+    "music",
     "open_images",
     "read_idx",
     "read_pictures",
+    "read_rolls",
+    "read_text",
     "spectrograms",
+    "text",
 ]

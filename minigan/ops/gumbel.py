@@ -7,6 +7,7 @@ import numpy as np
 from ..tensor import Tensor
 from .activation import softmax
 from .drawn import drawn
+from .straight_through import straight_through
 
 
 def gumbel_softmax(
@@ -22,4 +23,4 @@ def gumbel_softmax(
     if not hard:
         return soft
     chosen = soft.data == soft.data.max(axis, keepdims=True)
-    return Tensor(chosen.astype(soft.dtype)) + (soft - soft.detach())  # the difference is 0; its gradient is not
+    return straight_through(Tensor(chosen.astype(soft.dtype)), soft)

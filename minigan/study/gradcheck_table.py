@@ -232,6 +232,7 @@ CASES = [
     Case("amax: axis 1 of 3", lambda x: ops.amax(x, 1, keepdims=True) ** 2, strided(2, 3, 2)),
     Case("maxout", lambda x: ops.maxout(x, 3) ** 2, (2, 6)),
     Case("maxout: picture", lambda x: ops.maxout(x, 2) ** 2, channels_last(1, 4, 2, 3)),
+    Case("straight_through", lambda x: ops.straight_through(ops.sigmoid(x), ops.sigmoid(x)) ** 2, (2, 3)),
     Case("gumbel_softmax", lambda x: ops.gumbel_softmax(x, 0.7, rng=_rng()), (2, 3)),
     Case("softmax", ops.softmax, (2, 3)),
     Case("softmax: axis 1 of 3", ops.softmax, transposed(2, 3, 2), axis=1),

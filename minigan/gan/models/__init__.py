@@ -16,11 +16,14 @@ from . import (
     dncnn,
     gan,
     mocogan,
+    musegan,
     pix2pix,
     self_conditioned,
     sngan,
     specgan,
     srgan,
+    text_gumbel,
+    text_wgan,
     vgan,
     wavegan,
     wgan,
@@ -45,6 +48,9 @@ MODELS: dict[str, Model] = {
         wavegan,
         mocogan,
         vgan,
+        text_wgan,
+        text_gumbel,
+        musegan,
     )
 }
 
