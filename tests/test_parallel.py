@@ -65,7 +65,7 @@ def digits(tmp_path_factory):
 def test_ranks_with_parts_of_a_batch_are_one_process_with_the_whole(count):
     out, _ = finish(start(count, RANKS / "equality.py", 2))
     found = json.loads(out)
-    assert len(found) == 12
+    assert len(found) == 14
     assert {name: apart for name, apart in found.items() if not max(apart) < 1e-10} == {}
 
 
@@ -241,6 +241,33 @@ def test_batch_norm_of_its_own_part_is_a_choice(synced):
         seen = x if synced else x[rank::2]
         np.testing.assert_allclose(y, ((x[rank::2] - seen.mean(0)) / np.sqrt(seen.var(0) + 1e-5)), rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(mean, 0.1 * seen.mean(0), rtol=1e-5)
+
+
+def test_ranks_with_statistics_of_their_own_still_have_the_same_state():
+    pictures = np.random.default_rng(1).uniform(-1, 1, (8, 1, 4, 4)).astype(np.float32)
+
+    def work(synced, ranks):
+        rng = np.random.default_rng(0)
+        g = nn.Sequential(nn.Linear(2, 16, rng=rng), nn.BatchNorm1d(16), nn.Reshape(1, 4, 4))
+        d = nn.Sequential(nn.Flatten(), nn.Linear(16, 1, rng=rng))
+        game = gan.TwoPlayer(g, d, z_dim=2, rng=np.random.default_rng(0))
+        trainer = gan.Trainer(game, communicator=ranks, sync_batch_norm=synced)
+        records = [*trainer.steps([ranks.own(pictures)] * 3)]
+        trainer.check_ranks()  # or InputError
+        return records[-1].values, trainer.arrays()["generator/1.running_var"]
+
+    (own, own_var), (same, same_var) = on_ranks(2, lambda ranks: work(False, ranks))
+    assert own == same and (own_var == same_var).all()
+    (whole, _), _ = on_ranks(2, lambda ranks: work(True, ranks))
+    assert whole != own
+
+
+def test_no_sync_is_refused_where_there_is_nothing_to_be_synchronised(monkeypatch, capsys):
+    for name in [name for names in launched.LAUNCHERS for name in names]:
+        monkeypatch.delenv(name, raising=False)
+    assert cli.main(["train", "--no-sync-batch-norm"]) == 2
+    told = "error: --no-sync-batch-norm does nothing in one process: start several with mpiexec, or leave it out\n"
+    assert capsys.readouterr().err == told
 
 
 # ---- one process, and how several are told ---------------------------------------------------------------------------
