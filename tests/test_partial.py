@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import Tensor, grad, nn, ops
+from minigan.backend.numpy import filtering
 
 SETTINGS = {"stride": 2, "padding": 1}
 
@@ -38,3 +39,27 @@ def test_nothing_is_handed_on_of_an_array_that_may_have_changed(operands):
         (dw,) = grad(dx, [w], cotangent, retain_graph=True)
         expected = ops.conv.Conv2dWeight(dx.node.op.geometry).forward(x.backend, x.data, dx.node.inputs[0].data)
         np.testing.assert_allclose(dw.numpy(), x.backend.to_numpy(expected), rtol=1e-10, atol=1e-8)
+
+
+def test_a_transform_too_large_to_be_kept_is_made_again(fast, rng, monkeypatch):
+    """The same bits, at both orders."""
+    x = Tensor(fast.asarray(rng.standard_normal((4, 64, 16, 16))), requires_grad=True)
+    w = Tensor(fast.asarray(rng.standard_normal((64, 64, 3, 3))), requires_grad=True)
+    kept_of = []
+    points = filtering._points
+    monkeypatch.setattr(
+        filtering, "_points", lambda image, kept, *rest: kept_of.append(kept) or points(image, kept, *rest)
+    )
+
+    def everything():
+        y = ops.conv2d(x, w, padding=1)
+        first = grad((y * y * y).sum(), [x, w], create_graph=True)
+        return [y, *first, *grad(sum((g * g).sum() for g in first), [x, w])]
+
+    kept = everything()
+    keeps = [bool(held) for held in kept_of]
+    kept_of.clear()
+    monkeypatch.setattr(filtering, "KEEP_BYTES", 0)
+    for a, b in zip(kept, everything(), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    assert keeps and all(keeps) and kept_of and not any(map(bool, kept_of))
