@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 from minigan import checkpoint
-from minigan.errors import InputError
 from minigan.translation.translator import WEIGHTS
 
 COMMANDS = {
@@ -40,7 +39,7 @@ def main() -> int:
         if not told.is_file():
             faces = ["--faces", str(args.faces)] if name == "emoji" else []
             if name == "emoji" and args.faces is None:
-                raise InputError("the emoji needs portraits: --faces PATH, or leave it out by --only")
+                parser.error("the emoji needs portraits: --faces PATH, or leave it out by --only")
             argv = [
                 *COMMANDS[name].split(),
                 *faces,
