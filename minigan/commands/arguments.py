@@ -118,7 +118,7 @@ def place_for(args: argparse.Namespace) -> backend.ArrayBackend:
 
 def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments that must be the same when a run is resumed: all but those of length, place and display."""
-    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data"}
+    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data", "a", "b"}
     free |= {"metric_every", "metric_samples", "extractor"}  # Run compares what they come to
     if not getattr(args, "tf32", False):
         free.add("tf32")  # runs from before there was this choice go on
