@@ -220,16 +220,16 @@ class LoadedGenerator:
         model = gan.MODELS[architecture["model"]]
         self.medium = medium_of(architecture)
         self.z_dim = architecture.get("z_dim", model.z_dim)
-        self.per_frame, self.frames = getattr(generator, "noise", 0), architecture.get("frames", 0)
         self.classes = architecture.get("classes", 0) if model.conditional else 0
 
     def z_dim_for(self, frames: int | None) -> int:
         """How many random numbers a clip of so many frames is made of."""
         if frames is None:
             return self.z_dim
-        if not self.per_frame:
+        longer = getattr(self.generator, "z_dim_for", None)
+        if longer is None:
             raise InputError(f"--frames {frames}: this model makes {self.medium.noun} of one length: leave it out")
-        return self.z_dim + self.per_frame * (frames - self.frames)
+        return int(longer(frames))
 
     def target(self, out: str | None, stem: str) -> Path:
         """Where its samples go: ``out``, or a name of ``stem`` that says what they are."""
