@@ -13,6 +13,7 @@ from contextlib import suppress
 from . import __version__
 from .commands import (
     doctor,
+    edit,
     evaluate,
     explain,
     explore,
@@ -32,7 +33,7 @@ from .commands import (
 from .errors import InputError
 
 COMMANDS = (
-    train, models, sample, interpolate, restore, explore, evaluate, report, export, import_, gradcheck, trace, explain,
+    train, models, sample, interpolate, restore, edit, explore, evaluate, report, export, import_, gradcheck, trace, explain,
     watch, learn, doctor,
 )  # fmt: skip
 

@@ -97,7 +97,7 @@ def place_for(args: argparse.Namespace) -> backend.ArrayBackend:
 
 def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments that must be the same when a run is resumed: all but those of length, place and display."""
-    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data"}
+    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data", "table"}
     free |= {"metric_every", "metric_samples", "extractor"}  # Run compares what they come to
     if not getattr(args, "tf32", False):
         free.add("tf32")  # runs from before there was this choice go on
@@ -186,6 +186,8 @@ class LoadedGenerator:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         self.generator: Module = generator.to(place)
+        if architecture["model"] in gan.EDITORS:
+            raise InputError(f"{path}: edits pictures, and draws none of noise: minigan edit --model")
         if architecture["model"] in gan.PAIRED:
             raise InputError(f"{path}: turns pictures into pictures, and draws none of noise: minigan restore --model")
         model = gan.MODELS[architecture["model"]]

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     check(args, OPTIONS[1:])
     if args.task == "inpaint" and args.mask is None:
         raise InputError("--task inpaint: say what is missing, --mask MASK.png, a picture that is white there")
-    targets = [target_of(args, Path(name)) for name in args.pictures]
+    targets = [target_of(args, Path(name), args.task) for name in args.pictures]
     check_targets(args, targets, file)
     for picture in args.pictures:
         if not Path(picture).is_file():
@@ -110,14 +110,14 @@ def restore(args: argparse.Namespace, restorer: Restorer, path: Path, target: Pa
         print(f"note: {target} does not keep {what}", file=sys.stderr)
 
 
-def target_of(args: argparse.Namespace, path: Path) -> Path:
-    """Where the result of a picture goes."""
-    suffix = path.suffix if path.suffix.lower() in FORMATS else ".png"
-    name = f"{path.stem}-{args.task}{suffix}"
+def target_of(args: argparse.Namespace, path: Path, word: str, suffix: str | None = None) -> Path:
+    """Where the result of a picture goes: beside it, by a name that says what was done."""
+    suffix = suffix or (path.suffix if path.suffix.lower() in FORMATS else ".png")
+    name = f"{path.stem}-{word}{suffix}"
     if args.out is None:
         target, number = path.with_name(name), 2
         while target.exists():  # nothing that is there already is lost
-            target, number = path.with_name(f"{path.stem}-{args.task}-{number}{suffix}"), number + 1
+            target, number = path.with_name(f"{path.stem}-{word}-{number}{suffix}"), number + 1
         return target
     out = Path(args.out)
     if len(args.pictures) > 1 or out.is_dir():

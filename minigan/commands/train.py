@@ -19,7 +19,7 @@ from ..media import medium_of
 from ..optim import LinearDecay
 from ..restoration import TASKS
 from ..runs import Latents, Run
-from . import train_pairs
+from . import train_attributes, train_pairs
 from .arguments import (
     LENGTH,
     METRIC,
@@ -40,6 +40,7 @@ from .arguments import (
 from .memory import tell_memory
 from .options import Needs, check, set_defaults
 
+ALL = {**gan.MODELS, **gan.PAIRED, **gan.EDITORS}
 DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
 
 
@@ -48,19 +49,32 @@ def paired(args: argparse.Namespace) -> bool:
     return args.model in gan.PAIRED
 
 
+def edits(args: argparse.Namespace) -> bool:
+    """Whether the model changes one thing in a picture."""
+    return args.model in gan.EDITORS
+
+
 def makes_pictures(args: argparse.Namespace) -> bool:
-    return paired(args) or gan.MODELS[args.model].medium == "pictures"
+    return paired(args) or edits(args) or gan.MODELS[args.model].medium == "pictures"
 
 
 FROM_NOISE = tuple(
-    Needs(option, lambda args: not paired(args), "with a model that makes pictures of pictures")
+    Needs(option, lambda args: not (paired(args) or edits(args)), "with a model that makes pictures of pictures")
     for option in (
-        "--z-dim", "--channels", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment"
+        "--z-dim", "--channels", "--metric-every", "--metric-samples", "--extractor", "--clusters", "--clip-weights",
+        "--instance-noise",
     )
 )  # fmt: skip
 FROM_PICTURES = tuple(
-    Needs(option, paired, f"with a model that makes pictures of noise: choose of {', '.join(gan.PAIRED)}")
+    Needs(option, paired, f"with a model that makes pictures of noise, or edits them: choose of {', '.join(gan.PAIRED)}")
     for option in ("--task", "--source", "--crop", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+) + (
+    Needs("--gamma", lambda args: not paired(args), "with a model that makes pictures of pictures"),
+    Needs("--diffaugment", lambda args: not paired(args), "with a model that makes pictures of pictures"),
+)
+FOR_EDITORS = tuple(
+    Needs(option, edits, f"with this model: choose of {', '.join(gan.EDITORS)}")
+    for option in ("--table", "--attributes", "--judge-weight", "--back-weight", "--change-weight")
 )
 OF_PICTURES = tuple(
     Needs(option, makes_pictures, "with a model that makes other things than pictures")
@@ -75,12 +89,12 @@ GAME = (
     ),
     Needs(
         "--clusters",
-        lambda args: bool(gan.MODELS[args.model].clusters),
+        lambda args: not edits(args) and bool(gan.MODELS[args.model].clusters),
         "with a model that is told no clusters: choose --model self_conditioned",
     ),
     Needs(
         "--betas",
-        lambda args: paired(args) or gan.MODELS[args.model].optimizer == "adam",
+        lambda args: paired(args) or edits(args) or gan.MODELS[args.model].optimizer == "adam",
         "with a model that is not trained by Adam: choose another --model",
     ),
 )
@@ -92,7 +106,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="train a model of the zoo on MNIST or on your pictures",
         description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
     )
-    parser.add_argument("--model", help=f"one of {', '.join([*gan.MODELS, *gan.PAIRED])} (default: {DEFAULT})")
+    parser.add_argument("--model", help=f"one of {', '.join(ALL)} (default: {DEFAULT})")
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
@@ -147,19 +161,29 @@ def add(commands: argparse._SubParsersAction) -> None:
     pairs.add_argument("--l1-weight", type=float, help="of the distance to the truth (default: 100)")
     pairs.add_argument("--no-adversary", action="store_true", help="learn from that distance alone")
     pairs.add_argument("--start-from", metavar="MODEL", help="a model file whose weights to start from")
+
+    edit = parser.add_argument_group(f"to change one thing: {', '.join(gan.EDITORS)} (see minigan edit)")
+    edit.add_argument("--table", metavar="FILE", help="what is to be seen in the pictures of --data (.csv, .tsv)")
+    edit.add_argument("--attributes", metavar="NAMES", help="columns of it to learn, with commas (default: all it can)")
+    edit.add_argument("--judge-weight", type=float, help="of being seen as asked for (default: the model's)")
+    edit.add_argument("--back-weight", type=float, help="of an edit that can be taken back (default: 10)")
+    edit.add_argument("--change-weight", type=float, help="of what each changed pixel costs (default: the model's)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     if args.model is None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
-    if args.model not in {**gan.MODELS, **gan.PAIRED}:
-        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join([*gan.MODELS, *gan.PAIRED])}")
-    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES)
-    if paired(args):
+    if args.model not in ALL:
+        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(ALL)}")
+    check(args, FROM_NOISE, FROM_PICTURES, FOR_EDITORS, OF_PICTURES)
+    if paired(args) or edits(args):
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
-        train_pairs.run(args)
+        if paired(args):
+            train_pairs.run(args)
+        else:
+            train_attributes.run(args, GAME, changes)
         return
     model = gan.MODELS[args.model]
     check(args, LENGTH, THREADS, PICTURES, METRIC, GAME)
@@ -243,7 +267,7 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     if args.betas:
         asked["betas"] = tuple(args.betas)
     if args.objective or args.label_smoothing is not None:
-        asked["objective"] = objective(args, gan.MODELS[args.model].objective)
+        asked["objective"] = objective(args, ALL[args.model].objective)
     if args.penalty and len(set(args.penalty)) < len(args.penalty):
         raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
     asked["penalties"] = penalties(args)
@@ -262,7 +286,7 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
 def penalties(args: argparse.Namespace) -> tuple[gan.Penalty, ...]:
     """Those of the command line or the model's own, as strong and as often as was asked for."""
     named = tuple(gan.PENALTIES[name]() for name in args.penalty or ())
-    found = named or gan.MODELS[args.model].penalties
+    found = named or ALL[args.model].penalties
     if args.penalty_every is not None:
         found = tuple(replace(penalty, every=args.penalty_every) for penalty in found)
     if args.gamma is not None:

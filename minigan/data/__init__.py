@@ -9,6 +9,7 @@ things are ``Drawn``; a ``Loader`` feeds any of them to training.
 (64, 1, 28, 28)
 """
 
+from .attributes import Attributes, open_attributes
 from .clusters import clustered
 from .dataset import Dataset
 from .drawn import Arrays, Drawn
@@ -20,6 +21,7 @@ from .paired import Paired, read_pictures
 
 __all__ = [
     "Arrays",
+    "Attributes",
     "Dataset",
     "Drawn",
     "ImageFolder",
@@ -29,6 +31,7 @@ __all__ = [
     "idx_splits",
     "is_idx_folder",
     "mnist",
+    "open_attributes",
     "open_images",
     "read_idx",
     "read_pictures",

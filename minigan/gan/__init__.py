@@ -1,10 +1,11 @@
 """The game: objectives say who wins, penalties keep it fair, models say who plays, the trainer lets them play."""
 
+from .attributes import AttributeEditing
 from .augment import DiffAugment, InstanceNoise
 from .ema import EMA
 from .game import TwoPlayer
-from .generate import generate, translate
-from .models import MODELS, PAIRED, build
+from .generate import edit, generate, translate
+from .models import EDITORS, MODELS, PAIRED, build
 from .objectives import (
     OBJECTIVES,
     AuxiliaryClassifier,
@@ -25,6 +26,7 @@ from .rules import Game, Round, Turn
 from .trainer import Trainer
 
 __all__ = [
+    "EDITORS",
     "EMA",
     "Game",
     "MODELS",
@@ -34,6 +36,7 @@ __all__ = [
     "R1",
     "RECIPES",
     "R2",
+    "AttributeEditing",
     "AuxiliaryClassifier",
     "DiffAugment",
     "Dragan",
@@ -56,6 +59,7 @@ __all__ = [
     "TwoPlayer",
     "Wasserstein",
     "build",
+    "edit",
     "generate",
     "translate",
 ]

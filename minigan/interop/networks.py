@@ -176,3 +176,11 @@ class EncoderDecoder(Network):
         near = self.enter(mirrored(x, -height % 4, -width % 4))
         y = self.leave(self.merge(torch.cat([self.decode(self.encode(near)), near], 1)))
         return y[:, :, :height, :width]
+
+
+class Editor(Network):
+    def forward(self, x, ask):
+        planes = ask[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        made = self.body(torch.cat([x, planes], 1))
+        paint, mask = torch.tanh(made[:, : self.channels]), torch.sigmoid(made[:, self.channels :])
+        return x + mask * (paint - x)

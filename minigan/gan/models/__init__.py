@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from . import acgan, cgan, context_encoder, dcgan, dncnn, gan, pix2pix, self_conditioned, sngan, srgan, wgan, wgan_gp
+from . import acgan, attribute, cgan, context_encoder, dcgan, dncnn, gan, pix2pix, self_conditioned, sngan, srgan, wgan, wgan_gp
+from .attribute import AttributeModel
 from .model import Model, Networks
 from .paired import PairedModel
 
@@ -19,7 +20,9 @@ PAIRED: dict[str, PairedModel] = {  # from picture to picture
     module.MODEL.name: module.MODEL for module in (pix2pix, srgan, context_encoder, dncnn)
 }
 
-__all__ = ["MODELS", "PAIRED", "Model", "Networks", "PairedModel", "build"]
+EDITORS: dict[str, AttributeModel] = {attribute.MODEL.name: attribute.MODEL}  # change one thing in a picture
+
+__all__ = ["EDITORS", "MODELS", "PAIRED", "AttributeModel", "Model", "Networks", "PairedModel", "build"]
 
 
 def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
@@ -29,7 +32,7 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
     """
     settings = dict(architecture)
     name = settings.pop("model", None)
-    known: dict[Any, Model | PairedModel] = {**MODELS, **PAIRED}
+    known: dict[Any, Model | PairedModel | AttributeModel] = {**MODELS, **PAIRED, **EDITORS}
     if not isinstance(name, str) or name not in known:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(known)}")
     for setting in {"channels", "z_dim", "width", "classes"} & settings.keys():
