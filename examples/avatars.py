@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> None:
     init, noise, shuffle, judging = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(4))
 
     whole = data.open_attributes(HEADS / "avatars.png", HEADS / "attributes.tsv", flip=False)
-    drawn_of = [row for row, told in zip(read_table(HEADS / "avatars.tsv"), read_table(HEADS / "attributes.tsv"),
-                                         strict=True) if all(told.values())]  # fmt: skip
+    if args.dry_run:
+        whole = whole.part(np.arange(160))
     is_held = np.arange(len(whole)) % HOLD_OUT == HOLD_OUT - 1
     learned, held = whole.part(~is_held), whole.part(is_held)
 
@@ -92,11 +92,11 @@ def run(args: argparse.Namespace) -> None:
 
     # How good it is, by a judge who knows nothing of it.
     judge = train_judge(learned, place, judging, args)
-    right = {one.name: shares.argmax(1) == held.own[:, part].argmax(1)
-             for one, part, shares in seen_by(judge, held, held.pictures)}  # fmt: skip
-    print("the judge, of heads that it has not seen: "
-          + ", ".join(f"{name} {100 * found.mean():.1f} %" for name, found in right.items()))  # fmt: skip
-    print(measure(generator, judge, learned, held, regions(whole, drawn_of)[is_held]))
+    right = as_told(judge, held, held.pictures, held.own)
+    told = (f"{one.name} {100 * right[known, number].mean():.1f} %"
+            for number, (one, known) in enumerate(zip(held.attributes, held.known.T, strict=True)))  # fmt: skip
+    print(f"the judge, of heads that it has not seen: {', '.join(told)}")
+    print(measure(generator, judge, learned, held, regions(whole, read_table(HEADS / "avatars.tsv")[: len(whole)])[is_held]))
     viz.save_png(args.out / "strips.png", viz.grid(strips(generator, held), columns=12))
     print(f"model and strips in {args.out}")
 
@@ -123,12 +123,11 @@ def train_judge(learned: data.Attributes, place: backend.ArrayBackend, rng: np.r
     raise AssertionError
 
 
-def seen_by(judge: nn.Module, told: data.Attributes, pictures: np.ndarray):
-    """What the judge makes of pictures (N, H, W, C): each attribute, its columns, and (N, columns) of logits."""
+def as_told(judge: nn.Module, told: data.Attributes, pictures: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """bool (N, attributes): whether the judge sees in pictures (N, H, W, C) what ``shares`` (N, columns) say."""
     with no_grad():
-        x = np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)) / np.float32(127.5) - 1
-        logits = judge(Tensor(judge.backend.asarray(x))).numpy()
-    return [(one, part, logits[:, part]) for one, part in zip(told.attributes, told.parts, strict=True)]
+        logits = judge(Tensor(judge.backend.asarray(as_floats(pictures)))).numpy()
+    return np.stack([logits[:, part].argmax(1) == shares[:, part].argmax(1) for part in told.parts], axis=1)
 
 
 # ---- where a head may change ---------------------------------------------------------------------
@@ -191,25 +190,24 @@ def measure(
     flat = learned.pictures.reshape(len(learned), -1).astype(np.float32)
     for number, (attribute, part) in enumerate(zip(held.attributes, held.parts, strict=True)):
         results: dict[str, list[np.ndarray]] = {"editor": [], "nearest head": []}
-        for value, text in enumerate(attribute.values):
-            others = np.flatnonzero(held.own[:, part].argmax(1) != value)
-            sources = held.pictures[others]
+        for value, text in zip(range(part.start, part.stop), attribute.values, strict=True):
+            others = np.flatnonzero(held.known[:, number] & (held.own[:, value] == 0))
+            sources, wanted = held.pictures[others], held.own[others]
             ask = np.repeat(asked(held.attributes, {attribute.name: text})[None], len(others), axis=0)
-            having = np.flatnonzero(learned.own[:, part].argmax(1) == value)
+            wanted[:, part] = ask[:, part]
+            having = np.flatnonzero(learned.own[:, value] == 1)
             distance = ((flat[having][None] - sources.reshape(len(others), 1, -1)) ** 2).mean(2)
             made = {
                 "editor": as_bytes(gan.edit(generator, as_floats(sources), ask)),
                 "nearest head": learned.pictures[having[distance.argmin(1)]],
             }
+            outside = ~where[others, number]
             for method, pictures in made.items():
-                judged = seen_by(judge, held, pictures)
-                is_wanted = judged[number][2].argmax(1) == value
-                kept = np.all([shares.argmax(1) == held.own[others][:, own].argmax(1)
-                               for k, (_, own, shares) in enumerate(judged) if k != number], axis=0)  # fmt: skip
-                outside = ~where[others, number]
+                right = as_told(judge, held, pictures, wanted)
+                kept = np.delete(right | ~held.known[others], number, axis=1).all(axis=1)
                 change = np.abs(pictures.astype(np.float64) - sources).mean(axis=3)
                 error = (change * outside).sum((1, 2)) / outside.sum((1, 2))
-                results[method].append(np.stack([100 * is_wanted, 100 * kept, error]))
+                results[method].append(np.stack([100 * right[:, number], 100 * kept, error]))
         for method, found in results.items():
             rows.append((attribute.name, method, np.concatenate(found, axis=1)))
     for method in ("editor", "nearest head"):
@@ -228,7 +226,7 @@ def strips(generator: nn.Module, held: data.Attributes, heads: int = 8) -> np.nd
 
 def as_floats(pictures: np.ndarray) -> np.ndarray:
     """uint8 (N, H, W, C) -> [-1, 1] (N, C, H, W)"""
-    return pictures.transpose(0, 3, 1, 2) / np.float32(127.5) - 1
+    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)) / np.float32(127.5) - 1
 
 
 def as_bytes(pictures: np.ndarray) -> np.ndarray:

@@ -122,13 +122,13 @@ def attributes_from(told: Any) -> tuple[Attribute, ...]:
                 found.append(Category(str(one["name"]), tuple(map(str, one["values"]))))
             else:
                 found.append(Number(str(one["name"]), float(one["low"]), float(one["high"]), int(one["knots"])))
-            bad = found[-1].columns < 2 or isinstance(found[-1], Number) and not found[-1].low < found[-1].high
-            if bad:
-                raise InputError(f"attributes: {found[-1].name} has but one value: there is nothing to choose")
     except (TypeError, KeyError, ValueError):
         raise InputError(f"attributes = {told!r}: give each a name and its values, or low, high and knots") from None
     if not found:
         raise InputError("attributes: there is none, so nothing to change")
+    for attribute in found:
+        if attribute.columns < 2 or isinstance(attribute, Number) and not attribute.low < attribute.high:
+            raise InputError(f"attributes: {attribute.name} has but one value: there is nothing to choose")
     if len({one.name for one in found}) < len(found):
         raise InputError(f"attributes: {', '.join(one.name for one in found)} names one twice")
     return tuple(found)
@@ -162,14 +162,14 @@ class Attributes(Drawn):
     """Pictures of one size, and what the table says of each.
 
     pictures    uint8 (N, H, W, C)
-    table       the column of each attribute: a text for every picture
+    table       the column of each attribute: a text for every picture, "" where nothing is known
     attributes  what they can be (default: told from the table, see ``attribute_of``)
     flip        mirror half of the pictures
 
     A batch is (pictures, own, wanted, asked): pictures float (N, C, H, W) in [-1, 1]; the others (N, columns), see the
     top of this file. ``own`` is what the table says. One attribute is asked for, and each other with a chance of 1/4;
     ``asked`` is 1 in their columns. There, ``wanted`` is some value of the category, each as often as the others, or
-    some other picture's number; elsewhere it is ``own``.
+    some other picture's number; elsewhere it is ``own``. What is not known is 0 in all columns, and never asked for.
     """
 
     def __init__(
@@ -194,7 +194,12 @@ class Attributes(Drawn):
         found = attributes or [attribute_of(column, texts) for column, texts in self.table.items()]
         self.attributes = attributes_from([one.as_dict() for one in found])
         self.parts = columns_of(self.attributes)
-        self.own = np.concatenate([one.encode(self.table[one.name]) for one in self.attributes], axis=1)
+        self.own = np.zeros((len(pictures), self.parts[-1].stop))
+        self.known = np.zeros((len(pictures), len(self.attributes)), bool)
+        for number, (one, part) in enumerate(zip(self.attributes, self.parts, strict=True)):
+            self.known[:, number] = [text != "" for text in self.table[one.name]]
+            rows = np.flatnonzero(self.known[:, number])
+            self.own[rows, part] = one.encode([self.table[one.name][i] for i in rows])
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -217,11 +222,12 @@ class Attributes(Drawn):
         wanted, is_asked = own.copy(), np.zeros_like(own)
         which = rng.random((count, many)) < ALSO
         which[np.arange(count), rng.integers(many, size=count)] = True
+        which &= self.known[chosen]
         for number, (attribute, part) in enumerate(zip(self.attributes, self.parts, strict=True)):
             if isinstance(attribute, Category):
                 values = np.eye(attribute.columns)[rng.integers(attribute.columns, size=count)]
             else:
-                values = self.own[rng.integers(len(self), size=count), part]
+                values = self.own[rng.choice(np.flatnonzero(self.known[:, number]), size=count), part]
             rows = which[:, number]
             wanted[rows, part], is_asked[rows, part] = values[rows], 1
         return x.transpose(0, 3, 1, 2), *(a.astype(dtype, copy=False) for a in (own, wanted, is_asked))
@@ -256,8 +262,8 @@ def open_attributes(
 
     The lines belong to the tiles of a sheet in their order, and to the pictures of a folder by name: some column holds
     the file names, with their suffix or without. A picture is cut to its centre square and resized to ``size``. Of the
-    columns ``names`` are learned (default: each that holds numbers, or at most 24 different values). A line without a
-    value of one of them is left out, with a warning; so is a picture without a line.
+    columns ``names`` are learned (default: each that holds numbers, or at most 24 different values). An empty field
+    says that nothing is known. A picture without a line is left out, with a warning.
     """
     pictures, table = Path(pictures), Path(table)
     rows = read_table(table)
@@ -269,15 +275,12 @@ def open_attributes(
     else:
         chosen, key = matched(rows, found, table, pictures)
     columns = attribute_columns(rows, names, key, table)
-    whole = [(row, picture) for row, picture in chosen if all(row[column] for column in columns)]
-    if not whole:
-        raise InputError(f"{table}: no line has a value of each of {', '.join(columns)}: name others by --attributes")
-    if len(whole) < len(found):
-        warnings.warn(f"{len(found) - len(whole)} of {len(found)} pictures are left out: {table} lacks values of them",
-                      stacklevel=2)  # fmt: skip
+    if len(chosen) < len(found):
+        missing = f"{len(found) - len(chosen)} of {len(found)} pictures are left out: {table} has no line for them"
+        warnings.warn(missing, stacklevel=2)
     return Attributes(
-        np.stack([square(picture, size) for _, picture in whole]),
-        {column: [row[column] for row, _ in whole] for column in columns},
+        np.stack([square(picture, size) for _, picture in chosen]),
+        {column: [row[column] for row, _ in chosen] for column in columns},
         flip=flip,
         name=str(pictures),
         root=str(pictures) if pictures.is_dir() else None,
@@ -357,7 +360,9 @@ def _usable(rows: list[dict[str, str]], column: str) -> bool:
 
 
 def attribute_of(name: str, texts: Sequence[str]) -> Attribute:
-    """A number where all are numbers and at least 7 of them different; else a category, its values by alphabet."""
+    """A number where all are numbers and at least 7 of them different; else a category, its values by alphabet. ""
+    says nothing."""
+    texts = [text for text in texts if text]
     numbers = _numbers(texts)
     if numbers is not None and len(set(numbers)) >= FEWEST_NUMBERS:
         return Number(name, min(numbers), max(numbers))

@@ -34,21 +34,22 @@ class Request(Round):
 
 class AttributeEditing(TwoPlayer):
     """G changes what it is asked to and nothing else (StarGAN, Choi et al. 2018). Batches are (picture, own, wanted,
-    asked), see ``data.Attributes``; networks G(picture, ask), D(picture) -> (N, 1 + columns).
+    asked), see ``data.Attributes``; networks G(picture, ask), D(picture, told) -> (N, 1 + columns).
 
     G is told only what is to change: ``ask = asked wanted``, zeros elsewhere. So nobody need know what a picture is
-    like already. D judges real from edited in its first column, and says in the others what it sees.
+    like already. D is told what a picture is, or was asked to be: its first column judges whether it is a real one of that
+    kind, which a change that only fools a classifier is not. The others say what it sees by itself.
 
-    d_loss + d_judged          = objective.d_loss(D(x), D(y)) + judge_weight CE(D(x), own),  y = G(x, ask)
+    d_loss + d_judged          = objective.d_loss(D(x, own), D(y, wanted)) + judge_weight CE(D(x), own),  y = G(x, ask)
     g_loss + g_judged
-        + back + change        = objective.g_loss(D(y)) + judge_weight CE(D(y), wanted)
+        + back + change        = objective.g_loss(D(y, wanted)) + judge_weight CE(D(y), wanted)
                                  + back_weight E|G(y, asked own) - x| + change_weight E|y - x|
 
     CE is the mean over the attributes of -sum_k c_k log softmax(D)_k, of the attribute's columns.
 
     judge_weight   how much it matters that the edit is seen as asked for
     back_weight    10 in StarGAN: an edit must be possible to take back, so it keeps all else
-    change_weight  what each changed pixel costs: the way of GANimation's (Pumarola et al. 2018) penalty on its mask
+    change_weight  what each changed pixel costs; it does as GANimation's penalty on its mask (Pumarola et al. 2018)
     """
 
     def __init__(
@@ -85,18 +86,18 @@ class AttributeEditing(TwoPlayer):
 
     def play(self, picture: Tensor, own: Tensor, wanted: Tensor, asked: Tensor) -> Request:
         ask = wanted * asked
-        return Request(picture, self.generator(picture, ask), (), {}, own, wanted, ask, own * asked)
+        return Request(picture, self.generator(picture, ask), (own,), {}, own, wanted, ask, own * asked)
 
     def d_loss(self, round: Request) -> Terms:  # type: ignore[override]
         real, fake = self.sloped("real", self.show(round.real)), self.sloped("fake", self.show(round.fake.detach()))
-        of_real, of_fake = self.discriminator(real), self.discriminator(fake)
+        of_real, of_fake = self.discriminator(real, round.own), self.discriminator(fake, round.wanted)
         self.tell_beliefs(round, of_real[:, :1], of_fake[:, :1])
         terms = {"d_loss": self.objective.d_loss(of_real[:, :1], of_fake[:, :1])}
         terms["d_judged"] = self.judge(of_real, round.own) * self.judge_weight
         return terms | (self.penalise(round, {real: of_real, fake: of_fake}) if self.penalties else {})
 
     def g_loss(self, round: Request) -> Terms:  # type: ignore[override]
-        of_fake = self.discriminator(self.show(round.fake))
+        of_fake = self.discriminator(self.show(round.fake), round.wanted)
         of_real = self.look_again(round)[:, :1] if self.objective.g_sees_real else None
         back = absolute(self.generator(round.fake, round.back) - round.real).mean()
         return {

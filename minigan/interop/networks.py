@@ -180,7 +180,13 @@ class EncoderDecoder(Network):
 
 class Editor(Network):
     def forward(self, x, ask):
-        planes = ask[:, :, None, None].expand(-1, -1, *x.shape[2:])
-        made = self.body(torch.cat([x, planes], 1))
-        paint, mask = torch.tanh(made[:, : self.channels]), torch.sigmoid(made[:, self.channels :])
-        return x + mask * (paint - x)
+        height, width = x.shape[2:]
+        small = self.unshuffle(mirrored(x, height % 2, width % 2))
+        planes = ask[:, :, None, None].expand(-1, -1, *small.shape[2:])
+        return x + self.shuffle(self.body(torch.cat([small, planes], 1)))[:, :, :height, :width]
+
+
+class Detective(Network):
+    def forward(self, x, told):
+        h = self.body(x)
+        return torch.cat([self.psi(h) + (self.match(h) * told).sum(1, keepdim=True), self.see(h)], 1)
