@@ -96,7 +96,11 @@ def run(args: argparse.Namespace) -> None:
     told = (f"{one.name} {100 * right[known, number].mean():.1f} %"
             for number, (one, known) in enumerate(zip(held.attributes, held.known.T, strict=True)))  # fmt: skip
     print(f"the judge, of heads that it has not seen: {', '.join(told)}")
-    print(measure(generator, judge, learned, held, regions(whole, read_table(HEADS / "avatars.tsv")[: len(whole)])[is_held]))
+    print(
+        measure(
+            generator, judge, learned, held, regions(whole, read_table(HEADS / "avatars.tsv")[: len(whole)])[is_held]
+        )
+    )
     viz.save_png(args.out / "strips.png", viz.grid(strips(generator, held), columns=12))
     print(f"model and strips in {args.out}")
 

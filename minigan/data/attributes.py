@@ -97,7 +97,7 @@ class Number:
                     "known of others"
                 )
         place = (numbers - self.low) / (self.high - self.low) * (self.knots - 1)
-        return np.clip(1 - np.abs(place[:, None] - np.arange(self.knots)), 0, 1)
+        return np.asarray(np.clip(1 - np.abs(place[:, None] - np.arange(self.knots)), 0, 1))
 
     def decode(self, shares: np.ndarray) -> np.ndarray:
         """The mean of the knots, weighted by the shares of each row."""
@@ -127,7 +127,7 @@ def attributes_from(told: Any) -> tuple[Attribute, ...]:
     if not found:
         raise InputError("attributes: there is none, so nothing to change")
     for attribute in found:
-        if attribute.columns < 2 or isinstance(attribute, Number) and not attribute.low < attribute.high:
+        if attribute.columns < 2 or (isinstance(attribute, Number) and not attribute.low < attribute.high):
             raise InputError(f"attributes: {attribute.name} has but one value: there is nothing to choose")
     if len({one.name for one in found}) < len(found):
         raise InputError(f"attributes: {', '.join(one.name for one in found)} names one twice")
@@ -236,8 +236,9 @@ class Attributes(Drawn):
         """Some of the pictures, by numbers or by True and False, with the same attributes."""
         numbers = np.arange(len(self))[chosen]
         table = {column: [texts[i] for i in numbers] for column, texts in self.table.items()}
-        settings = {"flip": self.flip, "name": self.name, "root": self.root}
-        return Attributes(self.pictures[numbers], table, self.attributes, **settings)
+        return Attributes(
+            self.pictures[numbers], table, self.attributes, flip=self.flip, name=self.name, root=self.root
+        )
 
     def fingerprint(self) -> str:
         found = zlib.crc32(self.pictures.data)
@@ -269,6 +270,8 @@ def open_attributes(
     rows = read_table(table)
     found = read_pictures(pictures, size)
     if pictures.is_file():
+        while len(found) > len(rows) and np.ptp(next(reversed(found.values()))) == 0:  # fills the sheet's last row
+            found.popitem()
         if len(found) != len(rows):
             raise InputError(f"{table} has {len(rows)} lines, {pictures} {len(found)} pictures: a line for each")
         chosen, key = list(zip(rows, found.values(), strict=True)), None
@@ -334,7 +337,7 @@ def attribute_columns(
 ) -> list[str]:
     """The columns to learn from: those named, or all that can be."""
     if names is None:
-        columns = [column for column in rows[0] if column != key and 1 < _kinds(rows, column) and _usable(rows, column)]
+        columns = [column for column in rows[0] if column != key and _kinds(rows, column) > 1 and _usable(rows, column)]
         if not columns:
             raise InputError(f"{table}: no column has numbers, or at most {MOST_VALUES} different values")
         return columns
@@ -382,7 +385,7 @@ def square(picture: np.ndarray, size: int) -> np.ndarray:
     part = picture[centre(picture.shape[:2])]
     if part.shape[:2] == (size, size):
         return part
-    return np.rint(np.clip(resample(part / np.float32(255), (size, size)), 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(resample(part / np.float32(255), (size, size)), 0, 1) * 255), np.uint8)
 
 
 def centre(shape: tuple[int, ...]) -> tuple[slice, slice]:

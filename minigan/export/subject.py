@@ -141,6 +141,8 @@ def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
     if name in gan.EDITORS:
         columns = columns_of(attributes_from(architecture["attributes"]))[-1].stop
         return Editing(**shared, channels=architecture.get("channels", 3), columns=columns)
+    if name in gan.UNPAIRED:
+        return Translator(**shared, channels=architecture.get("channels", 3))
     model = gan.MODELS[name]
     classes = architecture.get("classes", 0) if model.conditional else 0
     return Latent(**shared, z_dim=architecture.get("z_dim", model.z_dim), classes=classes)

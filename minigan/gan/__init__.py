@@ -2,10 +2,12 @@
 
 from .attributes import AttributeEditing
 from .augment import DiffAugment, InstanceNoise
+from .cycle import Cycle, Exchange
 from .ema import EMA
+from .fakes import FakeBuffer
 from .game import TwoPlayer
 from .generate import edit, generate, translate
-from .models import EDITORS, MODELS, PAIRED, build
+from .models import EDITORS, MODELS, PAIRED, UNPAIRED, build
 from .objectives import (
     OBJECTIVES,
     AuxiliaryClassifier,
@@ -24,6 +26,7 @@ from .recipes import RECIPES, Recipe
 from .record import Record
 from .rules import Game, Round, Turn
 from .trainer import Trainer
+from .video import Video
 
 __all__ = [
     "EDITORS",
@@ -36,10 +39,14 @@ __all__ = [
     "R1",
     "RECIPES",
     "R2",
+    "UNPAIRED",
     "AttributeEditing",
     "AuxiliaryClassifier",
+    "Cycle",
     "DiffAugment",
     "Dragan",
+    "Exchange",
+    "FakeBuffer",
     "GradientPenalty",
     "Hinge",
     "InstanceNoise",
@@ -57,6 +64,7 @@ __all__ = [
     "Trainer",
     "Turn",
     "TwoPlayer",
+    "Video",
     "Wasserstein",
     "build",
     "edit",

@@ -37,8 +37,8 @@ class AttributeEditing(TwoPlayer):
     asked), see ``data.Attributes``; networks G(picture, ask), D(picture, told) -> (N, 1 + columns).
 
     G is told only what is to change: ``ask = asked wanted``, zeros elsewhere. So nobody need know what a picture is
-    like already. D is told what a picture is, or was asked to be: its first column judges whether it is a real one of that
-    kind, which a change that only fools a classifier is not. The others say what it sees by itself.
+    like already. D is told what a picture is, or was asked to be: its first column judges whether it is a real one of
+    that kind, which a change that only fools a classifier is not. The others say what it sees by itself.
 
     d_loss + d_judged          = objective.d_loss(D(x, own), D(y, wanted)) + judge_weight CE(D(x), own),  y = G(x, ask)
     g_loss + g_judged
