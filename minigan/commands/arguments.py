@@ -118,7 +118,8 @@ def place_for(args: argparse.Namespace) -> backend.ArrayBackend:
 
 def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments that must be the same when a run is resumed: all but those of length, place and display."""
-    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data", "a", "b"}
+    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every"}
+    free |= {"data", "a", "b", "table"}  # where they lie: what they are is compared by Run
     free |= {"metric_every", "metric_samples", "extractor"}  # Run compares what they come to
     if not getattr(args, "tf32", False):
         free.add("tf32")  # runs from before there was this choice go on
@@ -206,7 +207,7 @@ class LoadedGenerator:
         self.path = path = DIGITS if bundled else model_of(Path(source))
         place = backend.get(backend_name)
         architecture, state = read_generator(path)
-        for command, models in (("restore", gan.PAIRED), ("translate", gan.UNPAIRED)):
+        for command, models in (("restore", gan.PAIRED), ("translate", gan.UNPAIRED), ("edit", gan.EDITORS)):
             if architecture.get("model") in models:
                 raise InputError(
                     f"{path}: turns pictures into pictures, and draws none of noise: minigan {command} --model"
