@@ -392,7 +392,7 @@ def test_different_settings_are_refused_before_anything_is_written(digits, tmp_p
 @pytest.mark.parametrize("fault", ["raise", "hang"])
 def test_a_rank_that_fails_or_hangs_ends_all_with_one_message(fault):
     before = time.monotonic()
-    process = start(2, RANKS / "fault.py", fault, MINIGAN_PATIENCE="1" if fault == "hang" else "60")
+    process = start(2, RANKS / "fault.py", fault, MINIGAN_PATIENCE="1" if fault == "hang" else "4")
     out, err = process.communicate(timeout=60)
     assert process.returncode != 0 and time.monotonic() - before < 30
     told = "ValueError: planted" if fault == "raise" else "error: rank 0 has waited 1 s for the other processes"
