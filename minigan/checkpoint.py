@@ -128,8 +128,11 @@ class Checkpoints:
         """From the oldest to the newest."""
         return list(numbered(self.folder, "step-", ".safetensors").values())
 
+    def path(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}.safetensors"
+
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: dict[str, Any]) -> Path:
-        path = self.folder / f"step-{step:08d}.safetensors"
+        path = self.path(step)
         save(path, "checkpoint", arrays, facts)
         for old in self.paths()[: -self.keep]:
             old.unlink()

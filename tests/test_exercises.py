@@ -98,6 +98,9 @@ WRONG = {
     ),
     "8.2": ("return 1 - np.abs(back - pictures).mean()", "returns, where the mean picture comes back for each"),
     "8.3": ("kept.append(fake)\n    return fake", "after 11 fakes, 11 are kept, expected at most 10"),
+    "9.1": ("return (logits + u).argmax(1)", "choose(logits, u)"),
+    "9.2": ("return (verdicts[:, None] * np.eye(len(logits))[chosen]).mean(0)", "try_and_see of logits"),
+    "9.3": ("return 0.0", "divergence(['anna', 'hanna'], ['anna', 'otto'], 2): 0, expected"),
 }
 
 
@@ -108,7 +111,7 @@ def answered(number, answer):
 
 
 def test_three_for_each_chapter():
-    assert list(EXERCISES) == [f"{chapter}.{n}" for chapter in range(1, 9) for n in (1, 2, 3)]
+    assert list(EXERCISES) == [f"{chapter}.{n}" for chapter in range(1, 10) for n in (1, 2, 3)]
     assert list(WRONG) == list(EXERCISES)
 
 
@@ -162,7 +165,7 @@ def test_the_commands(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "1.1 The backward of exp: right\n"
     assert run("notebook", "3", "--out", "c.ipynb") == 0 and run("notebook", "3", "--out", "c.ipynb") == 2
     assert json.loads((tmp_path / "c.ipynb").read_text())["nbformat"] == 4
-    for bad in (("start", "9.1"), ("check", "none.py"), ("notebook", "9"), ("start", "1.2", "--out", "x.txt")):
+    for bad in (("start", "10.1"), ("check", "none.py"), ("notebook", "0"), ("start", "1.2", "--out", "x.txt")):
         assert run(*bad) == 2
     (tmp_path / "other.py").write_text("print(1)\n")
     assert run("check", "other.py") == 2

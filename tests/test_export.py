@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import small_models
 from safetensors.numpy import save_file
 
 from minigan import cli, gan, nn
@@ -14,9 +15,7 @@ from minigan.tensor import Tensor
 
 
 def make_model(path, name="dcgan", **settings):
-    architecture: dict = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4, **settings}
-    if gan.MODELS[name].conditional:
-        architecture["classes"] = 3
+    architecture: dict = {**small_models.architecture(name), **settings}
     if name == "self_conditioned":
         architecture["clusters"] = [5, 2, 9]
     generator, _ = gan.build(architecture, np.random.default_rng(0))

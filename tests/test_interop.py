@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import small_models
 from safetensors.numpy import save_file
 
 from minigan import gan, nn
@@ -118,15 +119,14 @@ def test_every_network_of_the_zoo_converts(name, player, tmp_path, rng):
         x = rng.standard_normal((2, 3, 18, 21))
     else:
         model = gan.MODELS[name]
-        architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
+        architecture = small_models.architecture(name)
         if model.conditional:
-            architecture["classes"] = 3
             given = (rng.integers(0, 3, 4),)
         if name == "self_conditioned":
             architecture["clusters"] = [5, 2, 9]
             given = (rng.integers(0, 3, 4),) if player else ()
         ours = gan.build(architecture, rng)
-        x = rng.standard_normal((4, 1, 28, 28) if player else (4, 6))
+        x = rng.standard_normal((4, *small_models.DATA[model.medium][1]) if player else (4, 6))
     ours = ours[player].to(dtype=np.float64).eval()
     y = ours(Tensor(x), *(Tensor(a) if a.dtype.kind == "f" else a for a in given)).numpy()
     theirs = to_torch(ours)

@@ -43,6 +43,7 @@ RULES: dict[str, Rule] = {
     "Sum": _each_input(1),
     "ScaledSum": _each_input(1),
     "Max": _each_input(1),
+    "Total": _each_input(1),  # at least: of two processes
     "Keep": _each_input(1),
     "Softmax": _each_input(5),  # maximum, difference, exp, sum, quotient
     "LogSoftmax": _each_input(5),
@@ -64,6 +65,7 @@ RULES: dict[str, Rule] = {
             "PutItem",
             "Concat",
             "Translate",
+            "Gather",
         )
     },
 }
