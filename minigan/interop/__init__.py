@@ -64,6 +64,8 @@ def _layer(m: nn.Module, torch: Any) -> Any:
             return kind(**m.arguments(), **bias, dilation=m.dilation, output_padding=m.output_padding)
         case nn.LayerNorm():
             return kind(**m.arguments(), **bias)
+        case nn.GRUCell():
+            return kind(**m.arguments(), bias=m.bias_ih is not None)
         case nn.Reshape():
             return torch.Unflatten(1, m.shape)
         case nn.Resize():
