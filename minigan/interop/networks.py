@@ -290,6 +290,20 @@ class EncoderDecoder(Network):
         return y[:, :, :height, :width]
 
 
+class Editor(Network):
+    def forward(self, x, ask):
+        height, width = x.shape[2:]
+        small = self.unshuffle(mirrored(x, height % 2, width % 2))
+        planes = ask[:, :, None, None].expand(-1, -1, *small.shape[2:])
+        return x + self.shuffle(self.body(torch.cat([small, planes], 1)))[:, :, :height, :width]
+
+
+class Detective(Network):
+    def forward(self, x, told):
+        h = self.body(x)
+        return torch.cat([self.psi(h) + (self.match(h) * told).sum(1, keepdim=True), self.see(h)], 1)
+
+
 # ---- moving pictures -----------------------------------------------------------------------------
 
 
