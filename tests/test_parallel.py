@@ -328,19 +328,11 @@ def contents(folder):
 
 
 @needs_mpi
-def test_two_processes_write_one_folder_and_go_on_bit_for_bit(digits, tmp_path):
-    settings = [*EXAMPLE, "--data", digits, "--threads", "1", "--quiet", "--checkpoint-every", "2"]
-    first = start(2, *settings, "--steps", "8", "--out", tmp_path / "whole")
-    again = start(2, *settings, "--steps", "5", "--out", tmp_path / "parts")
-    out, err = finish(first)
-    assert out == f"8 steps; pictures and model in {tmp_path / 'whole'}\n" and err == ""
-    finish(again)
-    finish(start(2, *settings, "--steps", "8", "--out", tmp_path / "parts", "--resume"))
-    whole, parts = contents(tmp_path / "whole"), contents(tmp_path / "parts")
-    for name in whole.keys() & parts.keys():
-        if name not in ("samples/epoch-001.png",):  # of the end, at step 5 there
-            assert whole[name] == parts[name], name
-    assert {"model.safetensors", "metrics.jsonl", "training.gif"} <= whole.keys()
+def test_two_processes_write_one_folder_and_one_goes_on_with_it(digits, tmp_path, capsys):
+    settings = [*EXAMPLE, "--data", digits, "--threads", "1", "--quiet", "--out", tmp_path / "out"]
+    out, err = finish(start(2, *settings, "--steps", "4"))
+    assert out == f"4 steps; pictures and model in {tmp_path / 'out'}\n" and err == ""
+    assert {"model.safetensors", "metrics.jsonl", "training.gif"} <= contents(tmp_path / "out").keys()
 
     from minigan.commands.example import options
 
@@ -348,13 +340,12 @@ def test_two_processes_write_one_folder_and_go_on_bit_for_bit(digits, tmp_path):
     import mnist_gan
 
     sys.path.pop(0)
-    args = options("", mnist_gan.BASE).parse_args(
-        [*map(str, settings[1:]), "--steps", "10", "--out", str(tmp_path / "parts"), "--resume"]
-    )
+    args = options("", mnist_gan.BASE).parse_args([*map(str, settings[1:]), "--steps", "6", "--resume"])
     assert cli.user_errors(mnist_gan.train, args) == 0  # one process goes on with what two have begun,
     assert "mpi4py" not in sys.modules  # and needs no MPI
-    lines = [json.loads(line) for line in (tmp_path / "parts/metrics.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == list(range(1, 11))
+    assert "'processes': '2'" in capsys.readouterr().err  # a warning: sums are taken in another order now
+    lines = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 7))
 
 
 @needs_mpi
