@@ -2,6 +2,7 @@
 
     python -m benchmarks.restoration --work out/restoration          # train what is not there yet, pack, evaluate
     python -m benchmarks.restoration --work out/restoration --pack denoise derain
+    python -m benchmarks.restoration --draw docs/restore             # given, restored and true, of pictures held out
 
 A network is packed in half precision, with its command. Each takes less than ten minutes on two cores.
 """
@@ -14,11 +15,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from minigan import checkpoint
+from minigan import backend, checkpoint, viz
+from minigan.commands.train_pairs import open_pairs
+from minigan.data.paired import split
 from minigan.restoration import TASKS
-from minigan.restoration.restore import WEIGHTS
+from minigan.restoration.judge import JUDGED, Case, by_network, cases, drawings
+from minigan.restoration.restore import WEIGHTS, Restorer, weights
+from minigan.runs.looks import side_by_side
 
+DATA = Path(__file__).parents[1] / "examples" / "data"
+OPENMOJI = DATA / "openmoji"
 PHOTOS = "--data examples/data/photos"
 DRAWINGS = "--data examples/data/openmoji/color.png --source examples/data/openmoji/black.png"
 ALONE = "--no-adversary --batch-size 8"
@@ -47,7 +55,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("out/restoration"), help="where the runs are")
     parser.add_argument("--pack", nargs="+", choices=COMMANDS, metavar="NAME", help="only pack these")
+    parser.add_argument("--draw", type=Path, metavar="DIR", help="only draw what the bundled networks do, as PNGs")
     args = parser.parse_args()
+    if args.draw:
+        for task in TASKS:
+            draw(task, args.draw)
+        return 0
     if args.pack:
         for name in args.pack:
             pack(name, args.work)
@@ -72,6 +85,44 @@ def pack(name: str, work: Path) -> None:
     WEIGHTS.mkdir(exist_ok=True)
     checkpoint.save(target, "model", half, {**facts, "trained_by": f"python -m minigan train {told}"})
     print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")
+
+
+# ---- pictures of it ----------------------------------------------------------------------------------------------
+
+
+def draw(task: str, folder: Path) -> None:
+    """DIR/TASK.png: what is given, what the bundled network makes of it, and the truth; the first pictures held out."""
+    drawn = TASKS[task].drawn
+    target, source = (OPENMOJI / "color.png", OPENMOJI / "black.png") if drawn else (DATA / "photos", None)
+    pictures, sources = open_pairs(target, source, 64, TASKS[task].source_channels)
+    held = {name: pictures[name] for name in split(list(pictures), 8)[1]}
+    if sources is not None:
+        found = list(drawings(held, sources))[:: len(held) // 9][:9]
+    else:
+        found = list(cases(task, next(iter(JUDGED[task].values())), held, seed=0))
+        # of a hole, the middle one of a picture's nine crops; else the middle of a picture
+        found = found[4::9][:9] if task == "inpaint" else [part(case) for case in found[:3]]
+    made = map(by_network(Restorer.load(weights(task), backend.get("numpy"))), found)
+    given = [
+        case.given if drawn or case.where is None else np.where(case.where[:, :, None], 255, case.given)
+        for case in found
+    ]
+    columns = [given, made, [case.truth for case in found]]
+    shown = side_by_side(*(np.stack(list(c)).transpose(0, 3, 1, 2) / np.float32(127.5) - 1 for c in columns))
+    folder.mkdir(parents=True, exist_ok=True)
+    grid = Image.fromarray(viz.grid(shown, 9 if len(found) > 3 else 3))
+    grid.quantize(128).save(folder / f"{task}.png", optimize=True)  # a third of the bytes, and no difference to the eye
+
+
+def part(case: Case, side: int = 160) -> Case:
+    """The middle of a picture, and of what is given of it."""
+    times = len(case.truth) // len(case.given)
+
+    def middle(picture: np.ndarray, side: int) -> np.ndarray:
+        top, left = ((length - side) // 2 for length in picture.shape[:2])
+        return picture[top : top + side, left : left + side]
+
+    return Case(middle(case.given, side // times), middle(case.truth, side))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ DATA = {
     "clips": ({"image_size": 8, "channels": 1, "frames": 3}, (3, 1, 8, 8)),
     "spectrograms": ({"image_size": [8, 8], "spectrogram": SCALE}, (1, 8, 8)),
     "waves": ({"samples": 256, "sample_rate": 8000}, (1, 256)),
+    "text": ({"alphabet": "\nabc", "length": 5}, (4, 5)),
+    "music": ({"lowest": [60, 50, 40], "rows": 4, "steps": 8, "bar": 4}, (3, 4, 8)),
 }
 
 

@@ -20,7 +20,7 @@ ONE_EACH = {
     "Softplus", "Spread", "Sqrt", "Sub", "Tanh",
 }  # fmt: skip
 # Ops that draw, or that PyTorch does not have: nothing to be compared with.
-NO_CALLS = {"dropout", "gumbel_softmax", "minibatch_std"}
+NO_CALLS = {"dropout", "gumbel_softmax", "minibatch_std", "straight_through"}
 # The first GAN's networks have maxout, which PyTorch lacks, and dropout, which draws from another generator there.
 NO_LOCKSTEP = {"gan"}
 

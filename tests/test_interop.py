@@ -100,7 +100,7 @@ def test_no_twin(mine):
         to_torch(nn.Sequential(Own()))
 
 
-NETWORKS = [(name, player) for name in [*gan.MODELS, *gan.PAIRED] for player in (0, 1)]
+NETWORKS = [(name, player) for name in [*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED] for player in (0, 1)]
 
 
 @pytest.mark.parametrize(("name", "player"), NETWORKS)
@@ -114,6 +114,9 @@ def test_every_network_of_the_zoo_converts(name, player, tmp_path, rng):
         scale = 4 if name == "srgan" else 1
         inputs = (rng.standard_normal((2, 3, 18 * scale, 21 * scale)), source) if player else (source,)
         x, *given = inputs
+    elif name in gan.UNPAIRED:
+        ours = gan.build({"model": name, "width": 4, "d_width": 4}, rng)
+        x = rng.standard_normal((2, 3, 18, 21))
     else:
         model = gan.MODELS[name]
         architecture = small_models.architecture(name)

@@ -1,10 +1,7 @@
 """Clips from end to end: the game, the models, the alarm, the commands, and how they resume."""
 
-import runpy
-
 import numpy as np
 import pytest
-from commands import ROOT
 from PIL import Image
 
 from minigan import cli, data, gan, media, nn
@@ -246,10 +243,3 @@ def test_a_picture_of_clips(rng):
 def test_moving_digits_are_what_clips_learn_from_by_default():
     opened = gan.MODELS["mocogan"].open_data("mnist")
     assert isinstance(opened, data.MovingDigits) and opened.settings["frames"] == 16
-
-
-def test_the_page_prints_what_it_says(tmp_path):
-    changes = runpy.run_path(str(ROOT / "docs" / "learn" / "run.py"))["difference"](
-        ROOT / "docs" / "video.md", tmp_path
-    )
-    assert not changes, f"\n{changes}"

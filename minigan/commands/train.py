@@ -20,15 +20,17 @@ from ..media import medium_of
 from ..optim import LinearDecay
 from ..restoration import TASKS
 from ..runs import Latents, Run
-from . import train_pairs
+from . import train_attributes, train_pairs, train_unpaired
 from .arguments import (
     LENGTH,
     METRIC,
     PICTURES,
+    SYNC,
     THREADS,
     add_backend,
     add_metric,
     add_pictures,
+    add_sync,
     add_tf32,
     best_of,
     fixed_by,
@@ -41,6 +43,7 @@ from .arguments import (
 from .memory import tell_memory
 from .options import Needs, check, set_defaults
 
+ALL: dict[str, Any] = {**gan.MODELS, **gan.PAIRED, **gan.UNPAIRED, **gan.EDITORS}
 DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
 
 
@@ -50,25 +53,51 @@ def paired(args: argparse.Namespace) -> bool:
 
 
 def makes_pictures(args: argparse.Namespace) -> bool:
-    return paired(args) or gan.MODELS[args.model].medium == "pictures"
+    return args.model not in gan.MODELS or gan.MODELS[args.model].medium == "pictures"
+
+
+def unpaired(args: argparse.Namespace) -> bool:
+    """Whether the model learns from pictures of two kinds."""
+    return args.model in gan.UNPAIRED
+
+
+def edits(args: argparse.Namespace) -> bool:
+    """Whether the model changes one thing in a picture."""
+    return args.model in gan.EDITORS
 
 
 def opens(name: str, args: argparse.Namespace) -> bool:
     """Whether the model's data are opened with this option."""
-    if paired(args) or gan.MODELS[args.model].open_data is None:
+    if args.model not in gan.MODELS or gan.MODELS[args.model].open_data is None:
         return name in ("size", "channels")
     return name in gan.MODELS[args.model].data_options
 
 
 FROM_NOISE = tuple(
-    Needs(option, lambda args: not paired(args), "with a model that makes pictures of pictures")
-    for option in (
-        "--z-dim", "--channels", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment"
-    )
-)  # fmt: skip
-FROM_PICTURES = tuple(
-    Needs(option, paired, f"with a model that makes pictures of noise: choose of {', '.join(gan.PAIRED)}")
-    for option in ("--task", "--source", "--crop", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+    Needs(option, lambda args: args.model in gan.MODELS, "with a model that makes pictures of pictures")
+    for option in ("--z-dim", "--metric-every", "--clip-weights", "--instance-noise", "--clusters")
+)
+FROM_PICTURES = (
+    *(
+        Needs(option, paired, f"with a model that does not restore pictures: choose of {', '.join(gan.PAIRED)}")
+        for option in ("--task", "--source", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+    ),
+    *(
+        Needs(option, unpaired, f"with a model that does not learn from two kinds: choose {', '.join(gan.UNPAIRED)}")
+        for option in ("--a", "--b", "--cycle-weight", "--identity-weight", "--buffer")
+    ),
+    *(
+        Needs(option, edits, f"with a model that edits no pictures: choose {', '.join(gan.EDITORS)}")
+        for option in ("--table", "--attributes", "--judge-weight", "--back-weight", "--change-weight")
+    ),
+    Needs("--crop", lambda args: paired(args) or unpaired(args), "with a model that learns from no crops"),
+    Needs("--channels", lambda args: not paired(args) and not edits(args), "with a model that keeps the channels"),
+    *(
+        Needs(
+            option, lambda args: args.model in gan.MODELS or edits(args), "with a model that makes pictures of pictures"
+        )
+        for option in ("--diffaugment", "--gamma")
+    ),
 )
 OF_PICTURES = tuple(
     Needs(option, makes_pictures, "with a model that makes other things than pictures")
@@ -92,12 +121,12 @@ GAME = (
     ),
     Needs(
         "--clusters",
-        lambda args: bool(gan.MODELS[args.model].clusters),
+        lambda args: not edits(args) and bool(gan.MODELS[args.model].clusters),
         "with a model that is told no clusters: choose --model self_conditioned",
     ),
     Needs(
         "--betas",
-        lambda args: paired(args) or gan.MODELS[args.model].optimizer == "adam",
+        lambda args: paired(args) or edits(args) or gan.MODELS[args.model].optimizer == "adam",
         "with a model that is not trained by Adam: choose another --model",
     ),
 )
@@ -109,7 +138,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="train a model of the zoo on MNIST or on your pictures",
         description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
     )
-    parser.add_argument("--model", help=f"one of {', '.join([*gan.MODELS, *gan.PAIRED])} (default: {DEFAULT})")
+    parser.add_argument("--model", help=f"one of {', '.join(ALL)} (default: {DEFAULT})")
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
@@ -121,6 +150,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     add_backend(parser)
     add_tf32(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    add_sync(parser)
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
@@ -129,7 +159,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     length = parser.add_argument_group("how long")
     length.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     length.add_argument("--steps", type=positive, help="stop after so many steps instead")
-    length.add_argument("--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, else 128)")
+    length.add_argument(
+        "--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, two kinds 8, else 128)"
+    )
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
 
     add_metric(parser.add_argument_group("how good the samples are (minigan evaluate)"))
@@ -166,19 +198,35 @@ def add(commands: argparse._SubParsersAction) -> None:
     pairs.add_argument("--l1-weight", type=float, help="of the distance to the truth (default: 100)")
     pairs.add_argument("--no-adversary", action="store_true", help="learn from that distance alone")
     pairs.add_argument("--start-from", metavar="MODEL", help="a model file whose weights to start from")
+    kinds = parser.add_argument_group(f"from pictures of two kinds: {', '.join(gan.UNPAIRED)}")
+    kinds.add_argument("--a", metavar="PATH", help="pictures of one kind: a folder, or a sheet of --size pixels each")
+    kinds.add_argument("--b", metavar="PATH", help="and of the other; --size or --crop says how they are cut")
+    kinds.add_argument("--cycle-weight", type=float, help="of what is to come back (default: 10)")
+    kinds.add_argument("--identity-weight", type=float, help="of what is to stay as it is (default: 0)")
+    kinds.add_argument("--buffer", type=natural, help="earlier fakes that D is shown, too (default: 50)")
+
+    edit = parser.add_argument_group(f"to change one thing: {', '.join(gan.EDITORS)} (see minigan edit)")
+    edit.add_argument("--table", metavar="FILE", help="what is to be seen in the pictures of --data (.csv, .tsv)")
+    edit.add_argument("--attributes", metavar="NAMES", help="columns of it to learn, with commas (default: all it can)")
+    edit.add_argument("--judge-weight", type=float, help="of being seen as asked for (default: the model's)")
+    edit.add_argument("--back-weight", type=float, help="of an edit that can be taken back (default: 10)")
+    edit.add_argument("--change-weight", type=float, help="of what each changed pixel costs (default: the model's)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     if args.model is None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
-    if args.model not in {**gan.MODELS, **gan.PAIRED}:
-        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join([*gan.MODELS, *gan.PAIRED])}")
-    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES, DATA)
-    if paired(args):
+    if args.model not in ALL:
+        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(ALL)}")
+    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES, DATA, SYNC)
+    if args.model not in gan.MODELS:
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
-        train_pairs.run(args)
+        if edits(args):
+            train_attributes.run(args, GAME, changes)
+        else:
+            (train_pairs if paired(args) else train_unpaired).run(args)
         return
     model = gan.MODELS[args.model]
     if args.steps is None and args.epochs is None:
@@ -227,7 +275,8 @@ def run(args: argparse.Namespace) -> None:
     if args.decay_from is not None and args.decay_from >= steps:
         raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
-    tell_memory(trainer, args.batch_size, has_labels, args.quiet)
+    ranks = trainer.communicator
+    tell_memory(trainer, args.batch_size // ranks.size, has_labels, args.quiet or not ranks.is_first)
 
     with Run(
         args.out,
@@ -266,10 +315,10 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     if args.betas:
         asked["betas"] = tuple(args.betas)
     if args.objective or args.label_smoothing is not None:
-        asked["objective"] = objective(args, gan.MODELS[args.model].objective)
+        asked["objective"] = objective(args, ALL[args.model].objective)
     if args.penalty and len(set(args.penalty)) < len(args.penalty):
         raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
-    asked["penalties"] = penalties(args)
+    asked |= {"penalties": penalties(args), "sync_batch_norm": not args.no_sync_batch_norm}
     augment: list[Any] = []
     if args.instance_noise is not None:
         augment.append(gan.InstanceNoise(args.instance_noise, steps))
@@ -285,7 +334,7 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
 def penalties(args: argparse.Namespace) -> tuple[gan.Penalty, ...]:
     """Those of the command line or the model's own, as strong and as often as was asked for."""
     named = tuple(gan.PENALTIES[name]() for name in args.penalty or ())
-    found = named or gan.MODELS[args.model].penalties
+    found = named or ALL[args.model].penalties
     if args.penalty_every is not None:
         found = tuple(replace(penalty, every=args.penalty_every) for penalty in found)
     if args.gamma is not None:

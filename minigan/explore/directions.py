@@ -73,9 +73,9 @@ def sefa(subject: Subject, count: int = 8) -> list[Direction]:
     z_dim = subject.inputs(1, np.random.default_rng(0))["z"].shape[1]
     shown = getattr(subject.network, "content", z_dim)  # of a clip's z, what is not motion
     weight = weight[:, :shown]  # a class's vector stands behind z
-    weight = np.pad(weight, ((0, 0), (0, z_dim - weight.shape[1])))
     values, vectors = np.linalg.eigh(weight.T @ weight)
     order = np.argsort(values)[::-1][:count]
+    vectors = np.pad(vectors, ((0, z_dim - len(vectors)), (0, 0)))  # of a layer that sees only how z begins
     return [Direction("SeFa", _unit(vectors[:, n]), float(values[n] / values.sum())) for n in order]
 
 

@@ -1,10 +1,13 @@
 """The game: objectives say who wins, penalties keep it fair, models say who plays, the trainer lets them play."""
 
+from .attributes import AttributeEditing
 from .augment import DiffAugment, InstanceNoise
+from .cycle import Cycle, Exchange
 from .ema import EMA
+from .fakes import FakeBuffer
 from .game import TwoPlayer
-from .generate import generate, translate
-from .models import MODELS, PAIRED, build
+from .generate import edit, generate, translate
+from .models import EDITORS, MODELS, PAIRED, UNPAIRED, build
 from .objectives import (
     OBJECTIVES,
     AuxiliaryClassifier,
@@ -26,6 +29,7 @@ from .trainer import Trainer
 from .video import Video
 
 __all__ = [
+    "EDITORS",
     "EMA",
     "Game",
     "MODELS",
@@ -35,9 +39,14 @@ __all__ = [
     "R1",
     "RECIPES",
     "R2",
+    "UNPAIRED",
+    "AttributeEditing",
     "AuxiliaryClassifier",
+    "Cycle",
     "DiffAugment",
     "Dragan",
+    "Exchange",
+    "FakeBuffer",
     "GradientPenalty",
     "Hinge",
     "InstanceNoise",
@@ -58,6 +67,7 @@ __all__ = [
     "Video",
     "Wasserstein",
     "build",
+    "edit",
     "generate",
     "translate",
 ]

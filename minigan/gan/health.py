@@ -4,12 +4,14 @@
     d_overpowers    D tells real from generated nearly without error, or G's gradient has vanished: G learns no more
     g_overpowers    D takes generated images for the more real ones: it teaches G nothing
     mode_collapse   generated images hardly differ from each other
+    ignores_source  nothing of a picture comes back from what it was translated into: any other would have done
     still           nothing moves in generated clips: a collapse in time
     oscillation     now D is far ahead, now G, in turns
     equilibrium     D cannot tell real from generated: what the theory promises, or a D that is too weak
 
 Each but the first is judged by means over the last ``WINDOW`` steps, so a bad step is not yet a bad training, and none
-is raised before there are so many. An alarm is raised once and stays active until its cause is gone.
+is raised before there are so many; ``ignores_source`` not before step ``YOUNG``. An alarm is raised once and stays
+active until its cause is gone.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ COLLAPSED = 0.1  # when it has been three times as much before
 NEVER_MUCH = 0.02  # when it never was: what young generators make does not differ much either
 SWINGS = 4  # changes of the leader within SWING_STEPS
 SWING_STEPS = 1000
-NEVER_BAD = ("spread", "motion", "frechet")  # NaN where there is nothing to measure
+NOTHING_BACK = 0.05  # of a picture, of which 1 would be all: see ``Cycle.tell_what_returns``
+YOUNG = 500  # steps in which a translator may still learn to bring anything back
+NEVER_BAD = ("spread", "motion", "frechet", "returns")  # NaN where there is nothing to measure
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,9 @@ class Health:
         self.judge = judge
         self.waits = waits or {}
         self._active: dict[str, str] = {}
-        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, spread, motion
-        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(7)]
+        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, spread, motion, and
+        # what returns
+        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(8)]
         self._largest_grad = self._largest_spread = self._largest_motion = 0.0  # of the means over WINDOW steps
         self._leader = ""
         self._swings: deque[int] = deque(maxlen=SWINGS)  # the steps at which the leader changed
@@ -98,16 +103,13 @@ class Health:
         """What is to be said of each kind: "" for nothing."""
         lead = self.judge.lead(record)
         self._follow_swings(step, lead)
-        values = (
-            lead,
-            abs(lead),
-            *(record.get(name, math.nan) for name in ("d_real", "d_fake", "g_grad", "spread", "motion")),
-        )
+        told = ("d_real", "d_fake", "g_grad", "spread", "motion", "returns")
+        values = (lead, abs(lead), *(record.get(name, math.nan) for name in told))
         for last, value in zip(self._last, values, strict=True):
             last.append(value)
         if step < WINDOW:
             return {}
-        lead, size, d_real, d_fake, grad, spread, motion = (sum(last) / WINDOW for last in self._last)
+        lead, size, d_real, d_fake, grad, spread, motion, returns = (sum(last) / WINDOW for last in self._last)
         if grad > self._largest_grad:
             self._largest_grad = grad
         if spread > self._largest_spread:
@@ -117,7 +119,9 @@ class Health:
 
         was = f"over {WINDOW} steps"
         beliefs = f"D(x) was {d_real:.2f} and D(G(z)) {d_fake:.2f} {was}"
-        kinds = ("d_overpowers", "g_overpowers", "mode_collapse", "still", "oscillation", "equilibrium")
+        kinds = (
+            "d_overpowers", "g_overpowers", "mode_collapse", "still", "ignores_source", "oscillation", "equilibrium",
+        )  # fmt: skip
         found = dict.fromkeys(kinds, "")
         # An active alarm needs a little more to go silent than it took to be raised: it does not flicker.
         if lead > self._limit("d_overpowers", 0.97, 0.93):
@@ -145,6 +149,12 @@ class Health:
             found["still"] = (
                 f"from frame to frame generated clips changed {100 * motion:.2g} % as much as real ones {was}: G moves "
                 "nothing; lower both learning rates (--g-lr, --d-lr), or learn from clips with more motion (--frames)"
+            )
+        if step >= YOUNG and returns < self._limit("ignores_source", NOTHING_BACK, 2 * NOTHING_BACK):
+            found["ignores_source"] = (
+                f"what came back was no nearer to the picture it was made of than a mean picture is {was}: outputs "
+                "ignore their source; give the way back more weight (--cycle-weight 20), or lower G's learning rate "
+                "(--g-lr)"
             )
         if len(self._swings) == SWINGS and step - self._swings[0] < SWING_STEPS:
             found["oscillation"] = (

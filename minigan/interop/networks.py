@@ -137,6 +137,86 @@ class ProjectionDiscriminator(Network):
         return self.head(self.body(x), labels)
 
 
+class TextBlock(Network):
+    def forward(self, x):
+        return x + self.second(F.relu(self.first(F.relu(x)))) * 0.3
+
+
+class Characters(Network):
+    def forward(self, x):
+        return torch.softmax(x, 1)
+
+
+class Reader(Network):
+    def forward(self, x):
+        return self.head(self.body(x).sum(2))
+
+
+class Directions(Network):
+    def forward(self, z):
+        return z @ self.unit.T
+
+
+class Speller(Network):
+    def forward(self, z):
+        x, code = self.directions(z), self.code(z)
+        noise = -F.softplus(-(x + x**3 * 0.044715) * (8 / torch.pi) ** 0.5).log().unflatten(1, (self.length, -1))
+        seen, written = self.before(z), []
+        for place in range(self.length):
+            logits = self.last(F.relu(self.second(F.relu(self.first(seen) + code)))) + noise[:, place]
+            letter = F.one_hot(logits.argmax(1), self.characters).to(logits.dtype)
+            if self.training:
+                soft = torch.softmax(logits, 1)
+                letter = letter - soft.detach() + soft
+            seen = torch.cat([seen[:, self.embed.out_features :], self.embed(letter)], 1)
+            written.append(letter)
+        return torch.stack(written, 2)
+
+
+class Composer(Network):
+    def forward(self, z):
+        rows, split, pitches = self.rows, self.outer_voices, self.rows - 1
+        code, context = self.code(z[:, : self.shared]), self.before(z[:, : self.shared])
+        private = z[:, self.shared :].unflatten(1, (self.voices, -1))
+        x = torch.stack([to(private[:, v]).unflatten(1, (-1, rows)) for v, to in enumerate(self.directions)], 1)
+        logit = (x + x**3 * 0.044715) * (8 / torch.pi) ** 0.5
+        noise = torch.cat([-F.softplus(-logit[..., :pitches]).log(), logit[..., pitches:]], 3)
+        order = list(range(self.voices)) if self.voices < 3 else [0, self.voices - 1, *range(1, self.voices - 1)]
+        noise, held, written = noise[:, order], None, []
+        for start in range(0, self.steps, 2):
+            beat = self.beat[start // 2 % len(self.beat)]
+            h = F.relu(beat(F.relu(self.first(context) + code)))
+            before = (None, None) if held is None else (held[:, :split], held[:, split:])
+            now = noise[:, :, start : start + 2]
+            eighth = self.choose(self.outer(h), now[:, :split], before[0])
+            if self.voices > 2:
+                logits = self.inner(F.relu(h + self.seen(eighth.flatten(1))))
+                eighth = torch.cat([eighth, self.choose(logits, now[:, split:], before[1])], 1)
+            written.append(eighth)
+            held = eighth[:, :, 1:, :pitches]
+            context = torch.cat([context[:, self.embed.out_features :], self.embed(eighth.flatten(1))], 1)
+        back = [order.index(voice) for voice in range(self.voices)]
+        return torch.cat(written, 2).transpose(2, 3)[:, back]
+
+    def choose(self, logits, noise, held):
+        y = logits.reshape(noise.shape) + noise
+        pitch, begins = y[..., :-1], y[..., -1:]
+        one, hard = F.one_hot(pitch.argmax(3), pitch.shape[3]).to(y.dtype), (begins >= 0).to(y.dtype)
+        if self.training:
+            soft, smooth = torch.softmax(pitch, 3), torch.sigmoid(begins)
+            one, hard = one - soft.detach() + soft, hard - smooth.detach() + smooth
+        steps = []
+        for i in (0, 1):
+            sings, begun = one[:, :, i : i + 1], hard[:, :, i : i + 1]
+            if held is None:
+                begun = torch.ones_like(begun)
+            else:
+                sings = held + begun * (sings - held)
+            steps.append(torch.cat([sings, begun], 3))
+            held = sings
+        return torch.cat(steps, 2)
+
+
 # ---- from picture to picture ---------------------------------------------------------------------
 
 
@@ -157,7 +237,9 @@ class Residual(Network):
 
 
 class PatchGAN(Network):
-    def forward(self, picture, source):
+    def forward(self, picture, source=None):
+        if source is None:
+            return self.network(picture).flatten(1)
         if source.shape[2:] != picture.shape[2:]:
             source = F.interpolate(source, picture.shape[2:], mode="bilinear")
         return self.network(torch.cat([source, picture], 1)).flatten(1)
@@ -181,6 +263,18 @@ class Block(Network):
         return x + self.body(x)
 
 
+class NormedBlock(Network):
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class Translator(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        times = 2**self.halvings
+        return self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
+
+
 class Shuffled(Network):
     def forward(self, x):
         height, width = x.shape[2:]
@@ -194,6 +288,20 @@ class EncoderDecoder(Network):
         near = self.enter(mirrored(x, -height % 4, -width % 4))
         y = self.leave(self.merge(torch.cat([self.decode(self.encode(near)), near], 1)))
         return y[:, :, :height, :width]
+
+
+class Editor(Network):
+    def forward(self, x, ask):
+        height, width = x.shape[2:]
+        small = self.unshuffle(mirrored(x, height % 2, width % 2))
+        planes = ask[:, :, None, None].expand(-1, -1, *small.shape[2:])
+        return x + self.shuffle(self.body(torch.cat([small, planes], 1)))[:, :, :height, :width]
+
+
+class Detective(Network):
+    def forward(self, x, told):
+        h = self.body(x)
+        return torch.cat([self.psi(h) + (self.match(h) * told).sum(1, keepdim=True), self.see(h)], 1)
 
 
 # ---- moving pictures -----------------------------------------------------------------------------

@@ -7,9 +7,12 @@ from .frechet import Gaussian, frechet_distance
 from .inception_score import InceptionScore, inception_score
 from .kernel import KernelDistance, kernel_distance
 from .labels import LabelStatistics, label_statistics
+from .markov import MarkovChain
 from .memorisation import MemorisationCheck, memorisation_check, nearest_neighbours
 from .mifid import memorisation_distance, mifid
 from .modes import ModeStatistics, mode_statistics
+from .music import music_statistics
+from .ngrams import jensen_shannon, ngram_divergence
 from .prdc import PrecisionRecall, precision_recall
 from .restoration import patch_distance, psnr, ssim
 from .ridge import Ridge, ridge
@@ -23,12 +26,14 @@ __all__ = [
     "InceptionScore",
     "KernelDistance",
     "LabelStatistics",
+    "MarkovChain",
     "MemorisationCheck",
     "ModeStatistics",
     "PrecisionRecall",
     "Ridge",
     "frechet_distance",
     "inception_score",
+    "jensen_shannon",
     "kernel_distance",
     "label_statistics",
     "load_extractor",
@@ -36,7 +41,9 @@ __all__ = [
     "memorisation_distance",
     "mifid",
     "mode_statistics",
+    "music_statistics",
     "nearest_neighbours",
+    "ngram_divergence",
     "patch_distance",
     "precision_recall",
     "psnr",

@@ -18,6 +18,7 @@ from .norm import batch_norm
 from .phase_shuffle import phase_shuffle
 from .resample import avg_pool2d, pixel_shuffle, pixel_unshuffle, resize, upsample
 from .shape import concat, flatten, pad, reflection_pad
+from .straight_through import straight_through
 
 __all__ = [
     "abs",
@@ -59,6 +60,7 @@ __all__ = [
     "softmax",
     "softplus",
     "sqrt",
+    "straight_through",
     "tanh",
     "upsample",
 ]

@@ -75,7 +75,7 @@ def towards_one(critic, x):
 
 
 def per_sample(values, like):
-    return torch.from_numpy(values).to(like.dtype).view(-1, 1, 1, 1)
+    return torch.from_numpy(values).to(like.dtype).view(-1, *[1] * (like.ndim - 1))
 
 
 def gradient_penalty(critic, real, fake, rng):
@@ -185,6 +185,29 @@ GAMES = {
         settings={"penalties": [gan.R1()]},
         adam={"lr": 2e-4, "betas": (0.0, 0.99)},
     ),
+    # texts: probabilities before a critic, and letters that are drawn one after the other
+    "text_wgan": Game(
+        model="text_wgan",
+        seed=3,
+        d_loss=critic_d,
+        g_loss=critic_g,
+        adam={"lr": 2e-4, "betas": (0.5, 0.9)},
+        torch_settings={"penalty": gradient_penalty},
+    ),
+    "text_gumbel": Game(
+        model="text_gumbel",
+        torch_settings={"penalty": r1},
+        settings={"penalties": [gan.R1()]},
+        adam={"lr": 2e-4, "betas": (0.0, 0.99)},
+    ),
+    # tunes: bars of four voices, a straight-through neuron for each choice
+    "musegan": Game(
+        model="musegan",
+        seed=4,
+        torch_settings={"penalty": r1},
+        settings={"penalties": [gan.R1()]},
+        adam={"lr": 2e-4, "betas": (0.0, 0.99)},
+    ),
     # the other objectives
     "label_smoothing": Game(
         seed=3,
@@ -204,6 +227,9 @@ GAMES = {
     ),
     "wgan": Game(model="wgan", d_loss=critic_d, g_loss=critic_g, torch_settings={"clip": 0.01}),
 }
+
+
+WITHOUT_BATCH_NORM = ("wavegan", "text_wgan", "text_gumbel", "musegan")
 
 
 def make_game(name, dtype, place="numpy", **changes):
@@ -306,7 +332,7 @@ def assert_noticed(name, noticed, tamper=lambda trainer: None):
         game.compare(1e-10)
 
 
-@pytest.mark.parametrize("name", [name for name in GAMES if name != "wavegan"])  # which has none
+@pytest.mark.parametrize("name", [name for name in GAMES if name not in WITHOUT_BATCH_NORM])
 def test_a_wrong_eps_of_batch_norm_is_noticed(name):
     def tamper(trainer):
         for module in [*trainer.game.generator.modules(), *trainer.game.discriminator.modules()]:

@@ -9,24 +9,31 @@ import numpy as np
 from ...errors import InputError
 from . import (
     acgan,
+    attribute,
     cgan,
     context_encoder,
+    cyclegan,
     dcgan,
     dncnn,
     gan,
     mocogan,
+    musegan,
     pix2pix,
     self_conditioned,
     sngan,
     specgan,
     srgan,
+    text_gumbel,
+    text_wgan,
     vgan,
     wavegan,
     wgan,
     wgan_gp,
 )
+from .attribute import AttributeModel
 from .model import Model, Networks
 from .paired import PairedModel
+from .unpaired import UnpairedModel
 
 MODELS: dict[str, Model] = {
     module.MODEL.name: module.MODEL
@@ -43,6 +50,9 @@ MODELS: dict[str, Model] = {
         wavegan,
         mocogan,
         vgan,
+        text_wgan,
+        text_gumbel,
+        musegan,
     )
 }
 
@@ -50,7 +60,27 @@ PAIRED: dict[str, PairedModel] = {  # from picture to picture
     module.MODEL.name: module.MODEL for module in (pix2pix, srgan, context_encoder, dncnn)
 }
 
-__all__ = ["MODELS", "PAIRED", "Model", "Networks", "PairedModel", "build"]
+UNPAIRED: dict[str, UnpairedModel] = {  # the same, learned without pairs
+    module.MODEL.name: module.MODEL for module in (cyclegan,)
+}
+
+EDITORS: dict[str, AttributeModel] = {attribute.MODEL.name: attribute.MODEL}  # change one thing in a picture
+
+# What a file says of its network beside what it is made of: what it was trained for.
+TOLD = ("task", "whole")
+
+__all__ = [
+    "EDITORS",
+    "MODELS",
+    "PAIRED",
+    "UNPAIRED",
+    "AttributeModel",
+    "Model",
+    "Networks",
+    "PairedModel",
+    "UnpairedModel",
+    "build",
+]
 
 
 def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
@@ -60,7 +90,7 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
     """
     settings = dict(architecture)
     name = settings.pop("model", None)
-    known: dict[Any, Model | PairedModel] = {**MODELS, **PAIRED}
+    known: dict[Any, Model | PairedModel | UnpairedModel | AttributeModel] = {**MODELS, **PAIRED, **UNPAIRED, **EDITORS}
     if not isinstance(name, str) or name not in known:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(known)}")
     for setting in {"channels", "z_dim", "width", "classes"} & settings.keys():
@@ -68,8 +98,9 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not (whole and value >= 1) and not (setting == "width" and value is None):
             raise InputError(f"model {name}: {setting} = {value!r} must be a whole number of at least 1")
-    if name in PAIRED:
-        settings.pop("task", None)  # what it was trained for: the networks do not depend on it
+    if name not in MODELS:
+        for told in TOLD:
+            settings.pop(told, None)
     try:
         return known[name].networks(rng=rng, **settings)
     except InputError:
