@@ -68,7 +68,7 @@ def make_game(name, dtype=np.float64):
 
 
 def batches(count, dtype=np.float64):
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(3)  # with others a unit lies within float32's rounding of its kink, see test_games.py
     for _ in range(count):
         still = rng.standard_normal((BATCH, 1, 1, SIDE, SIDE))
         yield (np.tanh(still + 0.5 * rng.standard_normal((BATCH, FRAMES, 1, SIDE, SIDE))).astype(dtype),)
