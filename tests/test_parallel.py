@@ -13,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import ROOT, write_digits
+from small_extractor import SmallExtractor
 
 from minigan import InputError, checkpoint, cli, data, gan, launched, nn, parallel
 from minigan import backend as backends
 from minigan.commands import sample
+from minigan.metrics.shared import Shared
 from minigan.parallel import communicator as communicators
+from minigan.runs.best import Best
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 WHY_NO_MPI = ""
@@ -270,6 +273,26 @@ def test_no_sync_is_refused_where_there_is_nothing_to_be_synchronised(monkeypatc
     assert capsys.readouterr().err == told
 
 
+def test_samples_that_are_measured_together_have_the_distance_of_one_process():
+    rng = np.random.default_rng(0)
+    dataset = data.Dataset(rng.integers(0, 256, (40, 1, 28, 28), np.uint8), rng.integers(0, 3, 40), tuple("abc"))
+    architecture = {"model": "cgan", "classes": 3, "z_dim": 6, "width": 4}
+
+    def work(ranks):
+        generator, _ = gan.build(architecture, np.random.default_rng(0))
+        settings = {"z_dim": 6, "conditional": True, "rng": np.random.default_rng(1)}
+        best = Best(dataset, SmallExtractor(), every=2, samples=21, **settings)  # an odd number: not all have as many
+        assert best.look(2, generator, ranks)
+        return best.last
+
+    (alone,) = on_ranks(1, work)
+    assert on_ranks(2, work) == pytest.approx([alone, alone], rel=1e-6)
+    found = on_ranks(3, lambda ranks: Shared(SmallExtractor(), ranks)(dataset.images))
+    for features, probabilities in found:
+        np.testing.assert_allclose(features, SmallExtractor()(dataset.images).features, rtol=1e-6)
+        assert len(probabilities) == 40
+
+
 # ---- one process, and how several are told ---------------------------------------------------------------------------
 
 
@@ -392,7 +415,7 @@ def test_different_settings_are_refused_before_anything_is_written(digits, tmp_p
 @pytest.mark.parametrize("fault", ["raise", "hang"])
 def test_a_rank_that_fails_or_hangs_ends_all_with_one_message(fault):
     before = time.monotonic()
-    process = start(2, RANKS / "fault.py", fault, MINIGAN_PATIENCE="1" if fault == "hang" else "60")
+    process = start(2, RANKS / "fault.py", fault, MINIGAN_PATIENCE="1" if fault == "hang" else "4")
     out, err = process.communicate(timeout=60)
     assert process.returncode != 0 and time.monotonic() - before < 30
     told = "ValueError: planted" if fault == "raise" else "error: rank 0 has waited 1 s for the other processes"
