@@ -500,6 +500,8 @@ def test_a_translator_shows_before_and_after(browser, tmp_path):
         np.testing.assert_allclose(made, np.clip(np.rint(expected.transpose(1, 2, 0) * 127.5 + 127.5), 0, 255), atol=1)
         move(page, "#divider", 20)
         assert page.run("$('compare').style.getPropertyValue('--at')") == "20%"
+        sides = page.run("['before', 'after'].map(id => JSON.stringify($(id).getBoundingClientRect()))")
+        assert sides[0] == sides[1]  # one lies exactly over the other
         (tmp_path / "no.png").write_text("no picture")
         page.files("#source", tmp_path / "no.png")
         page.wait("$('message').textContent.includes('not a picture')")
