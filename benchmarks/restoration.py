@@ -2,6 +2,8 @@
 
     python -m benchmarks.restoration --work out/restoration          # train what is not there yet, pack, evaluate
     python -m benchmarks.restoration --work out/restoration --pack denoise derain
+    python -m benchmarks.restoration --work out/restoration --markdown docs/restore.md   # the tables, into the page
+    python -m benchmarks.restoration --pictures docs/restore   # some of what was judged: given, restored, true
 
 A network is packed in half precision, with its command. Each takes less than ten minutes on two cores.
 """
@@ -9,15 +11,22 @@ A network is packed in half precision, with its command. Each takes less than te
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from minigan import checkpoint
+from minigan import backend, checkpoint
+from minigan.commands.train_pairs import open_pairs
+from minigan.data.paired import split
 from minigan.restoration import TASKS
-from minigan.restoration.restore import WEIGHTS
+from minigan.restoration.judge import JUDGED, by_network, cases, drawings
+from minigan.restoration.restore import WEIGHTS, Restorer, weights
+
+from .report import filled, markdown
 
 PHOTOS = "--data examples/data/photos"
 DRAWINGS = "--data examples/data/openmoji/color.png --source examples/data/openmoji/black.png"
@@ -34,7 +43,8 @@ COMMANDS = {
     "--start-from {work}/derain-first",
     "derain": f"--model dncnn --task derain {ALONE} --batch-size 8 {PHOTOS} --steps 1200 --decay-from 1 "
     "--start-from {work}/derain-second",
-    "enlarge-first": f"--model srgan --task enlarge --no-adversary --batch-size 8 {PHOTOS} --steps 1500 --decay-from 700",
+    "enlarge-first": f"--model srgan --task enlarge --no-adversary --batch-size 8 {PHOTOS} --steps 1500 "
+    "--decay-from 700",
     "enlarge": f"--model srgan --task enlarge {ALONE} --batch-size 8 {PHOTOS} --steps 1500 --decay-from 1 "
     "--start-from {work}/enlarge-first",
     "inpaint": f"--model context_encoder --task inpaint {ALONE} --batch-size 4 {PHOTOS} --steps 1500 --decay-from 500",
@@ -42,6 +52,7 @@ COMMANDS = {
     "denoise-sharp": f"--model dncnn --task denoise --batch-size 8 {PHOTOS} --steps 300 {SHARP}",
     "enlarge-sharp": f"--model srgan --task enlarge --batch-size 8 {PHOTOS} --steps 300 {SHARP}",
 }
+LESS_IS_BETTER = ("patch distance", "L1")
 PLACE = "--backend numba --threads 1"
 
 
@@ -54,11 +65,22 @@ def command(name: str, work: Path) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("out/restoration"), help="where the runs are")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill the places in it from what was evaluated")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw some of the judged pictures")
     parser.add_argument("--pack", nargs="+", choices=COMMANDS, metavar="NAME", help="only pack these")
     args = parser.parse_args()
     if args.pack:
         for name in args.pack:
             pack(name, args.work)
+        return 0
+    if args.pictures:
+        for task in TASKS:
+            draw(task, args.pictures)
+        return 0
+    if args.markdown:
+        found = {task: json.loads((args.work / f"{task}.json").read_text())["tables"] for task in TASKS}
+        made = {task: compared(tables) for task, tables in found.items()}
+        args.markdown.write_text(filled(args.markdown.read_text(), made))
         return 0
     for name in COMMANDS:
         if not (args.work / name / "model.safetensors").is_file():
@@ -67,8 +89,52 @@ def main() -> int:
             pack(name, args.work)
     for task in TASKS:
         data = DRAWINGS.replace("--source", "--drawings") if task == "colorize" else PHOTOS
-        subprocess.run([sys.executable, "-m", "minigan", "evaluate", "--task", task, *data.split()], check=True)
+        where = ["--json", str(args.work / f"{task}.json")]
+        subprocess.run([sys.executable, "-m", "minigan", "evaluate", "--task", task, *data.split(), *where], check=True)
     return 0
+
+
+def compared(tables: dict[str, dict[str, dict[str, float]]]) -> str:
+    """Markdown of a task's tables one below the other, the best of each column bold.
+
+    >>> print(compared({"sigma 25": {"median": {"PSNR": 24.2, "patch distance": 3}, "minigan": {"PSNR": 27.8,
+    ...                                                                                "patch distance": 3.5}}}))
+    | damage | method | PSNR | patch distance |
+    |---|---|--:|--:|
+    | sigma 25 | median | 24.20 | **3.00** |
+    |  | minigan | **27.80** | 3.50 |
+    """
+    lines: list[list[str]] = []
+    for damage, rows in tables.items():
+        names = list(next(iter(rows.values())))
+        best = {n: (min if n in LESS_IS_BETTER else max)(row[n] for row in rows.values()) for n in names}
+        for method, row in rows.items():
+            told = {n: f"{row[n]:.3f}" if n == "SSIM" else f"{row[n]:.2f}" for n in names}
+            cells = [f"**{text}**" if row[n] == best[n] else text for n, text in told.items()]
+            lines.append([damage if method == next(iter(rows)) else "", method, *cells])
+    return markdown(["damage", "method", *names], lines).replace("|---|--:|", "|---|---|", 1)
+
+
+def draw(task: str, folder: Path, most: int = 144) -> None:
+    """Some of what is judged, a row each: what is given, what each bundled network makes of it, the truth."""
+    source, beside = (
+        (word for word in DRAWINGS.split() if word.endswith(".png")) if task == "colorize" else (None, None)
+    )
+    pictures, drawn = open_pairs(source or PHOTOS.split()[1], beside, 64, TASKS[task].source_channels)
+    held = {name: pictures[name] for name in split(list(pictures), 8)[1]}
+    damage = next(iter(JUDGED.get(task, {"": None}).values()))
+    found = list(drawings(held, drawn) if drawn else cases(task, damage, held, seed=0))
+    files = [path for sharp in (False, True) if (path := weights(task, sharp)).is_file()]
+    methods = [by_network(Restorer.load(path, backend.get("numpy"))) for path in files]
+    rows = []
+    for case in found[len(found) // 8 :: len(found) // 4][:4]:
+        given = np.where(case.where[:, :, None], 127, case.given) if task == "inpaint" else case.given
+        grown = len(case.truth) // len(given)
+        cells = [given.repeat(grown, 0).repeat(grown, 1), *(method(case) for method in methods), case.truth]
+        top, left = (max(0, side - most) // 2 for side in case.truth.shape[:2])
+        rows.append(np.concatenate([cell[top : top + most, left : left + most] for cell in cells], axis=1))
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.concatenate(rows).astype(np.uint8)).save(folder / f"{task}.jpg", quality=92, subsampling=0)
 
 
 def pack(name: str, work: Path) -> None:

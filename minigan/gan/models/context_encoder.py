@@ -77,6 +77,6 @@ MODEL = PairedModel(
     networks=context_encoder,
     reach=64,
     step=4,
-    g_lr=1e-3,
+    g_lr=5e-4,
     betas=(0.5, 0.999),
 )
