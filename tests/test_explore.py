@@ -562,6 +562,8 @@ def test_a_hole_is_painted_and_filled(browser, tmp_path, rng):
         expected = PictureTranslator(subject)(pixels, mask > 0)
         np.testing.assert_array_equal(shown_after(page), expected)
         assert (expected[mask == 0] == pixels[mask == 0]).all() and (expected != pixels)[12:28, 22:48].any()
+        page.resize(390, 844)  # a phone
+        page.wait("innerWidth == 390 && document.documentElement.scrollWidth <= 390")
         page.run("fillMask = $('mask').getContext('2d'); fillMask.fillStyle = '#fff'; fillMask.fillRect(0, 0, 64, 48)")
         click(page, "repair")
         page.wait("$('message').textContent.includes('nothing left to go by')")

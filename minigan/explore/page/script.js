@@ -443,11 +443,9 @@ function dab(x, y, from = spot) { // a stroke from where the pen was
   Object.assign(spot, {x, y});
 }
 
-function showSpot() {
-  const shown = $("mask").clientWidth / $("mask").width, style = $("spot").style;
-  style.left = `${spot.x * shown}px`;
-  style.top = `${spot.y * shown}px`;
-  style.width = style.height = `${Number($("brush").value) * shown}px`;
+function showSpot() { // in shares of the mask, which is shown at another size
+  const {width, height} = $("mask"), percent = v => `${100 * v}%`;
+  Object.assign($("spot").style, {left: percent(spot.x / width), top: percent(spot.y / height), width: percent($("brush").value / width)});
 }
 
 async function openMask(file) {
