@@ -41,16 +41,19 @@ COMMANDS = {
     "derain-first": f"--model dncnn --task derain --no-adversary --batch-size 8 {PHOTOS} --steps 1500 --decay-from 700",
     "derain-second": f"--model dncnn --task derain --no-adversary --batch-size 8 {PHOTOS} --steps 200 --decay-from 80 "
     "--start-from {work}/derain-first",
-    "derain": f"--model dncnn --task derain {ALONE} --batch-size 8 {PHOTOS} --steps 1200 --decay-from 1 "
+    "derain": f"--model dncnn --task derain {ALONE} --batch-size 8 {PHOTOS} --steps 800 --decay-from 1 "
     "--start-from {work}/derain-second",
     "enlarge-first": f"--model srgan --task enlarge --no-adversary --batch-size 8 {PHOTOS} --steps 1500 "
     "--decay-from 700",
-    "enlarge": f"--model srgan --task enlarge {ALONE} --batch-size 8 {PHOTOS} --steps 1500 --decay-from 1 "
+    "enlarge": f"--model srgan --task enlarge {ALONE} --batch-size 8 {PHOTOS} --steps 1000 --decay-from 1 "
     "--start-from {work}/enlarge-first",
-    "inpaint": f"--model context_encoder --task inpaint {ALONE} --batch-size 4 {PHOTOS} --steps 1500 --decay-from 500",
-    "colorize": f"--model pix2pix --task colorize {ALONE} --batch-size 4 {DRAWINGS} --steps 3000 --decay-from 1000",
-    "denoise-sharp": f"--model dncnn --task denoise --batch-size 8 {PHOTOS} --steps 300 {SHARP}",
-    "enlarge-sharp": f"--model srgan --task enlarge --batch-size 8 {PHOTOS} --steps 300 {SHARP}",
+    "inpaint": f"--model context_encoder --task inpaint {ALONE} --batch-size 4 {PHOTOS} --g-lr 5e-4 "
+    "--clip-grad-norm 50 --steps 1000 --decay-from 300",
+    # At a rate of 1e-3 the loss explodes after 300 steps, and G does nothing from then on.
+    "colorize": f"--model pix2pix --task colorize {ALONE} --batch-size 4 {DRAWINGS} --g-lr 3e-4 --clip-grad-norm 50 "
+    "--steps 2500 --decay-from 1000",
+    "denoise-sharp": f"--model dncnn --task denoise --batch-size 8 {PHOTOS} --steps 250 {SHARP}",
+    "enlarge-sharp": f"--model srgan --task enlarge --batch-size 8 {PHOTOS} --steps 250 {SHARP}",
 }
 LESS_IS_BETTER = ("patch distance", "L1")
 PLACE = "--backend numba --threads 1"
