@@ -130,12 +130,16 @@ def draw(task: str, folder: Path, most: int = 144) -> None:
     files = [path for sharp in (False, True) if (path := weights(task, sharp)).is_file()]
     methods = [by_network(Restorer.load(path, backend.get("numpy"))) for path in files]
     rows = []
-    for case in found[len(found) // 8 :: len(found) // 4][:4]:
+    small = len(found[0].truth) < most
+    count = 12 if small else 3
+    for case in found[len(found) // (2 * count) :: len(found) // count][:count]:
         given = np.where(case.where[:, :, None], 127, case.given) if task == "inpaint" else case.given
         grown = len(case.truth) // len(given)
         cells = [given.repeat(grown, 0).repeat(grown, 1), *(method(case) for method in methods), case.truth]
         top, left = (max(0, side - most) // 2 for side in case.truth.shape[:2])
         rows.append(np.concatenate([cell[top : top + most, left : left + most] for cell in cells], axis=1))
+    if small:  # three beside each other
+        rows = [np.concatenate(rows[at : at + 3], axis=1) for at in range(0, count, 3)]
     folder.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(rows).astype(np.uint8)).save(folder / f"{task}.jpg", quality=92, subsampling=0)
 
