@@ -10,8 +10,12 @@ version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").rea
 
 test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
 numba = ["numba>=0.61"]
+mpi = ["mpi4py>=4", "mpich>=4.2; sys_platform != 'win32'"]
 onnx = ["onnx>=1.16", "onnxruntime>=1.18"]
+audio = ["scipy>=1.11"]  # for sounds of other sample rates than 8,000 Hz
 notebook = ["ipykernel>=6.29", "nbclient>=0.10"]
+lint = ["ruff>=0.15", "mypy>=1.15", "pre-commit>=4"]
+release = ["build>=1.2", "twine>=6"]
 bench = ["torch>=2.4", "psutil>=5.9", "scipy>=1.11"]
 
 setup(
@@ -28,6 +32,7 @@ setup(
             "data/files/**/*",
             "metrics/files/*",
             "restoration/files/*",
+            "translation/files/*",
             "backend/cupy/*.cu",
             "backend/cupy/*.cuh",
             "explore/page/*",
@@ -48,6 +53,8 @@ setup(
         "test": test,
         "numba": numba,
         "onnx": onnx,
+        "audio": audio,
+        "mpi": mpi,
         "restore": [
             "scipy>=1.11",
             "scikit-image>=0.24",
@@ -56,7 +63,7 @@ setup(
         "cuda12": ["cupy-cuda12x[ctk]>=14"],
         "cuda13": ["cupy-cuda13x[ctk]>=14"],
         "bench": bench,
-        "dev": [*test, *bench, *numba, *onnx, *notebook, "ruff>=0.15", "mypy>=1.15", "pre-commit>=4"],
+        "dev": [*test, *bench, *numba, *onnx, *mpi, *notebook, *lint, *release],
     },
     entry_points={"console_scripts": ["minigan = minigan.cli:main"]},
     classifiers=[

@@ -3,7 +3,7 @@
     python -m benchmarks.quality --work out/quality --only dcgan --seeds 20 --control --jobs 2
     python -m benchmarks.quality --work out/quality --only wgan_gp --seeds 10 --jobs 2
     python -m benchmarks.quality --work out/quality --table                # what there is by now
-    python -m benchmarks.quality --work out/quality --table --markdown docs/quality.md
+    python -m benchmarks.quality --work out/quality --table --markdown docs/quality.md docs/quality/equivalence.md
 
 The folder keeps each run's samples and scores, so that a command which was stopped goes on with the first run that
 is missing. The two engines share nothing but the configuration: each draws its own weights from the same law, its own
@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import minigan
-from benchmarks.report import filled, markdown, number
+from benchmarks.report import fill, markdown, number
 from benchmarks.workloads import Workload
 from minigan import backend, data, gan, metrics, nn
 from minigan.cli import user_errors
@@ -59,7 +59,8 @@ METRICS = {
     "kid": "kernel distance",
     "precision": "precision",
     "recall": "recall",
-}  # the first one decides
+}
+DECIDES = "frechet"
 Scores = dict[str, Any]  # a run's fields, seconds, extractor, samples, and a number for each of METRICS
 
 
@@ -96,7 +97,7 @@ def main() -> int:
     parser.add_argument("--extractor", default="mnist", metavar="NAME", help="default: mnist")
     parser.add_argument("--samples-only", action="store_true", help="train and keep samples, judge them another time")
     parser.add_argument("--table", action="store_true", help="train and judge nothing, show what there is")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill the tables' places in it")
+    parser.add_argument("--markdown", type=Path, nargs="+", default=[], metavar="FILE", help="fill the tables' places")
     return user_errors(work, parser.parse_args())
 
 
@@ -111,8 +112,7 @@ def work(args: argparse.Namespace) -> None:
         raise InputError(f"--work {args.work} holds no scores: leave out --table to make some")
     made = tables(scores)
     print("\n\n".join(made.values()))
-    if args.markdown:
-        write_atomically(args.markdown, filled(args.markdown.read_text(), made).encode())
+    fill(args.markdown, made)
 
 
 def runs(args: argparse.Namespace) -> list[Run]:
@@ -258,9 +258,14 @@ def load(folder: Path) -> list[Scores]:
 
 
 def tables(scores: list[Scores]) -> dict[str, str]:
-    """Markdown of the three tables: means, tests, and every run."""
+    """Markdown of the four tables: the verdicts in short, then means, tests, and every run."""
     games = _games(scores)
-    return {"quality": means_table(games), "equivalence": tests_table(games), "every_run": runs_table(games)}
+    return {
+        "verdicts": verdicts_table(games),
+        "quality": means_table(games),
+        "equivalence": tests_table(games),
+        "every_run": runs_table(games),
+    }
 
 
 def _games(scores: list[Scores]) -> dict[str, dict[str, list[Scores]]]:
@@ -273,6 +278,24 @@ def _games(scores: list[Scores]) -> dict[str, dict[str, list[Scores]]]:
         title = f"{one['model']}, width {one['width']}, batch {one['batch']}, {one['steps']} steps"
         games.setdefault(title, {}).setdefault(one["engine"], []).append(one)
     return games
+
+
+def verdicts_table(games: dict[str, dict[str, list[Scores]]]) -> str:
+    """Each engine against PyTorch in the metric that decides."""
+    from benchmarks.equivalence import compare  # with scipy
+
+    lines = []
+    for game, engines in games.items():
+        for engine, found in engines.items():
+            reference = engines.get("torch", [])
+            if engine == "torch" or min(len(found), len(reference)) < 2:
+                continue
+            ours, theirs = values(found, DECIDES), values(reference, DECIDES)
+            _, interval, margin, *_, verdict = cells(compare(ours, theirs))
+            runs = f"{len(found)}, {len(reference)}"
+            lines.append([f"{game}: {NAMES[engine]}", runs, spread(ours), spread(theirs), interval, margin, verdict])
+    head = [METRICS[DECIDES], "runs", "these", "PyTorch's", "90 % interval of the difference", "margin", "verdict"]
+    return markdown(head, lines)
 
 
 def means_table(games: dict[str, dict[str, list[Scores]]]) -> str:

@@ -3,7 +3,7 @@
     python -m benchmarks.recipes --work out/recipes                          # every recipe that is not there yet
     python -m benchmarks.recipes --work out/recipes --only "50 clusters" --steps 1000 --seeds 3
     python -m benchmarks.recipes --work out/recipes --table                  # what there is by now
-    python -m benchmarks.recipes --work out/recipes --table --markdown docs/quality.md
+    python -m benchmarks.recipes --work out/recipes --table --markdown docs/quality.md docs/quality/recipes.md
 
 A run is kept in the folder as soon as it is over, so that a command which was stopped goes on with the first that is
 missing. All are judged by the shipped classifier, on 5,000 samples of the generator's average against MNIST's training
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import minigan
-from benchmarks.report import filled, markdown, number
+from benchmarks.report import fill, markdown, number
 from minigan import backend, data, gan, metrics, nn, ops, optim
 from minigan.backend import Array
 from minigan.cli import user_errors
@@ -82,7 +82,7 @@ def main() -> int:
     parser.add_argument("--steps", type=positive, default=500, help="default: 500")
     parser.add_argument("--threads", type=positive, default=1, help="default: 1")
     parser.add_argument("--table", action="store_true", help="train nothing, show what there is")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill the table's place in it")
+    parser.add_argument("--markdown", type=Path, nargs="+", default=[], metavar="FILE", help="fill the tables' places")
     return user_errors(work, parser.parse_args())
 
 
@@ -100,23 +100,40 @@ def work(args: argparse.Namespace) -> None:
     results = [json.loads(path.read_text()) for path in sorted(args.work.glob("*-seed*.json"))]
     if not results:
         raise InputError(f"--work {args.work} holds no results: leave out --table to make some")
-    made = {"recipes": table(results)}
+    made = {"recipes": table(results), "search": short_table(results)}
     print(made["recipes"])
-    if args.markdown:
-        write_atomically(args.markdown, filled(args.markdown.read_text(), made).encode())
+    fill(args.markdown, made)
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """A row for each recipe, length and seed: the distances of G's average at the steps that some run was judged at."""
+    """A row for each recipe, length and seed: the distances of G's average at the steps that some run was judged at,
+    and that of its last weights at the end."""
     columns = sorted({int(step) for one in results for step in one["distances"]})
     lines = []
     for one in sorted(results, key=lambda one: (list(SETTINGS).index(one["name"]), one["steps"], one["seed"])):
         distances = [number(one["distances"][str(step)]) if str(step) in one["distances"] else "" for step in columns]
-        others = [number(one[name]) for name in ("coverage", "precision", "recall")]
+        others = [number(one[name]) if name in one else "" for name in ("last", "coverage", "precision", "recall")]
         command = f'`--only "{one["name"]}" --steps {one["steps"]} --seed {one["seed"]}`'
         lines.append([one["name"], *distances, *others, f"{one['ms']:.0f}", command])
-    head = ["Frechet distance after", *(f"{step:,} steps" for step in columns), "coverage", "precision", "recall"]
+    head = [
+        "Frechet distance after",
+        *(f"{step:,} steps" for step in columns),
+        "last weights",
+        "coverage",
+        "precision",
+        "recall",
+    ]
     return markdown([*head, "ms a step", "command"], lines)
+
+
+def short_table(results: list[dict[str, Any]]) -> str:
+    """What a page has room for: the distance at step 500 of each run that was judged there."""
+    judged = [one for one in results if "500" in one["distances"]]
+    lines = [
+        [one["name"], number(one["distances"]["500"])]
+        for one in sorted(judged, key=lambda one: (list(SETTINGS).index(one["name"]), one["seed"]))
+    ]
+    return markdown(["Frechet distance after", "500 steps"], lines)
 
 
 # ---- a run -----------------------------------------------------------------------------------------------------------
@@ -146,18 +163,23 @@ def train(setting: Setting, steps: int, seed: int) -> dict[str, Any]:
     distances: dict[str, float] = {}
     start, judging = time.process_time(), 0.0
     features = np.zeros((0, 0))
+
+    def judged(network: nn.Module) -> tuple[np.ndarray, float]:
+        images = gan.generate(network, z, wanted)
+        found = extractor(np.rint(images * 127.5 + 127.5).astype(np.uint8)).features
+        return found, metrics.frechet_distance(law, metrics.Gaussian.of(found, "samples"))
+
     for record in trainer.steps(islice(loader.forever(), steps)):
         if record.step in AT or record.step == steps:
             before = time.process_time()
-            images = gan.generate(trainer.result(), z, wanted)
-            features = extractor(np.rint(images * 127.5 + 127.5).astype(np.uint8)).features
-            distances[str(record.step)] = metrics.frechet_distance(law, metrics.Gaussian.of(features, "samples"))
+            features, distances[str(record.step)] = judged(trainer.result())
             judging += time.process_time() - before
     milliseconds = 1000 * (time.process_time() - start - judging) / steps
     some = real[np.random.default_rng(0).permutation(len(real))[:10_000]]
     shares = asdict(metrics.precision_recall(some, features))
     facts = {"setting": asdict(setting), "steps": steps, "seed": seed, "samples": SAMPLES, "ms": milliseconds}
-    return facts | {"extractor": extractor.describe(), "distances": distances} | shares
+    judgement = {"extractor": extractor.describe(), "distances": distances, "last": judged(generator)[1]}
+    return facts | judgement | shares
 
 
 def sorted_by(how: str, digits: data.Dataset, clusters: int) -> np.ndarray:

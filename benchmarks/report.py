@@ -1,9 +1,10 @@
 """Tables from the JSON files of the benchmarks: on the screen, or into the places that a document keeps for them.
 
     python -m benchmarks.report DIR                                     # DIR/train_step.json, DIR/kernels.json, ...
-    python -m benchmarks.report DIR --markdown docs/performance.md   # fill it; plots and raw runs beside it
+    python -m benchmarks.report DIR --markdown docs/performance.md docs/performance/tables.md   # fill them
 
-A place is what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; NAME is one of those in TABLES.
+A place is what stands between ``<!-- table: NAME -->`` and ``<!-- end -->``; NAME is one of those in TABLES. Plots and
+raw runs go into the folder that has the name of the first document.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from minigan.files import write_atomically
+
 from .harness import UNITS, Row, title
 from .scaling import MORE_THREADS, speedup
 
@@ -27,7 +30,7 @@ PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill the places in it")
+    parser.add_argument("--markdown", type=Path, nargs="+", metavar="FILE", help="fill the places in them")
     args = parser.parse_args()
     results = load(args.folder)
     if not results:
@@ -37,8 +40,8 @@ def main() -> int:
         for name, table in tables(results).items():
             print(f"{name}\n\n{table}\n")
         return 0
-    args.markdown.write_text(filled(args.markdown.read_text(), tables(results)))
-    plots = args.markdown.with_suffix("")
+    fill(args.markdown, tables(results))
+    plots = args.markdown[0].with_suffix("")
     for path in sorted([*args.folder.glob("*.png"), *args.folder.glob("*.json")]):
         plots.mkdir(exist_ok=True)
         shutil.copy(path, plots)
@@ -67,6 +70,12 @@ def filled(document: str, made: dict[str, str]) -> str:
     <!-- end -->
     """
     return PLACE.sub(lambda m: f"{m[1]}\n{made[m[2]]}\n\n{m[3]}" if m[2] in made else m[0], document)
+
+
+def fill(documents: Iterable[Path], made: dict[str, str]) -> None:
+    """Fill the places of each document, which is written whole or not at all."""
+    for path in documents:
+        write_atomically(path, filled(path.read_text(), made).encode())
 
 
 def markdown(head: list[str], rows: Iterable[list[str]]) -> str:

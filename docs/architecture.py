@@ -10,14 +10,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Each room of the package by its floor. It may import from its own floor and from those below.
 FLOORS = (
-    ("errors", "files", "sizes", "table", "backend"),
-    ("protocols", "tensor", "observer", "ops", "gradcheck"),
+    ("errors", "files", "sizes", "table", "launched", "backend"),
+    ("parallel", "protocols", "tensor", "observer", "ops", "gradcheck"),
     ("nn", "optim", "data", "checkpoint", "metrics", "interop"),
     ("gan",),
-    ("restoration", "viz", "media", "study", "runs", "export", "explore", "commands"),
+    ("restoration", "translation", "viz", "media", "study", "runs", "export", "explore", "commands"),
 )
-EVERYWHERE = FLOORS[0][:4]
-WHAT = ("arrays and kernels", "autograd", "layers, data, measures", "games", "looking on, folders, commands")
+EVERYWHERE = FLOORS[0][:5]
+WHAT = ("arrays and kernels", "autograd, processes", "layers, data, measures", "games", "looking on, folders, commands")
 WIDTH, ROOM, HIGH, GAP, LEFT = 900, 92, 38, 70, 24
 COLOURS = ("#dbeafe", "#dcfce7", "#fef9c3", "#ffedd5", "#f3e8ff")
 

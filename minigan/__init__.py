@@ -24,7 +24,7 @@ from .tensor import Tensor, grad, no_grad
 if TYPE_CHECKING:
     from . import data, gan, metrics
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "InputError",
     "Tensor",

@@ -35,12 +35,14 @@ def read_model(path: Path_) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return _architecture(path, facts), arrays
 
 
-def read_generator(path: Path_) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """As ``read_model``, also from a checkpoint of a run: its generator, or the average where it keeps one."""
+def read_generator(path: Path_, name: str = "generator") -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """As ``read_model``, also from a checkpoint of a run: its network of this name, or the average of that."""
     arrays, facts = read(path, "model or checkpoint")
     if "trainer" in facts:
-        prefix = "ema/" if any(name.startswith("ema/") for name in arrays) else "generator/"
-        arrays = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        for prefix in ("ema/", f"ema.{name}/", f"{name}/"):
+            if own := {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}:
+                arrays = own
+                break
     return _architecture(path, facts), arrays
 
 
@@ -126,8 +128,11 @@ class Checkpoints:
         """From the oldest to the newest."""
         return list(numbered(self.folder, "step-", ".safetensors").values())
 
+    def path(self, step: int) -> Path:
+        return self.folder / f"step-{step:08d}.safetensors"
+
     def save(self, step: int, arrays: Mapping[str, np.ndarray], facts: dict[str, Any]) -> Path:
-        path = self.folder / f"step-{step:08d}.safetensors"
+        path = self.path(step)
         save(path, "checkpoint", arrays, facts)
         for old in self.paths()[: -self.keep]:
             old.unlink()

@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 
 from . import __version__
 from .commands import (
@@ -27,49 +27,77 @@ from .commands import (
     sample,
     trace,
     train,
+    translate,
     watch,
 )
 from .errors import InputError
+from .launched import launched
+from .parallel import ALONE, world
 
 COMMANDS = (
-    train, models, sample, interpolate, restore, explore, evaluate, report, export, import_, gradcheck, trace, explain,
-    watch, learn, doctor,
+    train, models, sample, interpolate, restore, translate, explore, evaluate, report, export, import_, gradcheck,
+    trace, explain, watch, learn, doctor,
 )  # fmt: skip
+
+TOGETHER = (train, sample, evaluate)  # those that mpiexec may start several of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status."""
     write_anything()
-    parser = argparse.ArgumentParser(prog="minigan", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"minigan {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    args = parser().parse_args(argv)
+    return user_errors(run, args)
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line understands."""
+    made = argparse.ArgumentParser(prog="minigan", description=__doc__)
+    made.add_argument("--version", action="version", version=f"minigan {__version__}")
+    commands = made.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
-    args = parser.parse_args(argv)
-    return user_errors(args.run, args)
+    return made
+
+
+def run(args: argparse.Namespace) -> int | None:
+    if world().size > 1 and args.run not in (command.run for command in TOGETHER):
+        names = ", ".join(command.__name__.rpartition(".")[2] for command in TOGETHER)
+        raise InputError(
+            f"{world().size} processes would all do the same here: start it without mpiexec ({names} share)"
+        )
+    return args.run(args)
 
 
 def user_errors(run: Callable[..., int | None], *args: object) -> int:
-    """Call ``run``; on bad input, or when the machine fails, show one clear line instead of a traceback; return 2."""
+    """Call ``run``; on bad input, or when the machine fails, show one clear line instead of a traceback; return 2.
+
+    Of several processes that were started together the first one alone speaks, but for what fails in another alone.
+    """
     write_anything()
+    told, ranks, line, status = launched(), ALONE, "", 2
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: complain(f"warning: {message}")
+        with warnings.catch_warnings(), ExitStack() as stack:
+            ranks = world()
+            if not ranks.is_first:
+                stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+            warnings.showwarning = lambda message, *_: complain(f"warning: {message}") if ranks.is_first else None
             return run(*args) or 0
     except InputError as error:
-        complain(f"error: {error}")
+        line = f"error: {error}"
     except BrokenPipeError:  # whoever read our output has gone, as in "... | head"
         with suppress(OSError, ValueError):  # or the interpreter would try to write there once more as it ends
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return status
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        complain(f"error: {named}{error.strerror or error}")
+        line = f"error: {named}{error.strerror or error}"
     except MemoryError:
-        complain("error: out of memory: use a smaller batch size, width or number of images")
+        line = "error: out of memory: use a smaller batch size, width or number of images"
     except KeyboardInterrupt:
-        complain("stopped")
-        return 130
-    return 2
+        line, status = "stopped", 130
+    if ranks is not ALONE or told is None or told.rank == 0:
+        ranks.fail(lambda: complain(line))
+    return status
 
 
 def write_anything() -> None:

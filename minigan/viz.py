@@ -77,23 +77,27 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def save_gif(
-    path: str | os.PathLike[str], pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0
+    path: str | os.PathLike[str],
+    pictures: Sequence[np.ndarray | os.PathLike[str]],
+    seconds: float = 6.0,
+    rest: bool = True,
 ) -> None:
-    """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one."""
+    """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one; or,
+    with ``rest=False``, without a pause."""
     check_suffix(path, ".gif")
     if not pictures:
         raise InputError(f"{path}: an animation needs at least one picture")
-    write_atomically(path, gif(pictures, seconds))
+    write_atomically(path, gif(pictures, seconds, rest))
 
 
-def gif(pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0) -> bytes:
+def gif(pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0, rest: bool = True) -> bytes:
     """What ``save_gif`` writes, in the GIF format."""
     from PIL import Image
 
     frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
     each = max(40, round(1000 * seconds / len(frames)))  # milliseconds
     buffer = io.BytesIO()
-    durations = [each] * (len(frames) - 1) + [2000]
+    durations = [each] * (len(frames) - 1) + [2000 if rest else each]
     frames[0].save(buffer, "gif", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     return buffer.getvalue()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import child, guard, harness, report, scaling, workloads
+from benchmarks import child, guard, harness, parallel, report, scaling, workloads
 from minigan import backend as backends
 from minigan import gan
 
@@ -139,8 +139,8 @@ def test_report_of_the_other_benchmarks():
 
 
 def test_every_place_of_the_document_has_a_table():
-    document = (ROOT / "docs" / "performance.md").read_text()
-    names = [name for _, name, _ in report.PLACE.findall(document)]
+    documents = "".join((ROOT / "docs" / name).read_text() for name in ("performance.md", "performance/tables.md"))
+    names = [name for _, name, _ in report.PLACE.findall(documents)]
     assert len(set(names)) == len(names) and set(names) <= {*report.TABLES, "machine", "summary"}
     assert {"machine", "train_step"} <= set(names)
 
@@ -175,7 +175,7 @@ def test_networks_are_the_zoos_and_pytorchs_fit_them(name):
         assert shapes == {key: value.shape for key, value in original.state_dict().items()}
 
 
-@pytest.mark.parametrize("module", [child, guard, report, scaling])
+@pytest.mark.parametrize("module", [child, guard, parallel, report, scaling])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 

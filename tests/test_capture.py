@@ -5,6 +5,7 @@ from __future__ import annotations
 import fake_cupy
 import numpy as np
 import pytest
+import small_models
 from playing import trainer_of
 
 from minigan import InputError, gan, nn, optim
@@ -28,10 +29,9 @@ def cupy():
 
 def make_trainer(place="cupy", model="dcgan", size=28, networks=None, **settings):
     """A trainer of a small model of the zoo, and batches for it."""
-    architecture = {"model": model, "image_size": size, "channels": 1, "z_dim": Z_DIM}
-    architecture["width"] = 10 if model == "gan" else 2
-    if gan.MODELS[model].conditional:
-        architecture["classes"] = CLASSES
+    architecture = small_models.architecture(model, z_dim=Z_DIM, width=10 if model == "gan" else 2, classes=CLASSES)
+    if gan.MODELS[model].medium == "pictures":
+        architecture["image_size"] = size
     if gan.MODELS[model].clusters:
         architecture["clusters"] = [1] * CLASSES
     networks = networks or gan.build(architecture, np.random.default_rng(0))
@@ -40,10 +40,10 @@ def make_trainer(place="cupy", model="dcgan", size=28, networks=None, **settings
     return gan.MODELS[model].trainer(generator, discriminator, z_dim=Z_DIM, rng=rng, **settings)
 
 
-def batches(trainer, count, batch=BATCH, size=28):
+def batches(trainer, count, batch=BATCH, size=28, shape=None):
     rng, place = np.random.default_rng(2), trainer.game.generator.backend
     for _ in range(count):
-        images = place.asarray(rng.uniform(-1, 1, (batch, 1, size, size)).astype(np.float32))
+        images = place.asarray(rng.uniform(-1, 1, (batch, *(shape or (1, size, size)))).astype(np.float32))
         labels = place.asarray(rng.integers(0, CLASSES, batch))
         yield (images, labels) if has_classes(trainer) else images
 
@@ -68,11 +68,11 @@ def assert_equal_states(one, two):
     assert repr(one.facts()) == repr(two.facts())  # NaN is NaN here
 
 
-def compare(steps, kinds, *, eager=None, size=28, **settings):
+def compare(steps, kinds, *, eager=None, size=28, shape=None, **settings):
     """Train captured and eager side by side; ``kinds`` steps of different kinds must have been captured."""
     captured = make_trainer(size=size, **settings, capture=True)
     plain = make_trainer(size=size, **settings, capture=False)
-    assert repr(train(captured, steps, size=size)) == repr(train(plain, steps, size=size))
+    assert repr(train(captured, steps, size=size, shape=shape)) == repr(train(plain, steps, size=size, shape=shape))
     assert captured.capture_reason == "" and plain.capture_reason == "capture = False"
     assert replays(captured) == kinds and replays(plain) == 0
     assert_equal_states(captured, plain)
@@ -83,7 +83,7 @@ class TestZoo:
     pytestmark = needs_cupy
 
     def test_captured_is_eager(self, model):
-        compare(7, 1, model=model, n_critic=1)
+        compare(7, 1, model=model, n_critic=1, shape=small_models.DATA[gan.MODELS[model].medium][1])
 
 
 AUGMENT = [gan.InstanceNoise(0.1, steps=6), gan.DiffAugment()]  # the noise ends in mid-training

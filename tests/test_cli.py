@@ -69,6 +69,15 @@ def test_samples_are_the_generators(model):
     np.testing.assert_array_equal(pixels("samples.png")[32:60, 2:30], expected)
 
 
+def test_digits_are_bundled_unless_that_names_a_folder(model):
+    assert run("sample", "digits", "-n", "4") == 0
+    bundled = pixels("samples.png")
+    assert bundled.shape == (62, 62) and bundled.std() > 50
+    (model.parent / "digits").mkdir()
+    assert run("sample", "digits", "-n", "4") == 2  # no model in there
+    np.testing.assert_array_equal(pixels("samples.png"), bundled)
+
+
 def test_backends_agree(model, backend):
     run("sample", model, "-n", "4", "--backend", backend.name, "--out", "here.png")
     run("sample", model, "-n", "4", "--backend", "reference", "--out", "there.png")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import small_models
 
 import minigan
 from minigan import backend, gan
@@ -18,17 +19,18 @@ def state_after(name, threads, size, steps=2, seed=0, place="numpy"):
     """Every array of the trainer, and its records, after some steps wide enough for several threads to share."""
     minigan.set_num_threads(threads)
     model = gan.MODELS[name]
-    architecture = {"model": name, "channels": 1, "image_size": size, "z_dim": 10, "width": 16}
-    if model.conditional:
-        architecture["classes"] = 3
-    networks = [network.to(place) for network in gan.build(architecture, np.random.default_rng(seed))]
+    settings = small_models.architecture(name, z_dim=10, width=16)
+    shape = small_models.DATA[model.medium][1]
+    if model.medium == "pictures":
+        settings["image_size"], shape = size, (1, size, size)
+    networks = [network.to(place) for network in gan.build(settings, np.random.default_rng(seed))]
     changes = {"n_critic": 1, "clip_grad_norm": 1.0} if model.n_critic > 1 else {}
     trainer = model.trainer(*networks, z_dim=10, rng=np.random.default_rng(1), **changes)
     rng = np.random.default_rng(2)
     place = backend.get(place)
     batches = []
     for _ in range(steps):
-        images = place.channels_last(place.asarray(rng.uniform(-1, 1, (32, 1, size, size)), "float32"))
+        images = place.channels_last(place.asarray(rng.uniform(-1, 1, (32, *shape)), "float32"))
         batches.append((images, rng.integers(0, 3, 32)) if model.conditional else images)
     records = [record.as_dict() for record in trainer.steps(batches)]
     return records, trainer.arrays()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import small_models
 from safetensors.numpy import save_file
 
 from minigan import cli, gan, nn
@@ -14,9 +15,7 @@ from minigan.tensor import Tensor
 
 
 def make_model(path, name="dcgan", **settings):
-    architecture: dict = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4, **settings}
-    if gan.MODELS[name].conditional:
-        architecture["classes"] = 3
+    architecture: dict = {**small_models.architecture(name), **settings}
     if name == "self_conditioned":
         architecture["clusters"] = [5, 2, 9]
     generator, _ = gan.build(architecture, np.random.default_rng(0))
@@ -136,12 +135,12 @@ def test_every_model_becomes_onnx(name, tmp_path):
         np.testing.assert_allclose(images, subject(*given.values()), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", gan.PAIRED)
+@pytest.mark.parametrize("name", [*gan.PAIRED, *gan.UNPAIRED])
 def test_every_translator_becomes_onnx_for_any_size(name, tmp_path):
     ort = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
     channels = 4 if name == "context_encoder" else 3
-    architecture = {"model": name, "width": 4, "source_channels": channels}
+    architecture = {"model": name, "width": 4} | ({"source_channels": channels} if name in gan.PAIRED else {})
     save_model(tmp_path / "m.safetensors", gan.build(architecture, np.random.default_rng(0))[0], architecture)
     subject = open_subject(tmp_path / "m.safetensors")
     content, told = to_onnx(subject)

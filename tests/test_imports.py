@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "minigan"
 
-OPTIONAL = ("PIL", "matplotlib", "cupy", "numba", "tqdm", "safetensors", "threadpoolctl", "torch")
+OPTIONAL = ("PIL", "matplotlib", "cupy", "numba", "tqdm", "safetensors", "threadpoolctl", "torch", "mpi4py")
 
 
 def load(path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import small_models
 from safetensors.numpy import save_file
 
 from minigan import gan, nn
@@ -99,7 +100,7 @@ def test_no_twin(mine):
         to_torch(nn.Sequential(Own()))
 
 
-NETWORKS = [(name, player) for name in [*gan.MODELS, *gan.PAIRED] for player in (0, 1)]
+NETWORKS = [(name, player) for name in [*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED] for player in (0, 1)]
 
 
 @pytest.mark.parametrize(("name", "player"), NETWORKS)
@@ -113,17 +114,19 @@ def test_every_network_of_the_zoo_converts(name, player, tmp_path, rng):
         scale = 4 if name == "srgan" else 1
         inputs = (rng.standard_normal((2, 3, 18 * scale, 21 * scale)), source) if player else (source,)
         x, *given = inputs
+    elif name in gan.UNPAIRED:
+        ours = gan.build({"model": name, "width": 4, "d_width": 4}, rng)
+        x = rng.standard_normal((2, 3, 18, 21))
     else:
         model = gan.MODELS[name]
-        architecture = {"model": name, "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
+        architecture = small_models.architecture(name)
         if model.conditional:
-            architecture["classes"] = 3
             given = (rng.integers(0, 3, 4),)
         if name == "self_conditioned":
             architecture["clusters"] = [5, 2, 9]
             given = (rng.integers(0, 3, 4),) if player else ()
         ours = gan.build(architecture, rng)
-        x = rng.standard_normal((4, 1, 28, 28) if player else (4, 6))
+        x = rng.standard_normal((4, *small_models.DATA[model.medium][1]) if player else (4, 6))
     ours = ours[player].to(dtype=np.float64).eval()
     y = ours(Tensor(x), *(Tensor(a) if a.dtype.kind == "f" else a for a in given)).numpy()
     theirs = to_torch(ours)

@@ -91,6 +91,8 @@ def test_tables(tmp_path):
     assert made["quality"].count("\n") == 4 and made["every_run"].count("\n") == 19
     control = [line for line in made["equivalence"].splitlines() if "control" in line and "Frechet" in line]
     assert len(control) == 1 and "**different**" in control[0]
+    short = [line.split(" | ")[-1] for line in made["verdicts"].splitlines()[2:]]
+    assert len(short) == 2 and short[1] == "**different** |"
     (tmp_path / "torch-seed0.json").write_text(json.dumps({**facts, "extractor": "another", "seed": 9}))
     with pytest.raises(InputError, match="different extractors"):
         quality.tables(quality.load(tmp_path))

@@ -71,10 +71,12 @@ def test_pictures_are_sorted(how, clusters):
 def test_the_table_has_a_command_beside_each_row():
     shares = {"coverage": 0.5, "precision": 0.25, "recall": 0.75}
     rows = [
-        {"name": "R1 alone", "steps": 500, "seed": 1, "ms": 7.0, "distances": {"500": 9.5}, **shares},
+        {"name": "R1 alone", "steps": 500, "seed": 1, "ms": 7.0, "distances": {"500": 9.5}, "last": 12.0, **shares},
         {"name": "50 clusters", "steps": 937, "seed": 2, "ms": 8.0, "distances": {"500": 4.5, "937": 2.5}, **shares},
     ]
     lines = search.table(rows[::-1]).splitlines()
-    assert lines[0].startswith("| Frechet distance after | 500 steps | 937 steps | coverage |")
-    assert lines[2] == '| R1 alone | 9.5 |  | 0.5 | 0.25 | 0.75 | 7 | `--only "R1 alone" --steps 500 --seed 1` |'
+    assert lines[0].startswith("| Frechet distance after | 500 steps | 937 steps | last weights | coverage |")
+    assert lines[2] == '| R1 alone | 9.5 |  | 12 | 0.5 | 0.25 | 0.75 | 7 | `--only "R1 alone" --steps 500 --seed 1` |'
     assert lines[3].startswith("| 50 clusters | 4.5 | 2.5 |")
+    judged = [*rows, {"name": "256 clusters", "steps": 100, "seed": 2, "ms": 8.0, "distances": {"100": 4.5}, **shares}]
+    assert search.short_table(judged).splitlines()[2:] == ["| R1 alone | 9.5 |", "| 50 clusters | 4.5 |"]

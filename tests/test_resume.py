@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_models
 from commands import contents, write_digits
 
 from minigan import InputError, cli, data, gan, optim
 from minigan import backend as backends
+from minigan.media import medium_of
 from minigan.runs import Latents, Run
 from minigan.runs.report import write_report
 
@@ -19,6 +21,11 @@ CLASSES = 3
 def make_loader(model, batch_size=4, seed=1, count=26, place="numpy"):
     """``count`` pictures of noise with labels; the last two of an epoch are left over."""
     rng = np.random.default_rng(seed)
+    if model.medium != "pictures":
+        items, labels = small_models.items(model.name, count, rng), rng.integers(0, CLASSES, count)
+        examples = data.Arrays(items, labels, tuple("abc"), name="noise")
+        place = backends.get(place)
+        return data.Loader(examples, batch_size, backend=place, rng=np.random.default_rng(2), labels=model.conditional)
     pixels = rng.integers(0, 256, (count, 1, 28, 28)).astype(np.uint8)
     dataset = data.Dataset(pixels, rng.integers(0, CLASSES, count), tuple("abc"), "noise")
     place = backends.get(place)
@@ -27,15 +34,13 @@ def make_loader(model, batch_size=4, seed=1, count=26, place="numpy"):
 
 def make_run(out, name, *, width=4, loader=None, changes=None, place="numpy", **settings):
     model = gan.MODELS[name]
-    architecture = {"model": name, "channels": 1, "image_size": 28, "z_dim": 6, "width": width}
-    if model.conditional:
-        architecture["classes"] = CLASSES
+    architecture = small_models.architecture(name, width=width, classes=CLASSES)
     networks = [network.to(place) for network in gan.build(architecture, np.random.default_rng(3))]
     trainer = model.trainer(*networks, z_dim=6, rng=np.random.default_rng(4), **(changes or {}))
     settings = {
         "quiet": True,
         "config": {"width": width},
-        "looks": Latents(6, np.random.default_rng(5), architecture.get("classes", 0)),
+        "looks": Latents(6, np.random.default_rng(5), architecture.get("classes", 0), medium_of(architecture)),
         **settings,
     }
     return Run(out, trainer, loader or make_loader(model, place=place), architecture, **settings)

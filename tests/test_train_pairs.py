@@ -122,7 +122,7 @@ REFUSED = {
     "no data": (["--model", "pix2pix", "--task", "denoise"], "name a folder of good ones, --data DIR"),
     "a task for noise": (
         ["--model", "dcgan", "--task", "denoise"],
-        "--task denoise does nothing with a model that makes",
+        "--task denoise does nothing with a model that does not restore pictures",
     ),
     "latents": (["--model", "pix2pix", "--task", "denoise", "--z-dim", "3"], "--z-dim 3 does nothing with a model"),
     "a class": (["--model", "pix2pix", "--task", "denoise", "--class", "cat"], "--class cat: pix2pix learns from"),

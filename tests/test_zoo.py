@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from commands import python
 from PIL import Image
+from small_models import PICTURES
 
 from minigan import InputError, cli, gan, nn
 from minigan.checkpoint import read_model, save_model
@@ -11,7 +12,7 @@ from minigan.tensor import Tensor, grad, no_grad
 
 Z_DIM, CLASSES = 5, 4
 MLP_WIDTH = 10
-CONVOLUTIONAL = [name for name in gan.MODELS if name != "gan"]
+CONVOLUTIONAL = [name for name in PICTURES if name != "gan"]
 
 
 def architecture(name, image_size=28, channels=1, **changes):
@@ -35,7 +36,7 @@ def labels_of(name, count):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [28, 32, 64])
-@pytest.mark.parametrize("name", gan.MODELS)
+@pytest.mark.parametrize("name", PICTURES)
 def test_from_z_to_pictures_to_logits(name, size, channels):
     generator, discriminator = build(name, image_size=size, channels=channels)
     z = np.random.default_rng(1).standard_normal((3, Z_DIM)).astype(np.float32)
@@ -96,19 +97,19 @@ def test_sizes_that_cannot_be_are_refused(name, size):
 @pytest.mark.parametrize(
     "changes", [{"z_dim": -60}, {"channels": 0}, {"width": -1}, {"depth": 3}, {"width": 1.5}, {"image_size": None}]
 )
-@pytest.mark.parametrize("name", gan.MODELS)
+@pytest.mark.parametrize("name", PICTURES)
 def test_settings_that_cannot_be_are_refused(name, changes):
     with pytest.raises(InputError):
         build(name, **changes)
 
 
-@pytest.mark.parametrize("name", [name for name, model in gan.MODELS.items() if not model.conditional])
+@pytest.mark.parametrize("name", [name for name in PICTURES if not gan.MODELS[name].conditional])
 def test_models_without_classes_refuse_them(name):
     with pytest.raises(InputError, match=f"model {name}: .* do not fit .*classes"):
         build(name, classes=CLASSES)
 
 
-@pytest.mark.parametrize("name", [name for name, model in gan.MODELS.items() if model.conditional])
+@pytest.mark.parametrize("name", [name for name in PICTURES if gan.MODELS[name].conditional])
 def test_conditional_models_want_to_know_how_many_classes(name):
     settings = architecture(name)
     del settings["classes"]
@@ -119,7 +120,7 @@ def test_conditional_models_want_to_know_how_many_classes(name):
             build(name, **changes)
 
 
-@pytest.mark.parametrize("name", gan.MODELS)
+@pytest.mark.parametrize("name", PICTURES)
 def test_the_seed_decides_every_weight(name):
     first, again, other = (build(name, seed) for seed in (0, 0, 1))
     for network in (0, 1):
@@ -129,7 +130,7 @@ def test_the_seed_decides_every_weight(name):
 
 
 def test_what_each_model_is_known_for():
-    norm = {name: [type(m) for m in build(name)[1].modules()] for name in gan.MODELS}
+    norm = {name: [type(m) for m in build(name)[1].modules()] for name in PICTURES}
     assert nn.BatchNorm2d in norm["dcgan"] and nn.BatchNorm2d not in norm["wgan_gp"]
     assert nn.Maxout in norm["gan"] and nn.Dropout in norm["gan"]
     weighted = [m for m in build("sngan")[1].modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
@@ -167,7 +168,7 @@ def test_labels_that_do_not_fit_are_refused(name, labels):
 # ---- files ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", gan.MODELS)
+@pytest.mark.parametrize("name", PICTURES)
 def test_a_file_brings_the_generator_back(name, tmp_path):
     generator, _ = build(name)
     path = tmp_path / "model.safetensors"
@@ -182,7 +183,7 @@ def test_a_file_brings_the_generator_back(name, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", gan.MODELS)
+@pytest.mark.parametrize("name", PICTURES)
 def test_minigan_sample(name, tmp_path, monkeypatch):
     """The picture holds what the generator draws: for a conditional model one column for each class."""
     monkeypatch.chdir(tmp_path)

@@ -453,6 +453,22 @@ def picture(d: Draw) -> Call:
     return Call(kind, [x], lambda x: getattr(ops, kind)(x, r), lambda x: getattr(F, kind)(x, int(r)), f"{r}")
 
 
+def sound(d: Draw) -> Call:
+    x = d.array((int(d.rng.integers(1, 5)), int(d.rng.integers(1, 3)), int(d.rng.integers(1, 9))))
+    reach = int(d.rng.integers(0, 4))
+    shifts = d.rng.integers(-reach, reach + 1, len(x)) + int(d.chance(0.05))
+
+    def theirs(x):
+        if np.abs(shifts).max() > reach:
+            raise ValueError
+        places = torch.arange(x.shape[2]) + reach - torch.from_numpy(shifts)[:, None]
+        return F.pad(x, (reach, reach), mode="reflect").gather(2, places[:, None].expand(x.shape))
+
+    return Call(
+        "phase_shuffle", [x], lambda x: ops.phase_shuffle(x, shifts, reach), theirs, f"{shifts}, {reach}", loose=4
+    )
+
+
 def norm(d: Draw) -> Call:
     kind = d.one("batch_norm", "batch_norm eval", "group_norm", "layer_norm", "instance_norm")
     shape = d.one((4, 6), (2, 6, 3, 2), (3, 4, 2, 2), (5, 6, 1, 1)) if "batch" in kind else d.shape(2, 4)
@@ -539,7 +555,7 @@ def lookup(d: Draw) -> Call:
     )
 
 
-KINDS = (unary, with_a_setting, binary, binary, matmul, reduce, index, shape, convolution, picture, norm, lookup)
+KINDS = (unary, with_a_setting, binary, binary, matmul, reduce, index, shape, convolution, picture, sound, norm, lookup)
 
 
 def calls(seed: int) -> Iterator[Call]:

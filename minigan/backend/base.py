@@ -11,7 +11,7 @@ fast kernel is one matrix product away from its data. Kernels accept any strides
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,32 @@ from .kept import Kept
 from .updates import SGD, Adam, RMSprop, Update
 
 Array = Any  # a numpy or cupy array: the two share an interface but no base class
+
+
+class Group(Protocol):
+    """Processes that have a part of a batch each (see ``minigan.parallel``)."""
+
+    @property
+    def size(self) -> int: ...
+    def average(self, *arrays: Array) -> None: ...
+
+
+def shared(group: Group | None, *arrays: Array) -> tuple[Array, ...]:
+    """The mean of each over the group, in place."""
+    if group is not None:
+        group.average(*arrays)
+    return arrays
+
+
+def shared_moments(group: Group | None, mean: Array, var: Array) -> tuple[Array, Array]:
+    """Mean and biased variance of a whole batch, from those of its equal parts."""
+    if group is None:
+        return mean, var
+    own = mean.copy()
+    group.average(mean)
+    var += (own - mean) ** 2
+    group.average(var)
+    return mean, var
 
 
 class ReferenceArray(np.ndarray):
@@ -198,16 +224,23 @@ class ArrayBackend:
     # ---- batch norm, fused with the leaky ReLU that follows it -----------------------------------
 
     def batch_norm(
-        self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        eps: float,
+        negative_slope: float = 1.0,
+        group: Group | None = None,
     ) -> tuple[Array, Array, Array]:
         """leaky_relu(weight * (x - mean) / sqrt(var + eps) + bias), with the batch's own statistics over (N, H, W).
 
         x (N, C, H, W), weight and bias (C,) -> y, mean (C,), biased var (C,). Slope 1 is no activation, 0 is ReLU.
+        With a ``group``, x is a part of a batch, and the statistics are those of the whole.
         """
         xp = self.xp
         mean = xp.mean(x, axis=(0, 2, 3))
+        mean, var = shared_moments(group, mean, xp.mean((x - mean[:, None, None]) ** 2, axis=(0, 2, 3)))
         centred = x - mean[:, None, None]
-        var = xp.mean(centred * centred, axis=(0, 2, 3))
         y = centred * (weight / xp.sqrt(var + eps))[:, None, None] + bias[:, None, None]
         return self.channels_last(y if negative_slope == 1.0 else self.leaky_relu(y, negative_slope)), mean, var
 
@@ -221,23 +254,35 @@ class ArrayBackend:
         momentum: float,
         eps: float,
         negative_slope: float = 1.0,
+        group: Group | None = None,
     ) -> tuple[Array, Array, Array]:
         """``batch_norm``, and the running statistics move towards the batch's, in place; the variance is unbiased:
 
         running = running + momentum * (batch - running)
         """
-        y, mean, var = self.batch_norm(x, weight, bias, eps, negative_slope)
-        count = x.size // x.shape[1]
+        y, mean, var = self.batch_norm(x, weight, bias, eps, negative_slope, group)
+        count = x.size // x.shape[1] * (1 if group is None else group.size)
         running_mean += momentum * (mean - running_mean)
         running_var += momentum * (var * (count / (count - 1)) - running_var)
         return y, mean, var
 
     def batch_norm_backward(
-        self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
+        self,
+        g: Array,
+        x: Array,
+        y: Array,
+        weight: Array,
+        mean: Array,
+        var: Array,
+        eps: float,
+        negative_slope: float,
+        group: Group | None = None,
     ) -> tuple[Array, Array, Array]:
         """Gradients of x, weight and bias, given g, the gradient of y. With u = the gradient before the activation:
 
         dbias = sum u,  dweight = sum u xhat,  dx = weight / sqrt(var + eps) * (u - mean(u) - xhat * mean(u xhat))
+
+        With a ``group`` the means are over the whole batch, and the sums over the part of it that is here.
         """
         xp = self.xp
         # A slope of 0 or more keeps the sign, so y tells on which side of the kink the activation's input was.
@@ -246,7 +291,8 @@ class ArrayBackend:
         xhat = (x - mean[:, None, None]) * scale[:, None, None]
         dbias, dweight = xp.sum(u, axis=(0, 2, 3)), xp.sum(u * xhat, axis=(0, 2, 3))
         count = x.size // x.shape[1]
-        centred = u - (dbias / count)[:, None, None] - xhat * (dweight / count)[:, None, None]
+        mean_u, mean_ux = shared(group, dbias / count, dweight / count)
+        centred = u - mean_u[:, None, None] - xhat * mean_ux[:, None, None]
         return self.channels_last(centred * (weight * scale)[:, None, None]), dweight, dbias
 
     # ---- element-wise ----------------------------------------------------------------------------

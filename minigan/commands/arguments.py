@@ -14,7 +14,9 @@ from .. import backend, data, gan, metrics
 from ..checkpoint import read_generator
 from ..data import Dataset
 from ..errors import InputError
+from ..export.subject import DIGITS
 from ..files import check_suffix
+from ..launched import launched
 from ..media import medium_of
 from ..metrics.extractor import SHIPPED
 from ..nn import Module
@@ -65,6 +67,25 @@ METRIC = tuple(
 )
 
 
+SYNC = (
+    Needs(
+        "--no-sync-batch-norm",
+        lambda args: launched() is not None,
+        "in one process: start several with mpiexec",
+        default=False,
+    ),
+)
+
+
+def add_sync(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--no-sync-batch-norm",
+        action="store_true",
+        default=None,
+        help="with mpiexec: batch norm of each process's own part of a batch, faster, no more as of one process",
+    )
+
+
 def has_pictures(args: argparse.Namespace) -> bool:
     """Whether some of the data are pictures, which are brought to a size: the others are taken as they are."""
     sources = [args.data, getattr(args, "test", None)]
@@ -101,6 +122,8 @@ def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     free |= {"metric_every", "metric_samples", "extractor"}  # Run compares what they come to
     if not getattr(args, "tf32", False):
         free.add("tf32")  # runs from before there was this choice go on
+    if not getattr(args, "no_sync_batch_norm", False):
+        free.add("no_sync_batch_norm")
     return {name: value for name, value in vars(args).items() if name not in free}
 
 
@@ -164,7 +187,9 @@ def best_of(args: argparse.Namespace, dataset: Dataset, z_dim: int, conditional:
 def add_model_file(parser: argparse.ArgumentParser, out: str) -> None:
     """``out``: the default of --out, without its suffix."""
     parser.add_argument(
-        "model", metavar="MODEL", help="a model.safetensors, a checkpoint, or the folder that a run wrote"
+        "model",
+        metavar="MODEL",
+        help="a model.safetensors, a checkpoint, the folder that a run wrote, or digits, which is bundled",
     )
     parser.add_argument("--out", metavar="FILE", help=f"what to write (default: {out}.png, or what the model makes)")
     parser.add_argument("--seed", type=natural, default=0, help="of the random latents (default: 0)")
@@ -177,21 +202,34 @@ class LoadedGenerator:
     """A generator from a file, ready to be asked for samples."""
 
     def __init__(self, source: str | Path, backend_name: str) -> None:
-        self.path = path = model_of(Path(source))
+        bundled = str(source) == "digits" and not Path(source).exists()
+        self.path = path = DIGITS if bundled else model_of(Path(source))
         place = backend.get(backend_name)
         architecture, state = read_generator(path)
+        for command, models in (("restore", gan.PAIRED), ("translate", gan.UNPAIRED)):
+            if architecture.get("model") in models:
+                raise InputError(
+                    f"{path}: turns pictures into pictures, and draws none of noise: minigan {command} --model"
+                )
         try:
             generator, _ = gan.build(architecture, np.random.default_rng(0))
             generator.load_state_dict(state)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         self.generator: Module = generator.to(place)
-        if architecture["model"] in gan.PAIRED:
-            raise InputError(f"{path}: turns pictures into pictures, and draws none of noise: minigan restore --model")
         model = gan.MODELS[architecture["model"]]
         self.medium = medium_of(architecture)
         self.z_dim = architecture.get("z_dim", model.z_dim)
+        self.per_frame, self.frames = getattr(generator, "noise", 0), architecture.get("frames", 0)
         self.classes = architecture.get("classes", 0) if model.conditional else 0
+
+    def z_dim_for(self, frames: int | None) -> int:
+        """How many random numbers a clip of so many frames is made of."""
+        if frames is None:
+            return self.z_dim
+        if not self.per_frame:
+            raise InputError(f"--frames {frames}: this model makes {self.medium.noun} of one length: leave it out")
+        return self.z_dim + self.per_frame * (frames - self.frames)
 
     def target(self, out: str | None, stem: str) -> Path:
         """Where its samples go: ``out``, or a name of ``stem`` that says what they are."""

@@ -15,6 +15,8 @@ from ..errors import InputError
 from ..files import check_suffix, write_atomically
 from ..metrics.evaluation import Evaluator
 from ..metrics.pixels import as_bytes
+from ..metrics.shared import Shared
+from ..parallel import world
 from ..restoration import TASKS
 from ..runs.folder import refuse_inside
 from . import evaluate_task
@@ -44,7 +46,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="measure how good the samples are: all metrics, beside baselines",
-        description="Measure samples against real images. docs/quality.md says what each number means.",
+        description="Measure samples against real images. docs/metrics.md says what each number means.",
     )
     parser.add_argument(
         "source",
@@ -82,6 +84,8 @@ def run(args: argparse.Namespace) -> None:
 
     check(args, OF_PICTURES, OF_SAMPLES)
     if args.task:
+        if world().size > 1:
+            raise InputError(f"--task: {world().size} processes would all do the same here: start it without mpiexec")
         evaluate_task.run(args)
         return
     if args.source is None:
@@ -98,19 +102,20 @@ def run(args: argparse.Namespace) -> None:
     for option, target in targets(args).items():
         for folder in (train.root, None if test is None else test.root, args.source if pictures else None):
             refuse_inside(target, folder, option)
-    extractor = extractor_for(train, args.extractor)
+    extractor, ranks = Shared(extractor_for(train, args.extractor), world()), world()
     extractor(train.images[:1])  # a misfit is told of before any work
-    with tqdm(bar_format="{desc} [{elapsed}]", disable=args.quiet or None, leave=False) as bar:
+    quiet = args.quiet or not ranks.is_first or None
+    with tqdm(bar_format="{desc} [{elapsed}]", disable=quiet, leave=False) as bar:
         bar.set_description_str("samples")
         samples = open_samples(args.source, args.n, train, rng=drawn, backend_name=args.backend)
         evaluator = Evaluator(train, test, extractor, rng=measured, tell=bar.set_description_str)
         wanted = samples.wanted if train.classes == extractor.classes else None
         found = evaluator.evaluate(samples.images, wanted, not args.no_baselines)
-        if args.neighbours:
+        if args.neighbours and ranks.is_first:
             bar.set_description_str("neighbours")
             viz.save_png(args.neighbours, draw_neighbours(evaluator, samples.images))
     print(f"{len(samples.images):,} samples of {samples.origin}\n{found}")
-    if args.json:
+    if args.json and ranks.is_first:
         facts = {"source": args.source, "samples_of": samples.origin, "seed": args.seed, **found.as_dict()}
         write_atomically(args.json, (json.dumps(facts, indent=1) + "\n").encode())
     if args.neighbours:

@@ -17,8 +17,10 @@ from ..gan.trainer import Trainer
 from .arguments import (
     LENGTH,
     METRIC,
+    SYNC,
     THREADS,
     add_metric,
+    add_sync,
     add_tf32,
     best_of,
     fixed_by,
@@ -45,6 +47,7 @@ def options(doc: str | None, base: str) -> argparse.ArgumentParser:
     parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the bundled MNIST)")
     parser.add_argument("--out", metavar="DIR", help=f"where to write (default: {base}, -2, -3, ...)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    add_sync(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
     add_metric(parser)
@@ -57,7 +60,7 @@ def begin(args: argparse.Namespace) -> tuple[Recipe, ArrayBackend]:
     """Check the options; what they say of the game, and where to compute."""
     if args.dry_run:
         dry_run(args, width=8, steps=2, epochs=None)
-    check(args, LENGTH, THREADS, METRIC)
+    check(args, LENGTH, THREADS, METRIC, SYNC)
     recipe = recipe_for(args)
     if args.threads:
         minigan.set_num_threads(args.threads)
@@ -68,7 +71,9 @@ def kept(
     args: argparse.Namespace, trainer: Trainer[TwoPlayer], recipe: Recipe, images: Dataset, rng: np.random.Generator
 ) -> dict[str, Any]:
     """The settings of a Run that the options name. Tells what memory it will take."""
-    tell_memory(trainer, recipe.batch_size, labels=bool(recipe.clusters), quiet=args.quiet)
+    trainer.sync_batch_norm = not args.no_sync_batch_norm
+    quiet = args.quiet or not trainer.communicator.is_first
+    tell_memory(trainer, recipe.batch_size // trainer.communicator.size, labels=bool(recipe.clusters), quiet=quiet)
     return {
         "epochs": args.epochs,
         "steps": args.steps,

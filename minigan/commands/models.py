@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..gan import MODELS, PAIRED
+from ..gan import MODELS, PAIRED, UNPAIRED
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -12,9 +12,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    width = max(map(len, (*MODELS, *PAIRED)))
+    width = max(map(len, (*MODELS, *PAIRED, *UNPAIRED)))
     for model in MODELS.values():
         kind = "  (conditional)" if model.conditional else ""
         print(f"{model.name:{width}} {model.summary}{kind}\n{'':{width}} {model.paper}")
-    for translator in PAIRED.values():
-        print(f"{translator.name:{width}} {translator.summary}  (train --task)\n{'':{width}} {translator.paper}")
+    for option, models in (("--task", PAIRED), ("--a --b", UNPAIRED)):
+        for translator in models.values():
+            print(f"{translator.name:{width}} {translator.summary}  (train {option})\n{'':{width}} {translator.paper}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import data, gan
 from ..errors import InputError
+from ..parallel import world
 from ..runs.folder import model_in
 from .arguments import LoadedGenerator
 
@@ -32,6 +33,8 @@ def open_samples(
     path = Path(source)
     if path.is_dir():
         model = model_in(path)
+        if model is None and any(path.glob("samples-*.npz")):
+            return from_shards(path, count, dataset, rng)
         if model is None:
             return from_pictures(path, count, dataset, rng)
         path = model
@@ -63,7 +66,9 @@ def from_generator(
                 "name the --data that it was trained on"
             )
         labels = rng.choice(dataset.labels, count)
-    return Samples(gan.generate(loaded.generator, z, labels), labels, f"{path}, batch norm in evaluation mode")
+    ranks = world()  # those that were started together draw a part each
+    images = gan.generate(loaded.generator, ranks.own(z), None if labels is None else ranks.own(labels))
+    return Samples(ranks.gather_uneven(images), labels, f"{path}, batch norm in evaluation mode")
 
 
 def from_pictures(folder: Path, count: int, dataset: data.Dataset, rng: np.random.Generator) -> Samples:
@@ -85,6 +90,18 @@ def from_pictures(folder: Path, count: int, dataset: data.Dataset, rng: np.rando
     found = data.ImageFolder(folder, height, channels, cache=False)
     chosen = rng.permutation(len(found))[:count]
     return Samples(found.images[chosen], None, f"{len(found)} pictures in {folder}")
+
+
+def from_shards(folder: Path, count: int, dataset: data.Dataset, rng: np.random.Generator) -> Samples:
+    """The npz files that ``minigan sample --into`` wrote."""
+    every = [
+        from_array(path, 2**62, dataset, np.random.default_rng(0)) for path in sorted(folder.glob("samples-*.npz"))
+    ]
+    images = np.concatenate([one.images for one in every])
+    wanted = [one.wanted for one in every if one.wanted is not None]
+    labels = np.concatenate(wanted) if len(wanted) == len(every) else None
+    chosen = rng.permutation(len(images))[:count]
+    return Samples(images[chosen], None if labels is None else labels[chosen], f"{len(images)} images of {folder}")
 
 
 def from_array(path: Path, count: int, dataset: data.Dataset, rng: np.random.Generator) -> Samples:

@@ -63,6 +63,10 @@ def digits_trainer(
     if name not in gan.MODELS:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(gan.MODELS)}")
     place, model = backend.get(backend_name), gan.MODELS[name]
+    if model.medium != "pictures":
+        raise InputError(
+            f"{name} makes no pictures, and is to learn MNIST's digits here: choose one that draws, as dcgan"
+        )
     init, noise, shuffle = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     images = data.mnist("train")
     if batch_size > len(images):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,17 @@ from ..media import medium_of
 from ..optim import LinearDecay
 from ..restoration import TASKS
 from ..runs import Latents, Run
-from . import train_pairs
+from . import train_pairs, train_unpaired
 from .arguments import (
     LENGTH,
     METRIC,
     PICTURES,
+    SYNC,
     THREADS,
     add_backend,
     add_metric,
     add_pictures,
+    add_sync,
     add_tf32,
     best_of,
     fixed_by,
@@ -40,6 +43,7 @@ from .arguments import (
 from .memory import tell_memory
 from .options import Needs, check, set_defaults
 
+KNOWN = (*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED)
 DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
 
 
@@ -49,22 +53,49 @@ def paired(args: argparse.Namespace) -> bool:
 
 
 def makes_pictures(args: argparse.Namespace) -> bool:
-    return paired(args) or gan.MODELS[args.model].medium == "pictures"
+    return args.model not in gan.MODELS or gan.MODELS[args.model].medium == "pictures"
+
+
+def unpaired(args: argparse.Namespace) -> bool:
+    """Whether the model learns from pictures of two kinds."""
+    return args.model in gan.UNPAIRED
+
+
+def opens(name: str, args: argparse.Namespace) -> bool:
+    """Whether the model's data are opened with this option."""
+    if args.model not in gan.MODELS or gan.MODELS[args.model].open_data is None:
+        return name in ("size", "channels")
+    return name in gan.MODELS[args.model].data_options
 
 
 FROM_NOISE = tuple(
-    Needs(option, lambda args: not paired(args), "with a model that makes pictures of pictures")
-    for option in (
-        "--z-dim", "--channels", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment"
-    )
-)  # fmt: skip
-FROM_PICTURES = tuple(
-    Needs(option, paired, f"with a model that makes pictures of noise: choose of {', '.join(gan.PAIRED)}")
-    for option in ("--task", "--source", "--crop", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+    Needs(option, lambda args: args.model in gan.MODELS, "with a model that makes pictures of pictures")
+    for option in ("--z-dim", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment", "--clusters")
+)
+FROM_PICTURES = (
+    *(
+        Needs(option, paired, f"with a model that does not restore pictures: choose of {', '.join(gan.PAIRED)}")
+        for option in ("--task", "--source", "--hold-out", "--l1-weight", "--no-adversary", "--start-from")
+    ),
+    *(
+        Needs(option, unpaired, f"with a model that does not learn from two kinds: choose {', '.join(gan.UNPAIRED)}")
+        for option in ("--a", "--b", "--cycle-weight", "--identity-weight", "--buffer")
+    ),
+    Needs("--crop", lambda args: args.model not in gan.MODELS, "with a model that makes pictures of noise"),
+    Needs("--channels", lambda args: not paired(args), "with a model that restores pictures"),
 )
 OF_PICTURES = tuple(
     Needs(option, makes_pictures, "with a model that makes other things than pictures")
-    for option in ("--size", "--channels", "--metric-every", "--diffaugment")
+    for option in ("--metric-every", "--diffaugment")
+)
+DATA = tuple(
+    Needs(f"--{name}", partial(opens, name), f"with a model that makes {other}")
+    for name, other in (
+        ("size", "other things than pictures"),
+        ("channels", "other things than pictures"),
+        ("frames", "no clips: choose of mocogan, vgan"),
+        ("digits", "no clips: choose of mocogan, vgan"),
+    )
 )
 GAME = (
     Needs("--penalty-every", lambda args: bool(penalties(args)), "without --penalty: add that"),
@@ -92,16 +123,19 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="train a model of the zoo on MNIST or on your pictures",
         description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
     )
-    parser.add_argument("--model", help=f"one of {', '.join([*gan.MODELS, *gan.PAIRED])} (default: {DEFAULT})")
+    parser.add_argument("--model", help=f"one of {', '.join(KNOWN)} (default: {DEFAULT})")
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
     add_pictures(parser)
+    parser.add_argument("--frames", type=positive, help="of a clip, for a model that makes such (default: 16)")
+    parser.add_argument("--digits", type=positive, help="that move in a clip of MNIST's digits (default: 1)")
     parser.add_argument("--class", dest="only", metavar="CLASS", help="train on this class alone, by name or index")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/MODEL, -2, -3, ...)")
     add_backend(parser)
     add_tf32(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    add_sync(parser)
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
@@ -110,7 +144,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     length = parser.add_argument_group("how long")
     length.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     length.add_argument("--steps", type=positive, help="stop after so many steps instead")
-    length.add_argument("--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, else 128)")
+    length.add_argument(
+        "--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, two kinds 8, else 128)"
+    )
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
 
     add_metric(parser.add_argument_group("how good the samples are (minigan evaluate)"))
@@ -147,22 +183,30 @@ def add(commands: argparse._SubParsersAction) -> None:
     pairs.add_argument("--l1-weight", type=float, help="of the distance to the truth (default: 100)")
     pairs.add_argument("--no-adversary", action="store_true", help="learn from that distance alone")
     pairs.add_argument("--start-from", metavar="MODEL", help="a model file whose weights to start from")
+    kinds = parser.add_argument_group(f"from pictures of two kinds: {', '.join(gan.UNPAIRED)}")
+    kinds.add_argument("--a", metavar="PATH", help="pictures of one kind: a folder, or a sheet of --size pixels each")
+    kinds.add_argument("--b", metavar="PATH", help="and of the other; --size or --crop says how they are cut")
+    kinds.add_argument("--cycle-weight", type=float, help="of what is to come back (default: 10)")
+    kinds.add_argument("--identity-weight", type=float, help="of what is to stay as it is (default: 0)")
+    kinds.add_argument("--buffer", type=natural, help="earlier fakes that D is shown, too (default: 50)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     if args.model is None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
-    if args.model not in {**gan.MODELS, **gan.PAIRED}:
-        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join([*gan.MODELS, *gan.PAIRED])}")
-    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES)
-    if paired(args):
+    if args.model not in KNOWN:
+        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(KNOWN)}")
+    check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES, DATA, SYNC)
+    if args.model not in gan.MODELS:
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
-        train_pairs.run(args)
+        (train_pairs if paired(args) else train_unpaired).run(args)
         return
     model = gan.MODELS[args.model]
-    check(args, LENGTH, THREADS, PICTURES, METRIC, GAME)
+    if args.steps is None and args.epochs is None:
+        args.steps = model.steps
+    check(args, LENGTH, THREADS, PICTURES if model.open_data is None else (), METRIC, GAME)
     every = 1 if args.penalty or not model.penalties else model.penalties[0].every
     set_defaults(args, batch_size=model.batch_size, penalty_every=every)
     size, rest = divmod(args.batch_size, args.accumulate)
@@ -181,16 +225,17 @@ def run(args: argparse.Namespace) -> None:
     init, noise, shuffle, looks, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     examples, told = learned_from(args, model)
-    if model.conditional and examples.labels is None:
+    conditional = model.conditional and not (model.labels_optional and examples.labels is None)
+    if conditional and examples.labels is None:
         raise InputError(f"{args.model} needs labels, and {args.data} has none: it wants a folder for each class")
-    has_labels = model.conditional or bool(model.clusters)
+    has_labels = conditional or bool(model.clusters)
     loader = data.Loader(told, args.batch_size, backend=place, rng=shuffle, labels=has_labels)
 
-    z_dim = args.z_dim or model.z_dim
+    z_dim = (args.z_dim or model.z_dim) + model.z_per_frame * examples.settings.get("frames", 0)
     architecture = {"model": args.model, **examples.settings, "z_dim": z_dim}
     if args.width:
         architecture["width"] = args.width
-    if model.conditional:
+    if conditional:
         architecture["classes"] = len(examples.classes)
     if model.clusters:
         architecture["clusters"] = told.class_counts()
@@ -205,7 +250,8 @@ def run(args: argparse.Namespace) -> None:
     if args.decay_from is not None and args.decay_from >= steps:
         raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
     trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
-    tell_memory(trainer, args.batch_size, has_labels, args.quiet)
+    ranks = trainer.communicator
+    tell_memory(trainer, args.batch_size // ranks.size, has_labels, args.quiet or not ranks.is_first)
 
     with Run(
         args.out,
@@ -230,7 +276,8 @@ def run(args: argparse.Namespace) -> None:
 def learned_from(args: argparse.Namespace, model: Model) -> tuple[Any, Any]:
     """What --data holds, and the same in clusters where the model is told such."""
     if model.open_data is not None:
-        examples = model.open_data(args.data)
+        given = {name: getattr(args, name) for name in model.data_options if getattr(args, name) is not None}
+        examples = model.open_data(args.data, **given)
         return examples, examples
     images = of_class(data.open_images(args.data, args.size, args.channels), args.only)
     return images, data.clustered(images, args.clusters or model.clusters) if model.clusters else images
@@ -246,7 +293,7 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
         asked["objective"] = objective(args, gan.MODELS[args.model].objective)
     if args.penalty and len(set(args.penalty)) < len(args.penalty):
         raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
-    asked["penalties"] = penalties(args)
+    asked |= {"penalties": penalties(args), "sync_batch_norm": not args.no_sync_batch_norm}
     augment: list[Any] = []
     if args.instance_noise is not None:
         augment.append(gan.InstanceNoise(args.instance_noise, steps))

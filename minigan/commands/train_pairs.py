@@ -142,7 +142,8 @@ def start_from(generator: Module, file: str, architecture: dict[str, Any]) -> No
 def changes(args: argparse.Namespace, model: PairedModel, steps: int) -> dict[str, Any]:
     """What the command line asks for other than the model's own settings."""
     names = ("l1_weight", "n_critic", "g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate")
-    asked: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    asked: dict[str, Any] = {"sync_batch_norm": not args.no_sync_batch_norm}
+    asked |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.betas:
         asked["betas"] = tuple(args.betas)
     if args.objective or args.label_smoothing is not None:

@@ -1,5 +1,5 @@
-"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired``, other
-things are ``Drawn``; a ``Loader`` feeds any of them to training.
+"""Pictures in, batches out: ``mnist`` and ``ImageFolder`` make a ``Dataset``, pictures become ``Paired`` or
+``Unpaired``, other things are ``Drawn``; a ``Loader`` feeds any of them to training.
 
 >>> import numpy as np
 >>> from minigan import backend
@@ -12,24 +12,47 @@ things are ``Drawn``; a ``Loader`` feeds any of them to training.
 from .clusters import clustered
 from .dataset import Dataset
 from .drawn import Arrays, Drawn
+from .frame_folder import FrameFolder
 from .idx import idx_splits, is_idx_folder, mnist, read_idx
 from .image_folder import ImageFolder
 from .loader import Loader
+from .moving import MovingDigits, moving_digits
+from .music import Music, chorales, midi, music, read_rolls
 from .opening import open_images
 from .paired import Paired, read_pictures
+from .sounds import Sounds, audio
+from .spectrogram import Spectrogram, spectrograms
+from .text import Text, read_text, text
+from .unpaired import Unpaired
 
 __all__ = [
     "Arrays",
     "Dataset",
     "Drawn",
+    "FrameFolder",
     "ImageFolder",
     "Loader",
+    "MovingDigits",
+    "Music",
     "Paired",
+    "Sounds",
+    "Spectrogram",
+    "Text",
+    "audio",
+    "Unpaired",
+    "chorales",
     "clustered",
     "idx_splits",
     "is_idx_folder",
+    "midi",
     "mnist",
+    "moving_digits",
+    "music",
     "open_images",
     "read_idx",
     "read_pictures",
+    "read_rolls",
+    "read_text",
+    "spectrograms",
+    "text",
 ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..parallel import Communicator, world
 from .dataset import Dataset
 from .drawn import Drawn
 
@@ -32,6 +33,9 @@ class Loader:
 
     ``rng`` belongs to the loader from now on: each epoch draws one permutation from it, and of what is ``Drawn``
     the seed of all that is drawn in it; loading a state sets it.
+
+    Of several processes (``communicator``, default: all that were started together) each has its part of every batch.
+    Position and streams are those of the whole: a state can be loaded by any number of processes.
 
     Raises InputError for arguments that cannot be used.
 
@@ -55,6 +59,7 @@ class Loader:
         labels: bool = False,
         dtype: Any = "float32",
         prefetch: int = 2,
+        communicator: Communicator | None = None,
     ) -> None:
         _check_int("batch_size", batch_size, at_least=1)
         _check_int("prefetch", prefetch, at_least=0)
@@ -69,6 +74,8 @@ class Loader:
             raise InputError(f"{dataset.name} has no labels: use labels=False")
         if not isinstance(rng, np.random.Generator):
             raise InputError(f"rng is {rng!r}, expected a generator such as numpy.random.default_rng(0)")
+        self.communicator = world() if communicator is None else communicator
+        _check_split(self.communicator.size, int(batch_size), 0 if drop_last else len(dataset) % batch_size)
         self.dtype = np.dtype(dtype)
         if self.dtype.kind != "f":
             raise InputError(f"dtype is {self.dtype}, expected a floating one such as float32: images go from -1 to 1")
@@ -165,6 +172,7 @@ class Loader:
 
     def _start_epoch(self) -> np.ndarray:
         self._rng_before_order = self._rng.bit_generator.state
+        self.communicator.check_same("the loader", {**self._fixed(), "rng": _to_plain(self._rng_before_order)})
         count = len(self.dataset)
         self._order = self._rng.permutation(count) if self.shuffle else np.arange(count)
         if isinstance(self.dataset, Drawn):
@@ -198,13 +206,24 @@ class Loader:
         return self.backend.upload(*self._host_batch(order, number))
 
     def _host_batch(self, order: np.ndarray, number: int) -> tuple[np.ndarray, ...]:
+        own = self.communicator.own
         chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-        labels = () if self._labels is None else (self._labels[chosen],)
+        labels = () if self._labels is None else (self._labels[own(chosen)],)
         if isinstance(self.dataset, Drawn):  # a stream for each batch: it is the same whether others came before or not
-            return *self.dataset.draw(chosen, np.random.default_rng([self._epoch_seed, number]), self.dtype), *labels
-        images = np.divide(self._pixels[chosen], 127.5, dtype=self.dtype)
+            whole = self.dataset.draw(chosen, np.random.default_rng([self._epoch_seed, number]), self.dtype)
+            return *map(own, whole), *labels
+        images = np.divide(self._pixels[own(chosen)], 127.5, dtype=self.dtype)
         images -= 1
         return images.transpose(0, 3, 1, 2), *labels
+
+
+def _check_split(size: int, batch_size: int, rest: int) -> None:
+    for count, what in ((batch_size, f"batch_size {batch_size}"), (rest, f"an epoch's last batch, of {rest} images,")):
+        if count % size:
+            raise InputError(
+                f"{what} cannot be split into equal parts for {size} processes: take a batch size that is a multiple "
+                "of their number, and drop_last=True"
+            )
 
 
 def _check_int(name: str, value: Any, at_least: int) -> None:

@@ -45,20 +45,9 @@ class Paired(Drawn):
         name: str = "pictures",
         root: str | None = None,
     ) -> None:
-        if not len(pictures):
-            raise InputError(f"{name}: there is no picture")
         if (degrade is None) == (sources is None):
             raise InputError("Paired: give either degrade, which makes the sources, or the sources themselves")
-        for number, picture in enumerate(pictures):
-            if picture.dtype != np.uint8 or picture.ndim != 3:
-                raise InputError(f"{name}: picture {number} is {picture.dtype} {picture.shape}, not uint8 (H, W, C)")
-            if picture.shape[2] != pictures[0].shape[2]:
-                raise InputError(f"{name}: picture {number} has {picture.shape[2]} channels, the first another number")
-            if min(picture.shape[:2]) < crop:
-                raise InputError(
-                    f"{name}: picture {number} is {picture.shape[1]}x{picture.shape[0]} pixels, smaller than the crops "
-                    f"of {crop}: leave it out, or use smaller crops"
-                )
+        check_pictures(name, pictures, crop)
         if sources is not None:
             if len(sources) != len(pictures):
                 raise InputError(f"{name}: {len(pictures)} pictures, but {len(sources)} sources: one for each")
@@ -109,6 +98,22 @@ class Paired(Drawn):
     def __repr__(self) -> str:
         how = "with sources" if self.degrade is None else repr(self.degrade)
         return f"Paired({self.name!r}, {len(self.pictures)} pictures, {how})"
+
+
+def check_pictures(name: str, pictures: Sequence[np.ndarray], crop: int) -> None:
+    """That there are some, uint8 (H, W, C) with as many channels each, and that a crop fits into each."""
+    if not len(pictures):
+        raise InputError(f"{name}: there is no picture")
+    for number, picture in enumerate(pictures):
+        if picture.dtype != np.uint8 or picture.ndim != 3:
+            raise InputError(f"{name}: picture {number} is {picture.dtype} {picture.shape}, not uint8 (H, W, C)")
+        if picture.shape[2] != pictures[0].shape[2]:
+            raise InputError(f"{name}: picture {number} has {picture.shape[2]} channels, the first another number")
+        if min(picture.shape[:2]) < crop:
+            raise InputError(
+                f"{name}: picture {number} is {picture.shape[1]}x{picture.shape[0]} pixels, smaller than the crops "
+                f"of {crop}: leave it out, or use smaller crops"
+            )
 
 
 def as_input(picture: np.ndarray, channels: int) -> np.ndarray:

@@ -70,9 +70,11 @@ def sefa(subject: Subject, count: int = 8) -> list[Direction]:
     if isinstance(seen.first, nn.ConvTranspose2d):  # (in, out, kh, kw)
         weight = weight.reshape(len(weight), -1).T
     weight = weight.reshape(len(weight), -1)
-    weight = weight[:, : subject.inputs(1, np.random.default_rng(0))["z"].shape[1]]  # a class's vector stands behind z
+    z_dim = subject.inputs(1, np.random.default_rng(0))["z"].shape[1]
+    weight = weight[:, :z_dim]  # a class's vector stands behind z
     values, vectors = np.linalg.eigh(weight.T @ weight)
     order = np.argsort(values)[::-1][:count]
+    vectors = np.pad(vectors, ((0, z_dim - len(vectors)), (0, 0)))  # of a layer that sees only how z begins
     return [Direction("SeFa", _unit(vectors[:, n]), float(values[n] / values.sum())) for n in order]
 
 
@@ -104,9 +106,10 @@ def _features(network: Module, given: list[np.ndarray], batch: int = 64) -> np.n
     parts = []
     for start in range(0, len(given[0]), batch):
         seen = _Watch()
-        y = _run(network, [array[start : start + batch] for array in given], seen)
+        part = [array[start : start + batch] for array in given]
+        y = _run(network, part, seen)
         found = y if seen.features is None else seen.features
-        parts.append(found.reshape(len(found), -1))
+        parts.append(found.reshape(len(part[0]), -1))  # of a clip, the features of all of its frames
     return np.concatenate(parts).astype(np.float64)
 
 

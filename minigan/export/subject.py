@@ -123,9 +123,10 @@ def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
         raise InputError(f"{path}: {error}") from None
     name = architecture["model"]
     shared = {"network": network.to(backend.get(backend_name)).eval(), "name": name, "architecture": architecture}
-    paired = getattr(gan, "PAIRED", {})
-    if name in paired:
-        return Translator(**shared, channels=architecture.get("source_channels", 3), step=paired[name].step)
+    if name in gan.PAIRED:
+        return Translator(**shared, channels=architecture.get("source_channels", 3), step=gan.PAIRED[name].step)
+    if name in gan.UNPAIRED:
+        return Translator(**shared, channels=architecture.get("channels", 3))
     model = gan.MODELS[name]
     classes = architecture.get("classes", 0) if model.conditional else 0
     return Latent(**shared, z_dim=architecture.get("z_dim", model.z_dim), classes=classes)

@@ -1,10 +1,12 @@
 """The game: objectives say who wins, penalties keep it fair, models say who plays, the trainer lets them play."""
 
 from .augment import DiffAugment, InstanceNoise
+from .cycle import Cycle, Exchange
 from .ema import EMA
+from .fakes import FakeBuffer
 from .game import TwoPlayer
 from .generate import generate, translate
-from .models import MODELS, PAIRED, build
+from .models import MODELS, PAIRED, UNPAIRED, build
 from .objectives import (
     OBJECTIVES,
     AuxiliaryClassifier,
@@ -23,6 +25,7 @@ from .recipes import RECIPES, Recipe
 from .record import Record
 from .rules import Game, Round, Turn
 from .trainer import Trainer
+from .video import Video
 
 __all__ = [
     "EMA",
@@ -34,9 +37,13 @@ __all__ = [
     "R1",
     "RECIPES",
     "R2",
+    "UNPAIRED",
     "AuxiliaryClassifier",
+    "Cycle",
     "DiffAugment",
     "Dragan",
+    "Exchange",
+    "FakeBuffer",
     "GradientPenalty",
     "Hinge",
     "InstanceNoise",
@@ -54,6 +61,7 @@ __all__ = [
     "Trainer",
     "Turn",
     "TwoPlayer",
+    "Video",
     "Wasserstein",
     "build",
     "generate",

@@ -37,7 +37,9 @@ class InstanceNoise:
     def __call__(self, x: Tensor, rng: np.random.Generator, step: int) -> Tensor:
         if not self.kind(step):
             return x
-        return x + drawn(lambda step: self.std_at(step) * rng.standard_normal(x.shape), x, step)
+        return x + drawn(
+            lambda n, step: self.std_at(step) * rng.standard_normal((n, *x.shape[1:])), x, step, rows=len(x)
+        )
 
     def std_at(self, step: int) -> float:
         return self.std if self.steps is None else self.std * max(0.0, 1 - step / self.steps)
@@ -73,37 +75,37 @@ class DiffAugment:
 
 
 def color(x: Tensor, rng: np.random.Generator) -> Tensor:
-    def factor() -> np.ndarray:
-        return rng.random((len(x), 1, 1, 1))
+    def drawn_factor(low: float, high: float) -> Tensor:
+        return drawn(lambda n: low + (high - low) * rng.random((n, 1, 1, 1)), x, rows=len(x))
 
-    x = x + drawn(lambda: factor() - 0.5, x)
+    x = x + drawn_factor(-0.5, 0.5)
     grey = x.mean(1, keepdims=True)
-    x = (x - grey) * drawn(lambda: 2 * factor(), x) + grey
+    x = (x - grey) * drawn_factor(0, 2) + grey
     mean = x.mean((1, 2, 3), keepdims=True)
-    return (x - mean) * drawn(lambda: factor() + 0.5, x) + mean
+    return (x - mean) * drawn_factor(0.5, 1.5) + mean
 
 
 def translation(x: Tensor, rng: np.random.Generator) -> Tensor:
     reach = [round(side / 8) for side in x.shape[2:]]
 
-    def offsets() -> np.ndarray:
-        return np.stack([rng.integers(-r, r + 1, len(x)) for r in reach], axis=1)
+    def offsets(n: int) -> np.ndarray:
+        return np.stack([rng.integers(-r, r + 1, n) for r in reach], axis=1)
 
-    return translate(x, drawn(offsets, x, dtype=np.int64).data)
+    return translate(x, drawn(offsets, x, rows=len(x), dtype=np.int64).data)
 
 
 def cutout(x: Tensor, rng: np.random.Generator) -> Tensor:
-    n, _, height, width = x.shape
+    height, width = x.shape[2:]
     h, w = round(height / 2), round(width / 2)
 
-    def kept() -> np.ndarray:
+    def kept(n: int) -> np.ndarray:
         keep = np.ones((n, 1, height, width))
         tops, lefts = rng.integers(0, height + 1, n) - h // 2, rng.integers(0, width + 1, n) - w // 2
         for image, top, left in zip(keep, tops, lefts, strict=True):
             image[:, max(0, top) : max(0, top + h), max(0, left) : max(0, left + w)] = 0
         return keep
 
-    return x * drawn(kept, x)
+    return x * drawn(kept, x, rows=len(x))
 
 
 POLICIES = {"color": color, "translation": translation, "cutout": cutout}

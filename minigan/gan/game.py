@@ -14,6 +14,7 @@ import numpy as np
 from ..backend import Array
 from ..errors import InputError
 from ..nn import Module, together
+from ..ops.across import gathered
 from ..ops.drawn import drawn
 from ..sizes import size
 from ..tensor import Tensor, no_grad
@@ -88,7 +89,7 @@ class TwoPlayer(Game):
 
     def sample_z(self, count: int) -> Tensor:
         """z ~ N(0, I), (count, z_dim)"""
-        return drawn(lambda: self.rng.standard_normal((count, self.z_dim)), self.generator, rng=self.rng)
+        return drawn(lambda n: self.rng.standard_normal((n, self.z_dim)), self.generator, rows=count, rng=self.rng)
 
     def show(self, images: Tensor) -> Tensor:
         """What D gets to see of the images."""
@@ -105,12 +106,14 @@ class TwoPlayer(Game):
         wanted = any(getattr(penalty, "at", "") == which for penalty in self.due_penalties())
         return Tensor(images.data, requires_grad=True) if wanted else images
 
-    def penalise(self, round: Round, seen: dict[Tensor, Tensor]) -> Terms:
-        """The penalties that are due in this step, 0 without any; ``seen``: D's logits of the real and fake images."""
+    def penalise(self, round: Round, seen: dict[Tensor, Tensor], judge: Module | None = None) -> Terms:
+        """The penalties that are due in this step, 0 without any; ``seen``: the logits of the real and fake images, as
+        ``judge`` has them (default: D)."""
+        judge = judge or self.discriminator
 
         def critic(images: Tensor) -> Tensor:
             known = seen.get(images)
-            return known if known is not None and known.requires_grad else self.discriminator(images, *round.given)
+            return known if known is not None and known.requires_grad else judge(images, *round.given)
 
         real, fake = seen
         nothing = Tensor(self.backend.constant(0.0, real.dtype))
@@ -130,7 +133,7 @@ class TwoPlayer(Game):
     def measure(self, round: Round) -> None:
         """How much generated images differ from each other, as a share of how much real ones do."""
         xp = self.backend.xp
-        fake, real = (images.data.std(axis=0).mean() for images in (round.fake, round.real))
+        fake, real = (gathered(images).data.std(axis=0).mean() for images in (round.fake, round.real))
         with np.errstate(invalid="ignore", divide="ignore"):  # one image, or all the same
             round.told["spread"] = Tensor(xp.where(real > 0, fake / real, np.nan))
 

@@ -4,11 +4,14 @@
     d_overpowers    D tells real from generated nearly without error, or G's gradient has vanished: G learns no more
     g_overpowers    D takes generated images for the more real ones: it teaches G nothing
     mode_collapse   generated images hardly differ from each other
+    ignores_source  nothing of a picture comes back from what it was translated into: any other would have done
+    still           nothing moves in generated clips: a collapse in time
     oscillation     now D is far ahead, now G, in turns
     equilibrium     D cannot tell real from generated: what the theory promises, or a D that is too weak
 
 Each but the first is judged by means over the last ``WINDOW`` steps, so a bad step is not yet a bad training, and none
-is raised before there are so many. An alarm is raised once and stays active until its cause is gone.
+is raised before there are so many; ``ignores_source`` not before step ``YOUNG``. An alarm is raised once and stays
+active until its cause is gone.
 """
 
 from __future__ import annotations
@@ -20,11 +23,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 WINDOW = 100  # steps
-COLLAPSED = 0.1  # spread of generated images, as a share of the real ones', when it has been three times as much before
-NO_SPREAD = 0.02  # the same, when it never was: young generators do not differ much either
+# The spread of generated images, and how much the frames of a clip differ, as shares of the real ones':
+COLLAPSED = 0.1  # when it has been three times as much before
+NEVER_MUCH = 0.02  # when it never was: what young generators make does not differ much either
 SWINGS = 4  # changes of the leader within SWING_STEPS
 SWING_STEPS = 1000
-NEVER_BAD = ("spread", "frechet")  # NaN where there is nothing to measure
+NOTHING_BACK = 0.05  # of a picture, of which 1 would be all: see ``Cycle.tell_what_returns``
+YOUNG = 500  # steps in which a translator may still learn to bring anything back
+NEVER_BAD = ("spread", "motion", "frechet", "returns")  # NaN where there is nothing to measure
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,10 @@ class Health:
         self.judge = judge
         self.waits = waits or {}
         self._active: dict[str, str] = {}
-        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, the spread
-        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(6)]
-        self._largest_grad = self._largest_spread = 0.0  # of the means over WINDOW steps
+        # The last WINDOW values of: D's lead, its size, D(x), D(G(z)), the norm of G's gradient, spread, motion, and
+        # what returns
+        self._last: list[deque[float]] = [deque(maxlen=WINDOW) for _ in range(8)]
+        self._largest_grad = self._largest_spread = self._largest_motion = 0.0  # of the means over WINDOW steps
         self._leader = ""
         self._swings: deque[int] = deque(maxlen=SWINGS)  # the steps at which the leader changed
         self._quick_lead = math.nan
@@ -96,20 +103,26 @@ class Health:
         """What is to be said of each kind: "" for nothing."""
         lead = self.judge.lead(record)
         self._follow_swings(step, lead)
-        values = (lead, abs(lead), *(record.get(name, math.nan) for name in ("d_real", "d_fake", "g_grad", "spread")))
+        told = ("d_real", "d_fake", "g_grad", "spread", "motion", "returns")
+        values = (lead, abs(lead), *(record.get(name, math.nan) for name in told))
         for last, value in zip(self._last, values, strict=True):
             last.append(value)
         if step < WINDOW:
             return {}
-        lead, size, d_real, d_fake, grad, spread = (sum(last) / WINDOW for last in self._last)
+        lead, size, d_real, d_fake, grad, spread, motion, returns = (sum(last) / WINDOW for last in self._last)
         if grad > self._largest_grad:
             self._largest_grad = grad
         if spread > self._largest_spread:
             self._largest_spread = spread
+        if motion > self._largest_motion:
+            self._largest_motion = motion
 
         was = f"over {WINDOW} steps"
         beliefs = f"D(x) was {d_real:.2f} and D(G(z)) {d_fake:.2f} {was}"
-        found = dict.fromkeys(("d_overpowers", "g_overpowers", "mode_collapse", "oscillation", "equilibrium"), "")
+        kinds = (
+            "d_overpowers", "g_overpowers", "mode_collapse", "still", "ignores_source", "oscillation", "equilibrium",
+        )  # fmt: skip
+        found = dict.fromkeys(kinds, "")
         # An active alarm needs a little more to go silent than it took to be raised: it does not flicker.
         if lead > self._limit("d_overpowers", 0.97, 0.93):
             found["d_overpowers"] = (
@@ -126,12 +139,22 @@ class Health:
                 f"{beliefs}, D takes generated images for the more real ones: raise its learning rate (--d-lr), lower "
                 "G's (--g-lr), or let a penalty hold D less tightly (a smaller --gamma)"
             )
-        collapsed = max(NO_SPREAD, min(COLLAPSED, self._largest_spread / 3))
-        if spread < collapsed * self._limit("mode_collapse", 1.0, 1.5):
+        if spread < collapsed(self._largest_spread) * self._limit("mode_collapse", 1.0, 1.5):
             found["mode_collapse"] = (
                 f"generated images differed {100 * spread:.2g} % as much as real ones {was}: lower both learning "
                 "rates (--g-lr, --d-lr; --lr in the example), restrain D with R1 (--penalty r1, or a larger --gamma), "
                 "or let D see images beside each other (--model self_conditioned, gan.Packed); then start anew"
+            )
+        if motion < collapsed(self._largest_motion) * self._limit("still", 1.0, 1.5):
+            found["still"] = (
+                f"from frame to frame generated clips changed {100 * motion:.2g} % as much as real ones {was}: G moves "
+                "nothing; lower both learning rates (--g-lr, --d-lr), or learn from clips with more motion (--frames)"
+            )
+        if step >= YOUNG and returns < self._limit("ignores_source", NOTHING_BACK, 2 * NOTHING_BACK):
+            found["ignores_source"] = (
+                f"what came back was no nearer to the picture it was made of than a mean picture is {was}: outputs "
+                "ignore their source; give the way back more weight (--cycle-weight 20), or lower G's learning rate "
+                "(--g-lr)"
             )
         if len(self._swings) == SWINGS and step - self._swings[0] < SWING_STEPS:
             found["oscillation"] = (
@@ -158,3 +181,8 @@ class Health:
             if self._leader:
                 self._swings.append(step)
             self._leader = leader
+
+
+def collapsed(largest: float) -> float:
+    """What is too little, of what has been as much as ``largest``."""
+    return max(NEVER_MUCH, min(COLLAPSED, largest / 3))

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import log_softmax, relu, sigmoid, softplus
+from ..ops.across import averaged
 from ..tensor import Tensor
 
 Labels = np.ndarray | None  # (N,) the classes, in games that have them
@@ -155,7 +156,8 @@ class RelativisticAverage(Objective):
     g_sees_real = True
 
     def d_loss(self, real_logits: Tensor, fake_logits: Tensor, labels: Labels = None) -> Tensor:
-        return softplus(fake_logits.mean() - real_logits).mean() + softplus(fake_logits - real_logits.mean()).mean()
+        real_mean, fake_mean = averaged(real_logits.mean()), averaged(fake_logits.mean())
+        return softplus(fake_mean - real_logits).mean() + softplus(fake_logits - real_mean).mean()
 
     def g_loss(self, fake_logits: Tensor, real_logits: Tensor | None = None, labels: Labels = None) -> Tensor:
         if real_logits is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import InputError
 from ..nn import Module
+from ..ops.across import gathered, own
 from ..tensor import Tensor
 
 
@@ -20,7 +21,7 @@ class Packed(Module):
         self.discriminator, self.pac = discriminator, pac
 
     def forward(self, x: Tensor) -> Tensor:
-        packs, rest = divmod(len(x), self.pac)
-        if rest:
+        if len(x) % self.pac:
             raise InputError(f"Packed: a batch of {len(x)} cannot be packed in groups of {self.pac}")
-        return self.discriminator(x.reshape(packs, self.pac * x.shape[1], *x.shape[2:]))
+        x = gathered(x)  # the packs of a batch that is split over processes are those of the whole
+        return self.discriminator(own(x.reshape(-1, self.pac * x.shape[1], *x.shape[2:])))

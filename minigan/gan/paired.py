@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..nn import Module
 from ..ops import abs as absolute
+from ..ops.across import averaged
 from ..tensor import Tensor, no_grad
 from .game import TwoPlayer
 from .objectives import Objective
@@ -75,7 +76,7 @@ class Paired(TwoPlayer):
     def measure(self, round: Round) -> None:
         """The peak signal-to-noise ratio of what G made, in dB, over the batch."""
         with no_grad():
-            error = ((round.fake - round.real) ** 2).mean()
+            error = averaged(((round.fake - round.real) ** 2).mean())
             told = -10 / math.log(10) * _log(error * 0.25)  # pixels run from -1 to 1
         round.told["psnr"] = told
 

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..nn import ConditionalBatchNorm2d, Module
 from ..nn.layers import BatchNorm
 from ..ops import sqrt
+from ..ops.across import gathered
 from ..ops.drawn import drawn
 from ..sizes import size
 from ..tensor import Tensor, enable_grad, grad
@@ -80,8 +81,9 @@ class Dragan(GradientPenalty):
     """
 
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
-        a, u = _per_sample(rng, real), drawn(lambda: rng.random(real.shape), real)
-        half = real.backend.asarray(0.5 * real.backend.xp.std(real.data, dtype=np.float64), real.dtype)
+        a = _per_sample(rng, real)
+        u = drawn(lambda n: rng.random((n, *real.shape[1:])), real, rows=len(real))
+        half = real.backend.asarray(0.5 * real.backend.xp.std(gathered(real).data, dtype=np.float64), real.dtype)
         return _towards_one(critic, real + u * a * Tensor(half)) * self.weight
 
 
@@ -129,7 +131,7 @@ def _towards_one(critic: Critic, x: Tensor) -> Tensor:
 
 def _per_sample(rng: np.random.Generator, like: Tensor) -> Tensor:
     """a ~ U(0, 1), (N, 1, ...)"""
-    return drawn(lambda: rng.random(len(like)).reshape(-1, *[1] * (like.ndim - 1)), like)
+    return drawn(lambda n: rng.random((n, *[1] * (like.ndim - 1))), like, rows=len(like))
 
 
 PENALTIES: dict[str, type[Penalty]] = {"gradient_penalty": GradientPenalty, "dragan": Dragan, "r1": R1, "r2": R2}

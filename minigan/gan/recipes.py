@@ -1,6 +1,6 @@
 """Recipes: a model and the settings that make good pictures with it, under one name.
 
-What each of them came to, and what else was tried, is in docs/quality.md.
+What each of them came to, and what else was tried, is in docs/quality/recipes.md.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..nn import Module
 from ..optim import Optimizer
+from ..parallel import Communicator
 from .ema import EMA
 from .rules import Game
 
@@ -21,6 +23,7 @@ class Resumable(Generic[GameT]):
     game: GameT
     optimizers: dict[str, Optimizer]
     averages: dict[str, EMA]
+    communicator: Communicator
     step_count: int
     last: dict[str, float]
 
@@ -62,6 +65,17 @@ class Resumable(Generic[GameT]):
         for name, rng in streams.items():
             rng.bit_generator.state = facts["streams"][name]
         self.step_count, self.last = int(facts["step"]), {name: float(value) for name, value in facts["last"].items()}
+
+    def check_ranks(self) -> None:
+        """Raise InputError where the processes that train together have not all the same state, to the bit."""
+        if self.communicator.size > 1:
+            streams = {
+                f"the random stream of {name}": repr(rng.bit_generator.state) for name, rng in self.streams().items()
+            }
+            state = {name: array.tobytes() for name, array in self.arrays().items()}
+            state |= {"step": b"%d" % self.step_count} | {name: told.encode() for name, told in streams.items()}
+            hashes = {name: hashlib.blake2b(content, digest_size=8).hexdigest() for name, content in state.items()}
+            self.communicator.check_same("the trainer", hashes)
 
     def holders(self) -> dict[str, Any]:
         """What has a state of arrays, by the name that a checkpoint gives it."""

@@ -14,6 +14,7 @@ from ..backend import Array, is_array
 from ..errors import InputError
 from ..nn import Module
 from ..optim import Adam, Optimizer, clip_grad_norm
+from ..parallel import Communicator, within, world
 from ..sizes import size
 from ..tensor import Tensor, enable_grad, grad, no_grad
 from .capture import Capture, Report
@@ -40,6 +41,9 @@ class Trainer(Resumable[GameT]):
     accumulate       the batch is worked on in so many parts, to need less memory; gradients are averaged
     schedule         step -> factor on all learning rates
     ema              decay of an average of each network that the game is played for, see ``result``
+    communicator     the processes that have a part of each batch each: their gradients are averaged (default: all that
+                     were started together, see ``minigan.parallel``)
+    sync_batch_norm  batch norm takes its statistics from the whole batch; False: each process from its part
     capture          on a GPU, a step is captured once as a CUDA graph and then replayed: "auto" where all parts of the
                      game are minigan's own, True always, False never; ``capture_reason`` tells why it is not
     """
@@ -53,6 +57,8 @@ class Trainer(Resumable[GameT]):
         accumulate: int = 1,
         schedule: Callable[[int], float] | None = None,
         ema: float | None = None,
+        communicator: Communicator | None = None,
+        sync_batch_norm: bool = True,
         capture: bool | str = "auto",
     ) -> None:
         if not isinstance(game, Game):
@@ -63,6 +69,7 @@ class Trainer(Resumable[GameT]):
             raise InputError(f"clip_grad_norm = {clip_grad_norm} must be above 0, and finite")
         self.game, self.optimizers = game, optimizers_for(game.turns, optimizers or {})
         self.clip_grad_norm, self.accumulate, self.schedule = clip_grad_norm, size("accumulate", accumulate), schedule
+        self.communicator, self.sync_batch_norm = communicator or world(), sync_batch_norm
         self.base_lrs = {name: optimizer.lr for name, optimizer in self.optimizers.items()}
         self.averages = (
             {} if ema is None else {name: self.average_of(game.networks[name], ema) for name in game.results}
@@ -70,6 +77,7 @@ class Trainer(Resumable[GameT]):
         self.capture = Capture(self, capture)
         self.step_count = 0
         self.last = {f"{name}_{what}": math.nan for what in ("loss", "grad") for name in self.optimizers}
+        self.check_ranks()
 
     def steps(self, batches: Iterable[Any]) -> Iterator[Record]:
         """One step on each batch, as they are asked for."""
@@ -88,9 +96,11 @@ class Trainer(Resumable[GameT]):
             factor = self.schedule(self.step_count)
             for name, optimizer in self.optimizers.items():
                 optimizer.lr = self.base_lrs[name] * factor
-        self.last = self.last | means(self.capture.run(self.take_turns, *parts))
+        with within(self.communicator, self.sync_batch_norm), self.communicator.watched():
+            found = means(self.capture.run(self.take_turns, *parts))
+        self.last = self.last | self.communicator.means(found)
         seconds = time.perf_counter() - start
-        return Record(self.step_count, dict(self.last), seconds, len(parts[0]) / seconds)
+        return Record(self.step_count, dict(self.last), seconds, len(parts[0]) * self.communicator.size / seconds)
 
     def take_turns(self, *batch: Array) -> Report:
         """The step itself. What it has to report stays where it was computed: nobody waits for it in between."""
@@ -101,6 +111,8 @@ class Trainer(Resumable[GameT]):
         report: Report = {}
         for turn in turns:
             report |= self.learn(turn, rounds)
+        if not self.sync_batch_norm:
+            self.communicator.average(*running_statistics(self.game))
         for average in self.averages.values():
             if any(average.source in turn.networks for turn in turns):
                 average.update()
@@ -139,6 +151,7 @@ class Trainer(Resumable[GameT]):
             gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
             for name, term in terms.items():
                 report.setdefault(name, []).append(term.data)
+        self.communicator.average(*(g.data for g in gradients))
         if is_measured(optimizer):
             report[f"{turn.name}_grad"] = [norm(gradients)]
         if self.clip_grad_norm is not None:
@@ -191,6 +204,12 @@ def part(batch: Sequence[Array], start: int, length: int) -> tuple[Any, ...]:
     """So many of a batch, as a game wants them: floating-point arrays as Tensors, labels as they are."""
     taken = [array if length == len(array) else array[start : start + length] for array in batch]
     return tuple(Tensor(array) if array.dtype.kind == "f" else array for array in taken)
+
+
+def running_statistics(game: Game) -> list[Array]:
+    """Of batch norm: where each process has its own, all are to go on with their mean."""
+    buffers = [array for network in game.networks.values() for _, array in network.named_buffers()]
+    return [array for array in buffers if array.dtype.kind == "f"]
 
 
 def norm(gradients: Sequence[Tensor]) -> Array:

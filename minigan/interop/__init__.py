@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ def _layer(m: nn.Module, torch: Any) -> Any:
             return kind(**m.arguments(), **bias, dilation=m.dilation, output_padding=m.output_padding)
         case nn.LayerNorm():
             return kind(**m.arguments(), **bias)
+        case nn.GRUCell():
+            return kind(**m.arguments(), bias=m.bias_ih is not None)
         case nn.Reshape():
             return torch.Unflatten(1, m.shape)
         case nn.Resize():
@@ -92,5 +95,7 @@ def _network(m: nn.Module, torch: Any) -> Any:
             value = networks.nn.Parameter(networks.torch.zeros(value.shape))
         elif name in m.buffer_names:
             value = networks.torch.from_numpy(np.zeros(value.shape, value.dtype))
+        elif isinstance(value, np.random.Generator):
+            value = copy.deepcopy(value)  # it draws the same, and does not move ours
         parts[name] = value
     return kind(**parts)

@@ -62,6 +62,19 @@ class ProjectionHead(Network):
         return self.psi(h) + (self.embed(labels) * h).sum(1, keepdim=True)
 
 
+class PhaseShuffle(Network):
+    def forward(self, x):
+        if not self.training or not self.reach:
+            return x
+        if hasattr(self, "rng"):
+            shifts = torch.from_numpy(self.rng.integers(-self.reach, self.reach + 1, len(x)))
+        else:
+            shifts = torch.randint(-self.reach, self.reach + 1, (len(x),))
+        places = torch.arange(x.shape[2]) + self.reach - shifts[:, None]
+        wide = F.pad(x, (self.reach, self.reach), mode="reflect")
+        return wide.gather(2, places[:, None].expand(x.shape))
+
+
 # ---- networks of the zoo -------------------------------------------------------------------------
 
 
@@ -119,6 +132,86 @@ class SelfConditionedDiscriminator(Network):
         return self.head(self.body(x), torch.zeros(len(x), dtype=torch.long) if clusters is None else clusters)
 
 
+class ProjectionDiscriminator(Network):
+    def forward(self, x, labels):
+        return self.head(self.body(x), labels)
+
+
+class TextBlock(Network):
+    def forward(self, x):
+        return x + self.second(F.relu(self.first(F.relu(x)))) * 0.3
+
+
+class Characters(Network):
+    def forward(self, x):
+        return torch.softmax(x, 1)
+
+
+class Directions(Network):
+    def forward(self, z):
+        return z @ self.unit.T
+
+
+class Speller(Network):
+    def forward(self, z):
+        x, code = self.directions(z), self.code(z)
+        noise = -F.softplus(-(x + x**3 * 0.044715) * (8 / torch.pi) ** 0.5).log().unflatten(1, (self.length, -1))
+        seen, written = self.before(z), []
+        for place in range(self.length):
+            logits = self.last(F.relu(self.second(F.relu(self.first(seen) + code)))) + noise[:, place]
+            letter = F.one_hot(logits.argmax(1), self.characters).to(logits.dtype)
+            if self.training:
+                soft = torch.softmax(logits, 1)
+                letter = letter - soft.detach() + soft
+            seen = torch.cat([seen[:, self.embed.out_features :], self.embed(letter)], 1)
+            written.append(letter)
+        return torch.stack(written, 2)
+
+
+class Composer(Network):
+    def forward(self, z):
+        rows, split, pitches = self.rows, self.outer_voices, self.rows - 1
+        code, context = self.code(z[:, : self.shared]), self.before(z[:, : self.shared])
+        private = z[:, self.shared :].unflatten(1, (self.voices, -1))
+        x = torch.stack([to(private[:, v]).unflatten(1, (-1, rows)) for v, to in enumerate(self.directions)], 1)
+        logit = (x + x**3 * 0.044715) * (8 / torch.pi) ** 0.5
+        noise = torch.cat([-F.softplus(-logit[..., :pitches]).log(), logit[..., pitches:]], 3)
+        order = list(range(self.voices)) if self.voices < 3 else [0, self.voices - 1, *range(1, self.voices - 1)]
+        noise, held, written = noise[:, order], None, []
+        for start in range(0, self.steps, 2):
+            beat = self.beat[start // 2 % len(self.beat)]
+            h = F.relu(beat(F.relu(self.first(context) + code)))
+            before = (None, None) if held is None else (held[:, :split], held[:, split:])
+            now = noise[:, :, start : start + 2]
+            eighth = self.choose(self.outer(h), now[:, :split], before[0])
+            if self.voices > 2:
+                logits = self.inner(F.relu(h + self.seen(eighth.flatten(1))))
+                eighth = torch.cat([eighth, self.choose(logits, now[:, split:], before[1])], 1)
+            written.append(eighth)
+            held = eighth[:, :, 1:, :pitches]
+            context = torch.cat([context[:, self.embed.out_features :], self.embed(eighth.flatten(1))], 1)
+        back = [order.index(voice) for voice in range(self.voices)]
+        return torch.cat(written, 2).transpose(2, 3)[:, back]
+
+    def choose(self, logits, noise, held):
+        y = logits.reshape(noise.shape) + noise
+        pitch, begins = y[..., :-1], y[..., -1:]
+        one, hard = F.one_hot(pitch.argmax(3), pitch.shape[3]).to(y.dtype), (begins >= 0).to(y.dtype)
+        if self.training:
+            soft, smooth = torch.softmax(pitch, 3), torch.sigmoid(begins)
+            one, hard = one - soft.detach() + soft, hard - smooth.detach() + smooth
+        steps = []
+        for i in (0, 1):
+            sings, begun = one[:, :, i : i + 1], hard[:, :, i : i + 1]
+            if held is None:
+                begun = torch.ones_like(begun)
+            else:
+                sings = held + begun * (sings - held)
+            steps.append(torch.cat([sings, begun], 3))
+            held = sings
+        return torch.cat(steps, 2)
+
+
 # ---- from picture to picture ---------------------------------------------------------------------
 
 
@@ -139,7 +232,9 @@ class Residual(Network):
 
 
 class PatchGAN(Network):
-    def forward(self, picture, source):
+    def forward(self, picture, source=None):
+        if source is None:
+            return self.network(picture).flatten(1)
         if source.shape[2:] != picture.shape[2:]:
             source = F.interpolate(source, picture.shape[2:], mode="bilinear")
         return self.network(torch.cat([source, picture], 1)).flatten(1)
@@ -163,6 +258,18 @@ class Block(Network):
         return x + self.body(x)
 
 
+class NormedBlock(Network):
+    def forward(self, x):
+        return x + self.body(x)
+
+
+class Translator(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        times = 2**self.halvings
+        return self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
+
+
 class Shuffled(Network):
     def forward(self, x):
         height, width = x.shape[2:]
@@ -176,3 +283,35 @@ class EncoderDecoder(Network):
         near = self.enter(mirrored(x, -height % 4, -width % 4))
         y = self.leave(self.merge(torch.cat([self.decode(self.encode(near)), near], 1)))
         return y[:, :, :height, :width]
+
+
+# ---- moving pictures -----------------------------------------------------------------------------
+
+
+class MocoganGenerator(Network):
+    def forward(self, z):
+        content, state, noise = z.split([self.content, self.state, z.shape[1] - self.content - self.state], 1)
+        vectors = []
+        for drawn in noise.split(self.noise, 1):
+            state = self.gru(drawn, state)
+            vectors.append(torch.cat([content, state], 1))
+        pictures = self.network(torch.stack(vectors, 1).flatten(0, 1))
+        return pictures.unflatten(0, (len(z), -1))
+
+
+class MocoganDiscriminator(Network):
+    def forward(self, clips):
+        return self.video(clips)
+
+
+class ClipJudge(Network):
+    def forward(self, clips):
+        return self.network(clips.flatten(1, 2))
+
+
+class VganGenerator(Network):
+    def forward(self, z):
+        moving, back = self.foreground(z), self.background(z).unsqueeze(1)
+        split = self.frames * back.shape[2]
+        front, mask = moving[:, :split].unflatten(1, (self.frames, -1)), (moving[:, split:].unsqueeze(2) + 1) / 2
+        return mask * front + (1 - mask) * back

@@ -54,7 +54,7 @@ def spell(twin: Any, indent: str = "") -> str:
         lines.append(f"{name}=Parameter(torch.zeros({tuple(parameter.shape)}))")
     for name, buffer in twin.named_buffers(recurse=False):
         lines.append(f"{name}=torch.zeros({tuple(buffer.shape)}, dtype={buffer.dtype})")
-    known = ("training",)
+    known = ("training", "rng")  # without a generator, PyTorch's draws
     lines += [f"{k}={v!r}" for k, v in vars(twin).items() if not k.startswith("_") and k not in known]
     return f"{type(twin).__name__}(\n{''.join(f'{deeper}{line},{chr(10)}' for line in lines)}{indent})"
 

@@ -9,13 +9,36 @@ from __future__ import annotations
 from typing import Any
 
 from ..gan import MODELS
+from .clips import Clips
 from .medium import Medium
+from .music import Music
 from .page import as_html, best_for_a_page
 from .pictures import Pictures
+from .sounds import Spectrograms, Waves
+from .text import Text
 
-MEDIA: dict[str, type[Medium]] = {"pictures": Pictures}
+MEDIA: dict[str, type[Medium]] = {
+    "pictures": Pictures,
+    "clips": Clips,
+    "spectrograms": Spectrograms,
+    "waves": Waves,
+    "text": Text,
+    "music": Music,
+}
 
-__all__ = ["MEDIA", "Medium", "Pictures", "as_html", "best_for_a_page", "medium_of"]
+__all__ = [
+    "MEDIA",
+    "Clips",
+    "Medium",
+    "Music",
+    "Pictures",
+    "Spectrograms",
+    "Text",
+    "Waves",
+    "as_html",
+    "best_for_a_page",
+    "medium_of",
+]
 
 
 def medium_of(architecture: dict[str, Any]) -> Medium:

@@ -6,9 +6,11 @@ from .attention import SelfAttention2d
 from .conditional import ConditionalBatchNorm2d, ProjectionHead
 from .conv1d import Conv1d, ConvTranspose1d
 from .group_norm import GroupNorm, InstanceNorm2d, LayerNorm
+from .gru import GRUCell
 from .layers import BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten, Linear, Reshape
 from .minibatch_std import MinibatchStd
 from .module import Module, ModuleDict, ModuleList, Parameter, Sequential, mode
+from .phase_shuffle import PhaseShuffle
 from .resample import PixelShuffle, PixelUnshuffle, ReflectionPad2d, Resize, Upsample
 from .spectral_norm import spectral_norm
 from .summary import summary
@@ -27,6 +29,7 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GELU",
+    "GRUCell",
     "GroupNorm",
     "InstanceNorm2d",
     "LayerNorm",
@@ -39,6 +42,7 @@ __all__ = [
     "ModuleList",
     "PReLU",
     "Parameter",
+    "PhaseShuffle",
     "PixelShuffle",
     "PixelUnshuffle",
     "ProjectionHead",

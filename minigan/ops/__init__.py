@@ -15,8 +15,10 @@ from .gumbel import gumbel_softmax
 from .linear import dropout, embedding, linear
 from .minibatch_std import minibatch_std
 from .norm import batch_norm
+from .phase_shuffle import phase_shuffle
 from .resample import avg_pool2d, pixel_shuffle, pixel_unshuffle, resize, upsample
 from .shape import concat, flatten, pad, reflection_pad
+from .straight_through import straight_through
 
 __all__ = [
     "abs",
@@ -46,6 +48,7 @@ __all__ = [
     "maxout",
     "minibatch_std",
     "pad",
+    "phase_shuffle",
     "pixel_shuffle",
     "pixel_unshuffle",
     "prelu",
@@ -57,6 +60,7 @@ __all__ = [
     "softmax",
     "softplus",
     "sqrt",
+    "straight_through",
     "tanh",
     "upsample",
 ]

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..backend import ArrayBackend
 from ..backend.host import from_host
+from ..errors import InputError
+from ..parallel import current
 from ..tensor import Tensor
 
 
@@ -25,6 +27,7 @@ def drawn(
     make: Callable[..., np.ndarray],
     like: Placed,
     *step: int,
+    rows: int | None = None,
     dtype: Any = None,
     rng: np.random.Generator | None = None,
 ) -> Tensor:
@@ -33,6 +36,20 @@ def drawn(
     Where a step is captured and replayed (see gan/capture.py), it is drawn anew each time: whatever is random in a game
     comes through here. It depends on the step's number if ``make(step)`` takes that. With ``rng``, all that ``make``
     does is to draw from it: then it may be drawn ahead, while the step before is computed.
+
+    With ``rows``, it has a row for each of so many samples, and ``make(rows)``, or ``make(rows, step)``, makes them.
+    Where a batch is split over processes each makes those of all and has its own: together, the numbers of one process.
+    What has rows and does not say so is refused there, for all would have the same.
     """
     dtype = like.dtype if dtype is None else dtype
-    return Tensor(from_host(like.backend, lambda *step: make(*step).astype(dtype), *step, rng=rng))
+    group = current()
+
+    def made(*step: int) -> np.ndarray:
+        if rows is not None:
+            return group.own(make(rows * group.size, *step)).astype(dtype)
+        found = make(*step).astype(dtype)
+        if group.size > 1 and found.ndim:
+            raise InputError(f"drawn: {found.shape} numbers in {group.size} processes: say rows=, one for each sample")
+        return found
+
+    return Tensor(from_host(like.backend, made, *step, rng=rng))

@@ -43,6 +43,7 @@ RULES: dict[str, Rule] = {
     "Sum": _each_input(1),
     "ScaledSum": _each_input(1),
     "Max": _each_input(1),
+    "Total": _each_input(1),  # at least: of two processes
     "Keep": _each_input(1),
     "Softmax": _each_input(5),  # maximum, difference, exp, sum, quotient
     "LogSoftmax": _each_input(5),
@@ -50,6 +51,8 @@ RULES: dict[str, Rule] = {
     "BatchNorm": _each_input(8),  # mean, difference, square, its mean, scale and shift, slope
     "BatchNorms": _each_input(8),
     "BatchNorms.vjp": _each_input(12),
+    "InstanceNorm": _each_input(5),  # mean, difference, square, its mean, product
+    "InstanceNorm.vjp": _each_input(7),
     "BatchNorm.vjp": _each_input(12),  # gate, xhat, two sums of products, and their combination
     "SumPool": lambda inputs, y: prod(y),  # at least: one for each number it hands on
     **{
@@ -62,6 +65,7 @@ RULES: dict[str, Rule] = {
             "PutItem",
             "Concat",
             "Translate",
+            "Gather",
         )
     },
 }

@@ -5,17 +5,19 @@
     instance norm  one channel, every pixel              (Ulyanov, Vedaldi & Lempitsky 2016)
 
 No sample sees another one, unlike in batch norm. So they do the same in training and in evaluation, and they may stand
-in a discriminator with a gradient penalty. Composed of ops: the statistics' own dependence on x is differentiated too.
+in a discriminator with a gradient penalty. The statistics' own dependence on x is differentiated too.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+from ..backend import Array, ArrayBackend, backend_of
 from ..errors import InputError
 from ..sizes import size, sizes
-from ..tensor import Tensor
+from ..tensor import Gradients, Op, Tensor, apply, is_recording
 
 
 def layer_norm(
@@ -72,8 +74,11 @@ def _group_norm(
     num_groups = size(f"{name}: num_groups", num_groups, least=1)
     if channels % num_groups:
         raise InputError(f"{name}: {channels} channels cannot be divided into {num_groups} groups")
-    grouped = x.reshape(samples, num_groups, channels // num_groups, *pixels)
-    y = _standardise(name, grouped, tuple(range(2, grouped.ndim)), eps).reshape(x.shape)
+    if num_groups == channels and math.prod(pixels) > 1:
+        y = apply(InstanceNorm(eps), x)
+    else:
+        grouped = x.reshape(samples, num_groups, channels // num_groups, *pixels)
+        y = _standardise(name, grouped, tuple(range(2, grouped.ndim)), eps).reshape(x.shape)
     return _scale_and_shift(name, y, weight, bias, (channels,), (channels,) + (1,) * len(pixels))
 
 
@@ -83,6 +88,41 @@ def _standardise(name: str, x: Tensor, axes: tuple[int, ...], eps: float) -> Ten
         raise InputError(f"{name}: one value shares a mean with no other in {x.shape}, axes {axes}: it has no variance")
     centred = x - x.mean(axes, keepdims=True)
     return centred * ((centred * centred).mean(axes, keepdims=True) + eps) ** -0.5
+
+
+class InstanceNorm(Op):
+    """y = (x - mean(x)) r, r = 1 / sqrt(var(x) + eps), over the pixels;  dx = r (g - mean(g) - y mean(g y))
+
+    A backward that is not recorded is worked out on the arrays; a recorded one is composed of ops, so that it can be
+    differentiated again.
+    """
+
+    def __init__(self, eps: float) -> None:
+        self.eps = eps
+
+    def forward(self, backend: ArrayBackend, x: Array) -> Array:
+        centred = x - mean(x)
+        self.r = 1 / backend.xp.sqrt(mean(centred * centred) + x.dtype.type(self.eps))
+        return backend.asarray(backend.channels_last(centred * self.r))
+
+    def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
+        return (lambda: self._composed(g, x) if is_recording() else self._fused(g.data, y.data),)
+
+    def _composed(self, g: Tensor, x: Tensor) -> Tensor:
+        over: Any = {"axis": tuple(range(2, x.ndim)), "keepdims": True}
+        centred = x - x.mean(**over)
+        r = ((centred * centred).mean(**over) + self.eps) ** -0.5
+        y = centred * r
+        return r * (g - g.mean(**over) - y * (g * y).mean(**over))
+
+    def _fused(self, g: Array, y: Array) -> Tensor:
+        backend = backend_of(y)
+        return Tensor(backend.asarray(backend.channels_last(self.r * (g - mean(g) - y * mean(g * y)))))
+
+
+def mean(x: Array) -> Array:
+    """Of each channel of each sample, (N, C, 1, ...)"""
+    return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
 
 
 def _scale_and_shift(

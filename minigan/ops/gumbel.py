@@ -7,6 +7,7 @@ import numpy as np
 from ..tensor import Tensor
 from .activation import softmax
 from .drawn import drawn
+from .straight_through import straight_through
 
 
 def gumbel_softmax(
@@ -17,8 +18,9 @@ def gumbel_softmax(
     The largest entry is class k with the probability softmax(logits)[k]; the colder ``tau``, the nearer the others are
     to 0. ``hard`` gives exactly that 0-or-1 draw, with the gradient of the soft one (straight-through).
     """
-    soft = softmax((logits + drawn(lambda: rng.gumbel(size=logits.shape), logits)) * (1 / tau), axis)
+    noise = drawn(lambda n: rng.gumbel(size=(n, *logits.shape[1:])), logits, rows=len(logits))
+    soft = softmax((logits + noise) * (1 / tau), axis)
     if not hard:
         return soft
     chosen = soft.data == soft.data.max(axis, keepdims=True)
-    return Tensor(chosen.astype(soft.dtype)) + (soft - soft.detach())  # the difference is 0; its gradient is not
+    return straight_through(Tensor(chosen.astype(soft.dtype)), soft)

@@ -45,7 +45,7 @@ def dropout(x: Tensor, p: float, rng: np.random.Generator, training: bool = True
         raise InputError(f"dropout: p = {p} must be at least 0 and below 1")
     if not training or p == 0:
         return x
-    return x * drawn(lambda: (rng.random(x.shape) >= p) / (1 - p), x)
+    return x * drawn(lambda n: (rng.random((n, *x.shape[1:])) >= p) / (1 - p), x, rows=len(x))
 
 
 class Linear(Op):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import InputError
 from ..sizes import size as read_size
 from ..tensor import Tensor
+from .across import gathered, own
 from .elementwise import sqrt
 from .shape import concat
 
@@ -15,10 +16,12 @@ def minibatch_std(x: Tensor, *, group_size: int = 4, num_channels: int = 1, eps:
     x (N, C, H, W) -> y (N, C + num_channels, H, W). For every channel and pixel the (biased) standard deviation
     sqrt(var + eps) over the images of a group; its mean over the pixels and a ``num_channels``-th of the channels is
     one number, and a whole channel of each of these images is filled with it. A batch smaller than ``group_size`` is
-    one group. Image n belongs to group n mod (N / group_size), as in StyleGAN.
+    one group. Image n belongs to group n mod (N / group_size), as in StyleGAN. Of a batch that is split over processes
+    the groups are the whole batch's.
     """
     if x.ndim != 4:
         raise InputError(f"minibatch_std: input {x.shape} must be (N, C, H, W)")
+    own_x, x = x, gathered(x)
     n, c, h, w = x.shape
     size = min(read_size("minibatch_std: group_size", group_size), n)
     num_channels = read_size("minibatch_std: num_channels", num_channels)
@@ -30,4 +33,4 @@ def minibatch_std(x: Tensor, *, group_size: int = 4, num_channels: int = 1, eps:
     centred = groups - groups.mean(0, keepdims=True)
     std = sqrt((centred * centred).mean(0, keepdims=True) + eps)
     told = std.mean((3, 4, 5), keepdims=True).broadcast_to((size, n // size, num_channels, 1, h, w))
-    return concat([x, told.reshape(n, num_channels, h, w)], axis=1)
+    return concat([own_x, own(told.reshape(n, num_channels, h, w))], axis=1)

@@ -10,7 +10,9 @@ from typing import Any
 
 from ..backend import Array, ArrayBackend, backend_of
 from ..errors import InputError
+from ..parallel import Communicator, batch_norm_group
 from ..tensor import Gradients, Op, Tensor, apply, check_dtypes, is_recording
+from .across import averaged
 from .activation import Gate, leaky_relu
 from .shape import concat
 
@@ -51,8 +53,8 @@ def batch_norm(
 
     x (N, C, H, W), (N, C, L) or (N, C), weight and bias (C,). In training, mean and biased variance are the batch's
     own, and the running arrays (C,) move towards them in place: running = (1 - momentum) running + momentum * batch,
-    the variance unbiased, as in PyTorch. Otherwise the running ones are used. A ``negative_slope`` of 1 is no
-    activation, 0 is ReLU.
+    the variance unbiased, as in PyTorch. Of a batch that is split over processes they are the whole batch's. Otherwise
+    the running ones are used. A ``negative_slope`` of 1 is no activation, 0 is ReLU.
     """
     if not 0 <= negative_slope <= 1:
         raise InputError(f"batch_norm: negative_slope {negative_slope} must be between 0 (ReLU) and 1 (no activation)")
@@ -75,12 +77,13 @@ def batch_norm(
     parts = _batches.count
     if len(x) % parts:
         raise InputError(f"batch_norm: input {x.shape} is not {parts} batches of one size")
-    count = x.size // x.shape[1] // parts
+    group = batch_norm_group()
+    count = x.size // x.shape[1] // parts * (1 if group is None else group.size)
     if count < 2:
         raise InputError(f"batch_norm: input {x.shape} has one value per channel, so no variance: use a larger batch")
     tracked = None if running_mean is None or running_var is None else (running_mean, running_var, momentum)
-    kind = BatchNorm(eps, negative_slope, tracked) if parts == 1 else BatchNorms(eps, negative_slope, tracked, parts)
-    return apply(kind, x, weight, bias)
+    each = [BatchNorm(eps, negative_slope, tracked, group) for _ in range(parts)]
+    return apply(each[0] if parts == 1 else BatchNorms(each), x, weight, bias)
 
 
 class BatchNorm(Op):
@@ -92,11 +95,17 @@ class BatchNorm(Op):
     one fused kernel; a recorded one is composed of ops, so that it can be differentiated again.
     """
 
-    def __init__(self, eps: float, negative_slope: float, tracked: tuple[Array, Array, float] | None = None) -> None:
-        self.eps, self.negative_slope, self.tracked = eps, negative_slope, tracked
+    def __init__(
+        self,
+        eps: float,
+        negative_slope: float,
+        tracked: tuple[Array, Array, float] | None = None,
+        group: Communicator | None = None,
+    ) -> None:
+        self.eps, self.negative_slope, self.tracked, self.group = eps, negative_slope, tracked, group
 
     def forward(self, backend: ArrayBackend, x: Array, weight: Array, bias: Array) -> Array:
-        settings = self.eps, self.negative_slope
+        settings = self.eps, self.negative_slope, self.group
         if self.tracked is None:
             y, self.mean, self.var = backend.batch_norm(x, weight, bias, *settings)
         else:
@@ -107,14 +116,18 @@ class BatchNorm(Op):
         return self._composed(g, y, x, weight) if is_recording() else self._fused(g, y, x, weight)
 
     def _composed(self, g: Tensor, y: Tensor, x: Tensor, weight: Tensor) -> Gradients:
-        centred = x - x.mean(AXES, keepdims=True)
-        r = ((centred * centred).mean(AXES, keepdims=True) + self.eps) ** -0.5
+        def mean(of: Tensor) -> Tensor:
+            own = of.mean(AXES, keepdims=True)
+            return own if self.group is None else averaged(own, self.group)
+
+        centred = x - mean(x)
+        r = (mean(centred * centred) + self.eps) ** -0.5
         xhat = centred * r
         u = g if self.negative_slope == 1.0 else apply(Gate(self.negative_slope), g, y)
 
         def dx() -> Tensor:
             scale = weight.reshape(1, -1, 1, 1) * r
-            return scale * (u - u.mean(AXES, keepdims=True) - xhat * (u * xhat).mean(AXES, keepdims=True))
+            return scale * (u - mean(u) - xhat * mean(u * xhat))
 
         return dx, lambda: (u * xhat).sum(AXES), lambda: u.sum(AXES)
 
@@ -122,7 +135,7 @@ class BatchNorm(Op):
         @cache
         def gradients() -> tuple[Array, ...]:
             backend = backend_of(x.data)
-            settings = self.mean, self.var, self.eps, self.negative_slope
+            settings = self.mean, self.var, self.eps, self.negative_slope, self.group
             return backend.batch_norm_backward(g.data, x.data, y.data, weight.data, *settings)
 
         return tuple(lambda i=i: Tensor(g.backend.asarray(gradients()[i])) for i in range(3))
@@ -131,10 +144,8 @@ class BatchNorm(Op):
 class BatchNorms(Op):
     """``BatchNorm`` of each of several batches that follow one another in x; dweight and dbias are their sums."""
 
-    def __init__(
-        self, eps: float, negative_slope: float, tracked: tuple[Array, Array, float] | None, parts: int
-    ) -> None:
-        self.each = [BatchNorm(eps, negative_slope, tracked) for _ in range(parts)]
+    def __init__(self, each: list[BatchNorm]) -> None:
+        self.each = each
 
     def parts(self, *arrays: Any) -> Iterator[tuple[BatchNorm, slice]]:
         size = len(arrays[0]) // len(self.each)
@@ -158,7 +169,7 @@ class BatchNorms(Op):
             backend = backend_of(x.data)
             dx, sums = backend.empty(x.shape, x.dtype), []
             for op, n in self.parts(x.data):
-                settings = op.mean, op.var, op.eps, op.negative_slope
+                settings = op.mean, op.var, op.eps, op.negative_slope, op.group
                 dx[n], *more = backend.batch_norm_backward(g.data[n], x.data[n], y.data[n], weight.data, *settings)
                 sums.append(more)
             dweight, dbias = (sum(of_one) for of_one in zip(*sums, strict=True))

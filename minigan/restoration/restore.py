@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,20 +80,17 @@ class Restorer:
         times = self.task.scale
         if mask is not None:  # guessed from the whole picture, so that its parts fit together
             pixels = to_bytes(fill_in(pixels / np.float32(255), ~mask))
-        result = np.empty((height * times, width * times, 3), np.uint8)
-        for inner, outer in tell(list(tiles(height, width, self.tile, self.model.reach, self.model.step))):
-            if mask is not None and not mask[inner].any():  # nothing is missing here
-                result[inner] = pixels[inner]
-                continue
-            source = self.source(pixels[outer], None if mask is None else mask[outer])
+
+        def make(part: Part) -> np.ndarray:
+            source = self.source(pixels[part], None if mask is None else mask[part])
             made = gan.translate(self.network, source.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
-            place = tuple(slice(part.start * times, part.stop * times) for part in inner)
-            within = tuple(
-                slice((a.start - b.start) * times, (a.stop - b.start) * times)
-                for a, b in zip(inner, outer, strict=True)
-            )
-            result[place] = to_bytes((made[within] + 1) / 2)
-        return result
+            return to_bytes((made + 1) / 2)
+
+        def as_it_is(part: Part) -> np.ndarray | None:
+            return pixels[part] if mask is not None and not mask[part].any() else None  # nothing is missing here
+
+        reach, step = self.model.reach, self.model.step
+        return by_tiles((height, width), self.tile, reach, step, make, tell, times=times, known=as_it_is)
 
     def source(self, pixels: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         """What the network is to be shown of a part: (H, W, C) in [-1, 1]."""
@@ -116,6 +113,33 @@ def to_bytes(picture: np.ndarray) -> np.ndarray:
 
 
 Part = tuple[slice, slice]
+
+
+def by_tiles(
+    size: tuple[int, int],
+    tile: int,
+    reach: int,
+    step: int,
+    make: Callable[[Part], np.ndarray],
+    tell: Any = iter,
+    *,
+    times: int = 1,
+    known: Callable[[Part], np.ndarray | None] = lambda part: None,
+) -> np.ndarray:
+    """A picture of this size, uint8 (times H, times W, 3), put together of what ``make`` makes of parts of it, see
+    ``tiles``; of a part that is ``known`` already, that."""
+    result = np.empty((size[0] * times, size[1] * times, 3), np.uint8)
+    for inner, outer in tell(list(tiles(*size, tile, reach, step))):
+        place = tuple(slice(part.start * times, part.stop * times) for part in inner)
+        found = known(inner)
+        if found is None:
+            within = tuple(
+                slice((a.start - b.start) * times, (a.stop - b.start) * times)
+                for a, b in zip(inner, outer, strict=True)
+            )
+            found = make(outer)[within]
+        result[place] = found
+    return result
 
 
 def tiles(height: int, width: int, tile: int, reach: int, step: int) -> Iterator[tuple[Part, Part]]:

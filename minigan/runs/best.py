@@ -15,6 +15,7 @@ from ..gan import generate
 from ..metrics import Gaussian, frechet_distance
 from ..metrics.pixels import as_bytes
 from ..nn import Module
+from ..parallel import ALONE, Communicator
 
 if TYPE_CHECKING:
     from ..metrics import Extractor
@@ -64,18 +65,25 @@ class Best:
         """What the numbers depend on: equal for two runs whose distances may be compared."""
         return f"Frechet distance of {self.samples} samples every {self.every} steps, {self.extractor.describe()}"
 
-    def look(self, step: int, generator: Module) -> bool:
-        """Measure the generator, as ``last``; whether it is the best so far. One that is not finite is at NaN."""
-        images = generate(generator, self.z, self.labels)
-        self.last = math.nan
+    def look(self, step: int, generator: Module, ranks: Communicator = ALONE) -> bool:
+        """Measure the generator, as ``last``; whether it is the best so far. One that is not finite is at NaN.
+
+        Of several processes each draws its part of the samples.
+        """
+        images = generate(generator, ranks.own(self.z), None if self.labels is None else ranks.own(self.labels))
+        features = np.full((len(images), self.extractor.dimensions), np.nan)
         if np.isfinite(images).all():
-            found = self.extractor(as_bytes(np.clip(images, -1, 1)))
-            self.last = frechet_distance(self.reference, Gaussian.of(found.features))
+            features = self.extractor(as_bytes(np.clip(images, -1, 1))).features
+        features = ranks.gather_uneven(features)
+        self.last = ranks.on_first(lambda: self._distance(features))
         if not self.last < self.distance:
             return False
         self.step, self.distance = step, self.last
         self.state = generator.state_dict()
         return True
+
+    def _distance(self, features: np.ndarray) -> float:
+        return frechet_distance(self.reference, Gaussian.of(features)) if np.isfinite(features).all() else math.nan
 
     def save(self, path: Path, architecture: dict[str, Any]) -> None:
         """Write the best generator as a model file, or remove it when there is none yet."""

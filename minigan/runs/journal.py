@@ -14,23 +14,25 @@ from ..errors import InputError
 from ..files import write_atomically
 from ..gan.health import Alarm, Health
 from ..gan.record import Record
+from ..parallel import ALONE, Communicator
 
 
 class Journal:
     """Writes a line for each record, and keeps in memory what is drawn: the history of each value, and the alarms.
 
     Both follow from the lines alone, so going on from step N with the first N lines is as if there had been no break.
+    Of several processes (``ranks``) all keep them, and the first one writes.
     """
 
-    def __init__(self, path: Path, health: Health, precision: str = "") -> None:
-        self.path, self.health, self.precision = path, health, precision
+    def __init__(self, path: Path, health: Health, precision: str = "", ranks: Communicator = ALONE) -> None:
+        self.path, self.health, self.precision, self.ranks = path, health, precision, ranks
         self.history: dict[str, list[float]] = {}
         self.alarms: list[Alarm] = []
         self._file: IO[str] | None = None
 
     def go_back(self, step: int) -> None:
         """Read the first ``step`` lines and forget the others. To be called before anything is written."""
-        lines = whole_lines(self.path)[:step]
+        lines = self.ranks.on_first(lambda: whole_lines(self.path)[:step])
         if len(lines) < step:
             raise InputError(
                 f"{self.path} has {len(lines)} lines, the checkpoint is at step {step}: restore the file, or start a "
@@ -47,12 +49,15 @@ class Journal:
                     f"{self.path}: line {number} is not the record of step {number}: restore the file, or start a new "
                     "training with another --out"
                 ) from None
-        write_atomically(self.path, "".join(lines).encode())
+        if self.ranks.is_first:
+            write_atomically(self.path, "".join(lines).encode())
 
     def write(self, record: Record, measured: Mapping[str, float] | None = None) -> list[Alarm]:
         """Write the record down, with what was ``measured`` after it; the alarms that it raised, part of its line."""
         values = {**record.as_dict(), **(measured or {})}
         raised = self._take(values)
+        if not self.ranks.is_first:
+            return raised
         line: dict[str, Any] = {name: value if math.isfinite(value) else None for name, value in values.items()}
         if self.precision:
             line["precision"] = self.precision

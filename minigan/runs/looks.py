@@ -65,6 +65,27 @@ class Pairs:
         viz.save_png(out / "pairs.png", self.grid(trainer))
 
 
+class Exchanges:
+    """Both translators on the same pictures: one, what it becomes, and what comes back; of kind a in the left three
+    columns, of kind b in the right three."""
+
+    def __init__(self, a: np.ndarray, b: np.ndarray) -> None:
+        rows = min(len(a), len(b))
+        self.a, self.b = a[:rows], b[:rows]
+
+    def grid(self, trainer: Trainer[Any]) -> np.ndarray:
+        ab, ba = trainer.result("ab"), trainer.result("ba")
+        columns = []
+        for pictures, there, back in ((self.a, ab, ba), (self.b, ba, ab)):
+            made = translate(there, pictures)
+            columns += [pictures, made, translate(back, made)]
+        return viz.grid(np.stack(columns, axis=1).reshape(-1, *self.a.shape[1:]), columns=6)
+
+    def finish(self, trainer: Trainer[Any], out: Path) -> None:
+        """exchanges.png: the same at the end."""
+        viz.save_png(out / "exchanges.png", self.grid(trainer))
+
+
 def side_by_side(*columns: np.ndarray) -> np.ndarray:
     """Pictures (N, 3, H, W), one of each of the columns after the other, all of the last one's size, and in colour."""
     height, width = columns[-1].shape[2:]

@@ -82,6 +82,7 @@ def charts(history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm]) -> s
          {"limits": (0, 1), "level": 0.5} if probabilities else {}),
         ("Gradient norms", [(n, NAMES.get(n, n)) for n in history if n.endswith("_grad")], {}),
         ("Peak signal-to-noise ratio", [("psnr", "dB, of the batch")], {}),
+        ("What returns of a picture", [("returns", "1: all of it, 0: nothing")], {"level": 0}),
         ("Spread of generated images", [("spread", "as a share of real images'")], {"least": 0, "level": 1}),
     ]  # fmt: skip
     marks = [(alarm.step, alarm.kind) for alarm in alarms]
@@ -141,6 +142,8 @@ def samples(out: Path) -> str:
     same = "latents"
     if (out / "pairs.png").is_file():
         same = "pictures (source, result and truth side by side)"
+    if (out / "exchanges.png").is_file():
+        same = "pictures (each beside what it becomes and what comes back, of both kinds)"
     note = f"The same {same} through time. Move the slider, or use the arrow keys."
     return section("Samples", content, note if frames else "") if content else ""
 

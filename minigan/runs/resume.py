@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ class Keeper:
         best: Best | None = None,
     ) -> None:
         self.out, self.trainer, self.loader, self.journal, self.best = out, trainer, loader, journal, best
+        self.ranks = trainer.communicator
         self.architecture, self.config = architecture, {**config, **architecture}
         self.checkpoints = Checkpoints(out / "checkpoints")
         self.saved = 0  # the step of the newest checkpoint
@@ -51,13 +53,15 @@ class Keeper:
     # ---- keeping -----------------------------------------------------------------------------------
 
     def save(self) -> Path:
-        """Write a checkpoint."""
+        """Write a checkpoint: of several processes the first one does, and all have the same state."""
         self.hold()
         assert self._held is not None
-        self.journal.sync()  # the checkpoint counts on these lines
-        path = self.checkpoints.save(self.trainer.step_count, *self._held)
+        self.trainer.check_ranks()
+        if self.ranks.is_first:
+            self.journal.sync()  # the checkpoint counts on these lines
+            self.checkpoints.save(self.trainer.step_count, *self._held)
         self.saved = self.trainer.step_count
-        return path
+        return self.checkpoints.path(self.saved)
 
     def hold(self) -> None:
         """Take the state into memory. One that is not finite is not taken: that ends the run."""
@@ -72,7 +76,7 @@ class Keeper:
             "loader": self.loader.state_dict(),
             "config": self.config,
             "architecture": self.architecture,
-            "versions": versions(),
+            "versions": versions(self.ranks.size),
             "precision": self.journal.precision,
         }
         if self.best is not None:  # the best so far is part of the state: going back brings the former best back
@@ -90,7 +94,7 @@ class Keeper:
 
         Raises InputError where there is none: to start anew would empty the journal.
         """
-        path, arrays, facts = self.checkpoints.newest()
+        path, arrays, facts = self.ranks.on_first(self.checkpoints.newest)
         if path is None:
             raise InputError(
                 f"{self.out} holds a run, but no whole checkpoint to go on from: put one back into "
@@ -109,8 +113,8 @@ class Keeper:
             raise InputError(f"{path}: is not the checkpoint of such a run ({error!r})") from None
         self._held = arrays, facts
         self.saved = self.trainer.step_count
-        before, now = facts.get("versions"), versions()
-        if before != now:
+        before, now = facts.get("versions"), versions(self.ranks.size)
+        if before != now and self.ranks.is_first:
             print(
                 f"warning: {path} was written by {before}, this is {now}: what follows may differ in the last bits",
                 file=sys.stderr,
@@ -138,13 +142,15 @@ class Keeper:
             )
         first = alarm.text
         self._load(self._held)
-        try:
-            with watch(self.trainer):
-                self._go_to(alarm.step)
-        except NotFiniteError as found:
-            first = f"{first}; first of all, {found}"
-        step = self.trainer.step_count
-        self._load(self._held)
+        step = alarm.step
+        if self.ranks.size == 1:  # of several, the one that found it would leave the others waiting
+            try:
+                with watch(self.trainer):
+                    self._go_to(step)
+            except NotFiniteError as found:
+                first = f"{first}; first of all, {found}"
+            step = self.trainer.step_count
+            self._load(self._held)
         self._go_to(step - 1)
         path = self.save()
         raise DivergenceError(
@@ -167,8 +173,20 @@ class Keeper:
             yield from self.trainer.steps(self.loader)
 
 
-def versions() -> dict[str, str]:
-    """What a result may depend on in its last bits."""
+def versions(processes: int = 1) -> dict[str, str]:
+    """What a result may depend on in its last bits. Of several processes, sums are taken in another order."""
     from .. import __version__
 
-    return {"minigan": __version__, "numpy": np.__version__, "python": platform.python_version()}
+    several = {"processes": str(processes)} if processes > 1 else {}
+    return {"minigan": __version__, "numpy": np.__version__, "python": platform.python_version(), **several}
+
+
+def digest_of_code() -> str:
+    """Of minigan's own files, and of the script that was started."""
+    package = Path(__file__).parents[1]
+    files = sorted(path for path in package.rglob("*") if path.suffix in (".py", ".cu", ".cuh"))
+    script = Path(getattr(sys.modules["__main__"], "__file__", None) or package / "__init__.py")
+    found = hashlib.blake2b(digest_size=8)
+    for path in (*files, script):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()

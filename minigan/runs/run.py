@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,26 @@ from ..gan.trainer import Trainer
 from ..nn import Module
 from .best import Best
 from .curves import save_curves
-from .folder import claim_folder
+from .folder import Claim, claim_folder
 from .journal import Journal
 from .live import Live, in_notebook
 from .looks import Looks
-from .resume import Keeper
+from .resume import Keeper, digest_of_code, versions
 
 ROOMS = ("samples", "frames", "checkpoints")
 FRAMES = 60  # at most so many pictures in training.gif
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, the terminal is gone
+
+
+def by_first(method: Callable[..., None]) -> Callable[..., None]:
+    """Of several processes the first one alone does it: the folder is theirs together."""
+
+    @wraps(method)
+    def alone(self: Run, *args: Any) -> None:
+        if self.ranks.is_first:
+            method(self, *args)
+
+    return alone
 
 
 class Run:
@@ -53,7 +65,9 @@ class Run:
     and raises DivergenceError.
 
     The folder is this run's until the end of the ``with`` block, or of the process: see ``claim_folder``, which also
-    says what ``base`` is for, where ``out`` is None. Raises InputError where it cannot be, also within the folder of
+    says what ``base`` is for, where ``out`` is None. Of several processes that train together (see ``parallel``) all
+    make a Run, and the first one writes; they stop together, and begin only if code, data and settings are the same.
+    Raises InputError where it cannot be, also within the folder of
     pictures that is learned from: they would be others tomorrow.
     """
 
@@ -74,7 +88,8 @@ class Run:
         quiet: bool = False,
         best: Best | None = None,
     ) -> None:
-        self.trainer, self.loader, self.architecture, self.quiet = trainer, loader, architecture, quiet
+        self.trainer, self.loader, self.architecture, self.ranks = trainer, loader, architecture, trainer.communicator
+        self.quiet = quiet or not self.ranks.is_first
         self.total = epochs * len(loader) if steps is None else steps
         if self.total < 1:
             raise InputError(f"a run of {self.total} steps does nothing: ask for at least one of steps or epochs")
@@ -90,24 +105,44 @@ class Run:
         self.stopped = ""  # the signal that ended it early
         self.bar: Any = None  # of progress, while batches are handed out
         config = {**(config or {}), "data": describe_data(loader), **({"metric": str(best)} if best else {})}
-        self.claim = claim_folder(out, base, resume=resume, inputs=loader.dataset.root)
+        if self.ranks.size > 1:
+            length = {"steps": self.total, "checkpoint_every": checkpoint_every, "resume": resume}
+            same = {"code": digest_of_code(), **versions(), **architecture, **config, **length}
+            self.ranks.check_same("the run", same)
+        self.claim: Claim | None = None
+        self.out = Path(self.ranks.on_first(lambda: self._claim(out, base, resume)))
         try:
-            self.out = self.claim.path
             health = Health(trainer.game, trainer.game.waits())
-            self.journal = Journal(self.out / "metrics.jsonl", health, trainer.game.precision)
+            self.journal = Journal(self.out / "metrics.jsonl", health, trainer.game.precision, self.ranks)
             self.keeper = Keeper(self.out, trainer, loader, self.journal, architecture, config, best)
             if resume:
                 self.keeper.resume()
                 self._check_length()
                 self.journal.go_back(trainer.step_count)
-                remove_temporaries(self.out)
+                self.clean_up()
                 self.save_best()
                 self.thin_frames(trainer.step_count)
-            for room in ROOMS:
-                (self.out / room).mkdir(exist_ok=True)
+            self.make_rooms()
         except BaseException:
-            self.claim.release()
+            self.release()
             raise
+
+    def _claim(self, out: str | os.PathLike[str] | None, base: str, resume: bool) -> str:
+        self.claim = claim_folder(out, base, resume=resume, inputs=self.loader.dataset.root)
+        return str(self.claim.path)
+
+    def release(self) -> None:
+        if self.claim is not None:
+            self.claim.release()
+
+    @by_first
+    def make_rooms(self) -> None:
+        for room in ROOMS:
+            (self.out / room).mkdir(exist_ok=True)
+
+    @by_first
+    def clean_up(self) -> None:
+        remove_temporaries(self.out)
 
     def _check_length(self) -> None:
         """A run that has come further than it is asked to go would do nothing."""
@@ -141,11 +176,13 @@ class Run:
             self.add_frame(0)
             self.keeper.save()
         with self.progress() as self.bar:
-            while trainer.step_count < self.total and not self.stopped:
+            stopped = self.ranks.first_word(self.stopped)  # whichever of them is told to stop, all do
+            while trainer.step_count < self.total and not stopped:
                 self.bar.set_description(f"epoch {loader.epoch + 1}")
                 for batch in loader:
                     yield batch
-                    if trainer.step_count == self.total or self.stopped:
+                    stopped = self.ranks.first_word(self.stopped)
+                    if trainer.step_count == self.total or stopped:
                         break
                     if self.checkpoint_every and trainer.step_count % self.checkpoint_every == 0:
                         self.keeper.save()
@@ -159,7 +196,7 @@ class Run:
     def note(self, record: Record) -> None:
         """Write the record down, show it, draw what is due; raises DivergenceError when it is not finite."""
         alarms = self.journal.write(record, self.measure(record.step))
-        for alarm in alarms:
+        for alarm in alarms if self.ranks.is_first else ():
             tell(self.bar.write, str(alarm))
         if alarms and alarms[0].kind == "not_finite":
             self.keeper.back_to_before(alarms[0])
@@ -187,10 +224,11 @@ class Run:
         """The Frechet distance when this step is one to measure; the generator is kept if it is the best so far."""
         if self.best is None or step % self.best.every:
             return {}
-        if self.best.look(step, self.generator):
+        if self.best.look(step, self.generator, self.ranks):
             self.save_best()
         return {"frechet": self.best.last}
 
+    @by_first
     def save_best(self) -> None:
         if self.best is not None:
             self.best.save(self.out / "best.safetensors", self.architecture)
@@ -206,13 +244,16 @@ class Run:
     def grid(self) -> Any:
         return self.looks.grid(self.trainer)
 
+    @by_first
     def sample(self, epoch: int) -> None:
         viz.save_png(self.out / "samples" / f"epoch-{epoch:03d}.png", self.grid())
 
+    @by_first
     def add_frame(self, step: int) -> None:
         self.thin_frames(step)
         viz.save_png(self.out / "frames" / f"step-{step:08d}.png", self.grid())
 
+    @by_first
     def thin_frames(self, step: int) -> None:
         """Keep the frames that a run has which has come to ``step`` and goes on: evenly spaced ones."""
         for number, frame in self.frames().items():
@@ -241,14 +282,15 @@ class Run:
             sys.unraisablehook = _stop_all_the_same
             raise KeyboardInterrupt
         self.stopped = signal.Signals(number).name
-        tell(print, f"\n{self.stopped}: finishing this step and writing everything; once more stops at once")
+        if self.ranks.is_first:
+            tell(print, f"\n{self.stopped}: finishing this step and writing everything; once more stops at once")
 
     def __exit__(self, kind: type | None, *_: Any) -> None:
         try:
             self._leave(kind)
         finally:
             self._memory.__exit__(None, None, None)
-            self.claim.release()
+            self.release()
 
     def _leave(self, kind: type | None) -> None:
         for number, handler in self._handlers.items():
@@ -261,12 +303,17 @@ class Run:
                 f"the state of step {self.keeper.saved} is safe: when the cause is gone, --resume goes on from there",
             )
         if (kind is None or kind is DivergenceError) and self.journal.history:
-            for name in self.trainer.game.results:
-                path = self.out / ("model" if len(self.trainer.game.results) == 1 else name)
-                checkpoint.save_model(path.with_suffix(".safetensors"), self.trainer.result(name), self.architecture)
-            save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)
-            viz.save_gif(self.out / "training.gif", list(self.frames().values()))
-            self.looks.finish(self.trainer, self.out)
+            self.write_results()
+
+    @by_first
+    def write_results(self) -> None:
+        """The model, curves, the animation, and what ``looks`` finishes with."""
+        for name in self.trainer.game.results:
+            path = self.out / ("model" if len(self.trainer.game.results) == 1 else name)
+            checkpoint.save_model(path.with_suffix(".safetensors"), self.trainer.result(name), self.architecture)
+        save_curves(self.out / "curves.png", self.journal.history, self.journal.alarms)
+        viz.save_gif(self.out / "training.gif", list(self.frames().values()))
+        self.looks.finish(self.trainer, self.out)
 
 
 def describe_data(loader: Loader) -> str:

@@ -19,15 +19,30 @@ import numpy as np
 
 from .. import backend as backends
 from .. import ops
-from ..backend import ArrayBackend
+from ..backend import Array, ArrayBackend
 from ..errors import InputError
 from ..gradcheck import BOUNDS, Mismatch, worst_mismatches
 from ..observer import Observer
 from ..ops import conv2d, conv_transpose2d
+from ..ops.across import Gather, Total
 from ..ops.arithmetic import ScaledSum
 from ..ops.norm import batches
 from ..ops.translate import translate
+from ..parallel import Communicator
 from ..tensor import Node, Op, Tensor, apply
+
+
+class Silent(Communicator):
+    """This process and another one, which has zeros only: so sums and gradients are those of this one."""
+
+    size = 2
+
+    def stack(self, array: Array) -> Array:
+        xp = backends.backend_of(array).xp
+        return xp.stack([array, xp.zeros_like(array)])
+
+
+SILENT = Silent()
 
 # ---- inputs --------------------------------------------------------------------------------------
 
@@ -131,6 +146,7 @@ def _many_channels(a: Tensor, b: Tensor, conv: Callable[..., Tensor], **options:
 
 ROWS = np.array([[2, 0], [0, 0]])  # an index that repeats: its gradients must add up
 COLUMNS = np.array([1, 3, 1])
+SHIFTS = np.array([2, 0, -1])
 MOVES = np.array([[1, -1], [0, 2], [-4, 0]])  # the last one moves all of a picture out of sight
 DCGAN = {"stride": 2, "padding": 1}  # with a 4x4 kernel: halves or doubles the size
 
@@ -216,6 +232,7 @@ CASES = [
     Case("amax: axis 1 of 3", lambda x: ops.amax(x, 1, keepdims=True) ** 2, strided(2, 3, 2)),
     Case("maxout", lambda x: ops.maxout(x, 3) ** 2, (2, 6)),
     Case("maxout: picture", lambda x: ops.maxout(x, 2) ** 2, channels_last(1, 4, 2, 3)),
+    Case("straight_through", lambda x: ops.straight_through(ops.sigmoid(x), ops.sigmoid(x)) ** 2, (2, 3)),
     Case("gumbel_softmax", lambda x: ops.gumbel_softmax(x, 0.7, rng=_rng()), (2, 3)),
     Case("softmax", ops.softmax, (2, 3)),
     Case("softmax: axis 1 of 3", ops.softmax, transposed(2, 3, 2), axis=1),
@@ -277,8 +294,12 @@ CASES = [
     Case("avg_pool2d: asymmetric", lambda x: ops.avg_pool2d(x, (1, 2), stride=(2, 1)) ** 2, strided(1, 2, 3, 3)),
     Case("upsample", ops.upsample, (1, 2, 2, 3), scale_factor=2),
     Case("upsample: asymmetric", lambda x: ops.upsample(x, (3, 1)) ** 2, transposed(2, 1, 2, 2)),
+    Case("Total", lambda x: apply(Total(SILENT), x) ** 2, (3, 2)),
+    Case("Gather", lambda x: apply(Gather(SILENT), x) ** 2, (3, 2)),
     Case("translate", translate, (3, 2, 3, 4), offsets=MOVES),
     Case("translate: strided", lambda x: translate(x, MOVES) ** 2, strided(3, 1, 3, 2)),
+    Case("phase_shuffle", ops.phase_shuffle, (3, 2, 4), shifts=SHIFTS, reach=2),
+    Case("phase_shuffle: strided", lambda x: ops.phase_shuffle(x, SHIFTS, 3) ** 2, strided(3, 1, 5)),
     Case("resize", lambda x: ops.resize(x, (2, 5)) ** 2, (1, 2, 3, 3)),
     Case("resize: bilinear", lambda x: ops.resize(x, (5, 2), mode="bilinear") ** 2, strided(1, 2, 3, 4)),
     Case("pixel_shuffle", lambda x: ops.pixel_shuffle(x, 2) ** 2, channels_last(1, 4, 1, 2)),

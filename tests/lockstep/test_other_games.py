@@ -26,24 +26,51 @@ def paired_step(side, target, source):
     return {"d_loss": d_loss, "g_loss": fooled, "l1": l1}
 
 
-def cycle_step(side, a, b):
-    ab, ba, judge_a, judge_b = side.networks.values()
-    fake_a, fake_b = ba(b), ab(a)
-    losses = {}
-    for turn, judge, real, fake in (("d_a", judge_a, a, fake_a), ("d_b", judge_b, b, fake_b)):
-        losses[f"{turn}_loss"] = ((judge(real) - 1).square().mean() + judge(fake.detach()).square().mean()) / 2
-        side.update(turn, losses[f"{turn}_loss"])
-    losses["g_loss"] = ((judge_a(fake_a) - 1).square().mean() + (judge_b(fake_b) - 1).square().mean()) / 2
-    losses["cycle"] = 10 * (F.l1_loss(ba(fake_b), a) + F.l1_loss(ab(fake_a), b))
-    side.update("g", losses["g_loss"] + losses["cycle"])
-    return losses
+class Buffer:
+    """The image pool of CycleGAN's authors: earlier fakes instead of new ones, every second time."""
+
+    def __init__(self, size):
+        self.size, self.kept = size, []
+
+    def show(self, fakes, rng):
+        shown = []
+        for fake in fakes.detach():
+            if len(self.kept) < self.size:
+                self.kept.append(fake)
+            elif rng.random() < 0.5:
+                slot = rng.integers(self.size)
+                fake, self.kept[slot] = self.kept[slot], fake
+            shown.append(fake)
+        return torch.stack(shown)
 
 
-STEPS = {"paired": paired_step, "cycle": cycle_step}
+def cycle_step(buffer=50, identity_weight=0.0):
+    pools = Buffer(buffer), Buffer(buffer)
+
+    def step(side, a, b):
+        ab, ba, judge_a, judge_b = side.networks.values()
+        fake_a, fake_b = ba(b), ab(a)
+        losses = {}
+        players = (("d_a", judge_a, a, fake_a, pools[0]), ("d_b", judge_b, b, fake_b, pools[1]))
+        for turn, judge, real, fake, pool in players:
+            shown = pool.show(fake, side.rng)
+            losses[f"{turn}_loss"] = ((judge(real) - 1).square().mean() + judge(shown).square().mean()) / 2
+            side.update(turn, losses[f"{turn}_loss"])
+        losses["g_loss"] = ((judge_a(fake_a) - 1).square().mean() + (judge_b(fake_b) - 1).square().mean()) / 2
+        losses["cycle"] = 10 * (F.l1_loss(ba(fake_b), a) + F.l1_loss(ab(fake_a), b))
+        if identity_weight:
+            losses["identity"] = identity_weight * (F.l1_loss(ba(a), a) + F.l1_loss(ab(b), b))
+        side.update("g", losses["g_loss"] + losses["cycle"] + losses.get("identity", 0))
+        return losses
+
+    return step
+
+
+STEPS = {"paired": lambda: paired_step, "cycle": cycle_step, "cycle_of_few": lambda: cycle_step(6, 5.0)}
 
 
 def make_game(name, dtype=np.float64, **settings):
-    return Lockstep(gan.Trainer(GAMES[name](dtype=dtype, **settings)), STEPS[name])
+    return Lockstep(gan.Trainer(GAMES[name](dtype=dtype, **settings)), STEPS[name]())
 
 
 @pytest.mark.parametrize("name", GAMES)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..base import Array
+from ..base import Array, Group
 from ..geometry import ConvGeometry
 from ..kept import Kept
 from ..updates import Update
@@ -353,10 +353,16 @@ class CupyBackend(Device):
     # ---- batch norm --------------------------------------------------------------------------------------------------
 
     def batch_norm(
-        self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        eps: float,
+        negative_slope: float = 1.0,
+        group: Group | None = None,
     ) -> tuple[Array, Array, Array]:
-        if not has_kernels(x, weight, bias) or not x.size:
-            return super().batch_norm(x, weight, bias, eps, negative_slope)
+        if not has_kernels(x, weight, bias) or not x.size or group is not None:  # the kernels do not wait for others
+            return super().batch_norm(x, weight, bias, eps, negative_slope, group)
         return self._batch_norm(x, weight, bias, eps, negative_slope)
 
     def batch_norm_tracked(
@@ -369,11 +375,12 @@ class CupyBackend(Device):
         momentum: float,
         eps: float,
         negative_slope: float = 1.0,
+        group: Group | None = None,
     ) -> tuple[Array, Array, Array]:
         tracked = running_mean, running_var
         contiguous = all(array.flags.c_contiguous for array in tracked)
-        if not has_kernels(x, weight, bias, *tracked) or not x.size or not contiguous:
-            return super().batch_norm_tracked(x, weight, bias, *tracked, momentum, eps, negative_slope)
+        if not has_kernels(x, weight, bias, *tracked) or not x.size or not contiguous or group is not None:
+            return super().batch_norm_tracked(x, weight, bias, *tracked, momentum, eps, negative_slope, group)
         return self._batch_norm(x, weight, bias, eps, negative_slope, tracked, momentum)
 
     def _batch_norm(
@@ -399,10 +406,19 @@ class CupyBackend(Device):
         return y, mean, var
 
     def batch_norm_backward(
-        self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
+        self,
+        g: Array,
+        x: Array,
+        y: Array,
+        weight: Array,
+        mean: Array,
+        var: Array,
+        eps: float,
+        negative_slope: float,
+        group: Group | None = None,
     ) -> tuple[Array, Array, Array]:
-        if not has_kernels(g, x, y, weight, mean, var) or not x.size:
-            return super().batch_norm_backward(g, x, y, weight, mean, var, eps, negative_slope)
+        if not has_kernels(g, x, y, weight, mean, var) or not x.size or group is not None:
+            return super().batch_norm_backward(g, x, y, weight, mean, var, eps, negative_slope, group)
         g, x, y, weight, mean, var = map(self._dense, (g, x, y, weight, mean, var))
         channels, size = x.shape[1], (x.size // x.shape[1], x.shape[1])
         grid, block = self._by_column(*size)

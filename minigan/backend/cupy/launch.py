@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ...launched import launched
 from ..base import Array
 
 THREADS = 256  # of a block, as in common.cuh
@@ -75,7 +77,12 @@ class Kernels:
 
 
 def import_cupy() -> Any:
-    """CuPy, if it and a GPU can be used here; else an InputError that says what to do."""
+    """CuPy, if it and a GPU can be used here; else an InputError that says what to do.
+
+    Of several processes on a machine each picks the GPU of its rank there."""
+    told = launched()
+    if told is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible_gpu(os.environ.get("CUDA_VISIBLE_DEVICES", ""), told.local_rank)
     try:
         import cupy
     except ModuleNotFoundError as error:
@@ -90,9 +97,25 @@ def import_cupy() -> Any:
         count = runtime.getDeviceCount()
     except runtime.CUDARuntimeError as error:
         raise InputError(why_no_gpu(runtime.driverGetVersion(), runtime.runtimeGetVersion(), error)) from error
+    if count == 0 and told is not None:
+        raise InputError(f"this machine has no GPU for its process {told.local_rank}: start one process for each GPU")
     if count == 0:
         raise InputError('backend "cupy" found no NVIDIA GPU: use --backend numpy')
     return cupy
+
+
+def visible_gpu(visible: str, local_rank: int) -> str:
+    """What CUDA_VISIBLE_DEVICES is to be, so that a process sees its own GPU alone, in each of its threads.
+
+    >>> visible_gpu("", 2), visible_gpu("4,5,6,7", 2), visible_gpu("3", 2)  # 3: a launcher gave each its own
+    ('2', '6', '3')
+    """
+    numbers = visible.split(",") if visible else []
+    if len(numbers) == 1:
+        return visible
+    if numbers and local_rank >= len(numbers):
+        raise InputError(f"CUDA_VISIBLE_DEVICES={visible} has no GPU for this machine's process {local_rank}")
+    return numbers[local_rank] if numbers else str(local_rank)
 
 
 def why_no_gpu(driver: int, runtime: int, error: Exception) -> str:

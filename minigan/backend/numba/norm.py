@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base import Group, shared, shared_moments
 from ..numpy import threads
 from .compile import compiled
 
@@ -79,7 +80,13 @@ def gradient(g, x, y, mean, slope, of_u, of_x, constant, dx):
 
 
 def forward(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float, negative_slope: float, y: np.ndarray
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    eps: float,
+    negative_slope: float,
+    y: np.ndarray,
+    group: Group | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """x (rows, C) -> y (rows, C), written; mean (C,), biased var (C,), returned in double precision."""
     tiles = _tiles(x)
@@ -87,7 +94,7 @@ def forward(
     origin = x[0].astype(np.float64)
     threads.run(lambda i: sums(x[tiles[i]], origin, total[i], squares[i]), len(tiles), cost=8 * x.size)
     distance, square = total.sum(0) / len(x), squares.sum(0) / len(x)
-    mean, var = origin + distance, np.maximum(square - distance * distance, 0)
+    mean, var = shared_moments(group, origin + distance, np.maximum(square - distance * distance, 0))
 
     near, a, slope = mean.astype(x.dtype), weight / np.sqrt(var + eps), x.dtype.type(negative_slope)
     scale, shift = a.astype(x.dtype), (bias - (mean - near) * a).astype(x.dtype)  # what rounding took off the mean
@@ -105,6 +112,7 @@ def backward(
     eps: float,
     negative_slope: float,
     dx: np.ndarray,
+    group: Group | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """g, x, y (rows, C) -> dx (rows, C), written; dweight (C,), dbias (C,), returned in double precision."""
     tiles = _tiles(x)
@@ -117,8 +125,9 @@ def backward(
     threads.run(add, len(tiles), cost=8 * x.size)
     r = 1 / np.sqrt(var.astype(np.float64) + eps)
     dbias, dweight = total.sum(0), products.sum(0) * r
-    of_u, of_x = weight * r, -weight * r * r * dweight / len(x)
-    constant = -of_u * dbias / len(x)
+    mean_u, mean_ux = shared(group, dbias / len(x), dweight / len(x))
+    of_u, of_x = weight * r, -weight * r * r * mean_ux
+    constant = -of_u * mean_u
     factors = [factor.astype(x.dtype) for factor in (of_u, of_x, constant)]
 
     def finish(i: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import Array, ArrayBackend
+from ..base import Array, ArrayBackend, Group
 from ..geometry import ConvGeometry
 from ..kept import Kept
 from ..updates import Adam
@@ -92,25 +92,41 @@ class NumpyBackend(ArrayBackend):
     # ---- batch norm --------------------------------------------------------------------------------
 
     def batch_norm(
-        self, x: Array, weight: Array, bias: Array, eps: float, negative_slope: float = 1.0
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        eps: float,
+        negative_slope: float = 1.0,
+        group: Group | None = None,
     ) -> tuple[Array, Array, Array]:
         if not has_kernels(x.dtype, weight.dtype, bias.dtype):
-            return super().batch_norm(x, weight, bias, eps, negative_slope)
+            return super().batch_norm(x, weight, bias, eps, negative_slope, group)
         x, weight, bias = self._nhwc(x), np.asarray(weight), np.asarray(bias)
         y = np.empty(x.shape, x.dtype)
-        mean, var = self.norm.forward(_rows(x), weight, bias, eps, negative_slope, _rows(y))
+        mean, var = self.norm.forward(_rows(x), weight, bias, eps, negative_slope, _rows(y), group)
         return y.transpose(0, 3, 1, 2), mean.astype(x.dtype), var.astype(x.dtype)
 
     def batch_norm_backward(
-        self, g: Array, x: Array, y: Array, weight: Array, mean: Array, var: Array, eps: float, negative_slope: float
+        self,
+        g: Array,
+        x: Array,
+        y: Array,
+        weight: Array,
+        mean: Array,
+        var: Array,
+        eps: float,
+        negative_slope: float,
+        group: Group | None = None,
     ) -> tuple[Array, Array, Array]:
         if not has_kernels(x.dtype, g.dtype, y.dtype, weight.dtype, mean.dtype, var.dtype):
-            return super().batch_norm_backward(g, x, y, weight, mean, var, eps, negative_slope)
+            return super().batch_norm_backward(g, x, y, weight, mean, var, eps, negative_slope, group)
         shape = x.shape
         g, x, y = (_rows(self._nhwc(array)) for array in (g, x, y))
         weight, mean, var = (np.asarray(array) for array in (weight, mean, var))
         dx = self.empty(shape, x.dtype)
-        dweight, dbias = self.norm.backward(g, x, y, weight, mean, var, eps, negative_slope, _rows(self._nhwc(dx)))
+        settings = mean, var, eps, negative_slope
+        dweight, dbias = self.norm.backward(g, x, y, weight, *settings, _rows(self._nhwc(dx)), group)
         return dx, dweight.astype(x.dtype), dbias.astype(x.dtype)
 
     # ---- element-wise, sums ------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import Group, shared, shared_moments
 from . import scratch, threads
 from .elementwise import CHUNK, leaky_relu, leaky_relu_gate, sum_rows
 
@@ -61,7 +62,13 @@ class Tiles:
 
 
 def forward(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float, negative_slope: float, y: np.ndarray
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    eps: float,
+    negative_slope: float,
+    y: np.ndarray,
+    group: Group | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """x (rows, C) -> y (rows, C), written; mean (C,), biased var (C,), returned in double precision."""
     tiles = Tiles(x)
@@ -69,6 +76,7 @@ def forward(
     shift = shift_for(mean, var)
     if shift is not None:
         mean, var = statistics(tiles, x, shift)
+    mean, var = shared_moments(group, mean, var)
 
     a = weight / np.sqrt(var + eps)
     b = bias - (mean if shift is None else mean - shift) * a
@@ -119,6 +127,7 @@ def backward(
     eps: float,
     negative_slope: float,
     dx: np.ndarray,
+    group: Group | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """g, x, y (rows, C) -> dx (rows, C), written; dweight (C,), dbias (C,), returned in double precision."""
     tiles = Tiles(x)
@@ -146,8 +155,9 @@ def backward(
     dbias = sums_u.sum(0, dtype=np.float64)
     dweight = (sums_ux.sum(0, dtype=np.float64) - mean * dbias) * r
 
-    of_u, of_x = weight * r, -weight * r * r * dweight / tiles.rows
-    constant = -of_u * dbias / tiles.rows - of_x * mean
+    mean_u, mean_ux = shared(group, dbias / tiles.rows, dweight / tiles.rows)
+    of_u, of_x = weight * r, -weight * r * r * mean_ux
+    constant = -of_u * mean_u - of_x * mean
     wide_u, wide_x, wide_1 = (tiles.wide(factor, x.dtype) for factor in (of_u, of_x, constant))
 
     def result(index: int) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 
+from ...launched import sharing_cores
 from . import blas
 
 WAKE = 2e5  # bytes touched (or equivalent) below which waking a second thread costs more than it brings
@@ -30,10 +31,11 @@ _inside = threading.local()  # .job is set in a thread that works on a tile: ker
 
 
 def get_num_threads() -> int:
-    """How many threads a kernel uses. By default the physical cores that this process may run on."""
+    """How many threads a kernel uses. By default the physical cores that this process may run on, or its share of them
+    where several were started together."""
     global _threads
     if _threads is None:
-        _threads = _available_cores() if blas.libraries() else 1
+        _threads = max(1, _available_cores() // sharing_cores()) if blas.libraries() else 1
     return _threads
 
 

@@ -7,19 +7,65 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from . import acgan, cgan, context_encoder, dcgan, dncnn, gan, pix2pix, self_conditioned, sngan, srgan, wgan, wgan_gp
+from . import (
+    acgan,
+    cgan,
+    context_encoder,
+    cyclegan,
+    dcgan,
+    dncnn,
+    gan,
+    mocogan,
+    musegan,
+    pix2pix,
+    self_conditioned,
+    sngan,
+    specgan,
+    srgan,
+    text_gumbel,
+    text_wgan,
+    vgan,
+    wavegan,
+    wgan,
+    wgan_gp,
+)
 from .model import Model, Networks
 from .paired import PairedModel
+from .unpaired import UnpairedModel
 
 MODELS: dict[str, Model] = {
-    module.MODEL.name: module.MODEL for module in (gan, dcgan, wgan, wgan_gp, sngan, cgan, acgan, self_conditioned)
+    module.MODEL.name: module.MODEL
+    for module in (
+        gan,
+        dcgan,
+        wgan,
+        wgan_gp,
+        sngan,
+        cgan,
+        acgan,
+        self_conditioned,
+        specgan,
+        wavegan,
+        mocogan,
+        vgan,
+        text_wgan,
+        text_gumbel,
+        musegan,
+    )
 }
 
 PAIRED: dict[str, PairedModel] = {  # from picture to picture
     module.MODEL.name: module.MODEL for module in (pix2pix, srgan, context_encoder, dncnn)
 }
 
-__all__ = ["MODELS", "PAIRED", "Model", "Networks", "PairedModel", "build"]
+UNPAIRED: dict[str, UnpairedModel] = {  # the same, learned without pairs
+    module.MODEL.name: module.MODEL for module in (cyclegan,)
+}
+
+# What a file says of its network beside what it is made of: what it was trained for.
+TOLD = ("task", "whole")
+
+__all__ = ["MODELS", "PAIRED", "UNPAIRED", "Model", "Networks", "PairedModel", "UnpairedModel", "build"]
 
 
 def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
@@ -29,7 +75,7 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
     """
     settings = dict(architecture)
     name = settings.pop("model", None)
-    known: dict[Any, Model | PairedModel] = {**MODELS, **PAIRED}
+    known: dict[Any, Model | PairedModel | UnpairedModel] = {**MODELS, **PAIRED, **UNPAIRED}
     if not isinstance(name, str) or name not in known:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(known)}")
     for setting in {"channels", "z_dim", "width", "classes"} & settings.keys():
@@ -37,8 +83,9 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not (whole and value >= 1) and not (setting == "width" and value is None):
             raise InputError(f"model {name}: {setting} = {value!r} must be a whole number of at least 1")
-    if name in PAIRED:
-        settings.pop("task", None)  # what it was trained for: the networks do not depend on it
+    if name not in MODELS:
+        for told in TOLD:
+            settings.pop(told, None)
     try:
         return known[name].networks(rng=rng, **settings)
     except InputError:

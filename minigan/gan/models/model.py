@@ -31,14 +31,18 @@ class Model:
 
     A model of other things than pictures names its ``medium`` (``media.MEDIA``), and has ``open_data``: what it learns
     from, by what a user calls it. ``networks`` takes the ``settings`` of such data instead of image_size and channels.
+    ``data_options`` are those of the command line that open_data takes as keywords. A model of clips draws
+    ``z_per_frame`` numbers for each frame, beside the z_dim of the whole.
     """
 
     name: str
     summary: str
     paper: str
     networks: Callable[..., Networks]
+    plays: type[TwoPlayer] = TwoPlayer
     conditional: bool = False
     z_dim: int = 100
+    z_per_frame: int = 0
     objective: Objective = field(default_factory=NonSaturating)
     penalties: tuple[Penalty, ...] = ()
     optimizer: str = "adam"
@@ -49,9 +53,12 @@ class Model:
     clip_weights: float | None = None
     ema: float | None = None
     batch_size: int = 128
+    steps: int | None = None  # of a run that names no length, where five epochs are no good one
     clusters: int = 0
+    labels_optional: bool = False  # a conditional model that learns without labels too, where the data have none
     medium: str = "pictures"
-    open_data: Callable[[str], Drawn] | None = None
+    open_data: Callable[..., Drawn] | None = None
+    data_options: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.summary}; {self.paper})"
@@ -61,7 +68,7 @@ class Model:
     ) -> TwoPlayer:
         """The game with this model's settings. ``changes`` replace them: those of TwoPlayer."""
         own = {name: getattr(self, name) for name in ("objective", "penalties", "n_critic", "clip_weights")}
-        return TwoPlayer(generator, discriminator, z_dim=z_dim, rng=rng, **(own | changes))
+        return self.plays(generator, discriminator, z_dim=z_dim, rng=rng, **(own | changes))
 
     def trainer(
         self, generator: Module, discriminator: Module, *, z_dim: int, rng: np.random.Generator, **changes: Any

@@ -91,10 +91,10 @@ class Residual(nn.Module):
 
 
 class PatchGAN(nn.Module):
-    """D(picture, source) -> logits (N, patches), each of a patch of the picture: strided 4x4 convolutions that see
-    nothing further.
+    """D(picture, source) or D(picture) -> logits (N, patches), each of a patch of the picture: strided 4x4 convolutions
+    that see nothing further.
 
-    The picture and its source are judged together, one's channels after the other's; a smaller source is enlarged. With
+    A picture and its source are judged together, one's channels after the other's; a smaller source is enlarged. With
     ``layers`` = 2 a patch has 34 pixels a side, with 3 it has 70, as in pix2pix. No batch norm: with few pictures a
     step it would tell D which of them come together.
     """
@@ -110,7 +110,9 @@ class PatchGAN(nn.Module):
         modules += [nn.Conv2d(inputs, outputs, 4, padding=1, rng=rng), nn.LeakyReLU(0.2)]
         self.network = nn.Sequential(*modules, nn.Conv2d(outputs, 1, 4, padding=1, rng=rng))
 
-    def forward(self, picture: Tensor, source: Tensor) -> Tensor:
+    def forward(self, picture: Tensor, source: Tensor | None = None) -> Tensor:
+        if source is None:
+            return ops.flatten(self.network(picture))
         if source.shape[2:] != picture.shape[2:]:
             source = ops.resize(source, picture.shape[2:], mode="bilinear")
         return ops.flatten(self.network(ops.concat([source, picture], axis=1)))

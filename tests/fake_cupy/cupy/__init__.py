@@ -36,6 +36,7 @@ from ._ndarray import (
     matmul,
     maximum,
     mean,
+    minimum,
     ndarray,
     ones_like,
     sign,

@@ -296,6 +296,7 @@ abs, exp, log, log1p, sign, sqrt, tanh = (
     _function(name, _ONE) for name in ("abs", "exp", "log", "log1p", "sign", "sqrt", "tanh")
 )
 maximum = _function("maximum", _TWO)
+minimum = _function("minimum", _TWO)
 where = _function("where", "condition, x=None, y=None")
 argmax = _function("argmax", "a, axis=None, dtype=None, out=None, keepdims=False")
 argsort = _function("argsort", "a, axis=-1, kind=None")

@@ -1,0 +1,103 @@
+"""minigan train, for the models that learn from pictures of two kinds: cats into dogs, photos into paintings."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+import minigan
+
+from .. import data, gan
+from ..data.unpaired import square
+from ..errors import InputError
+from ..gan.models.unpaired import UnpairedModel
+from ..optim import LinearDecay
+from ..runs import Exchanges, Run
+from ..runs.folder import refuse_inside
+from .arguments import LENGTH, THREADS, fixed_by, objective, place_for
+from .options import Needs, check, set_defaults
+
+TWO_KINDS = (
+    Needs("--size", lambda args: args.crop is None, "beside --crop, which takes pictures as they are"),
+    *(
+        Needs(option, lambda args: False, "with a model that learns without pairs")
+        for option in ("--penalty", "--penalty-every", "--gamma", "--n-critic")
+    ),
+)
+SHOWN = 6  # pictures of each kind in a picture of the progress
+
+
+def run(args: argparse.Namespace) -> None:
+    if None in (args.a, args.b):
+        raise InputError(f"--model {args.model} learns from pictures of two kinds: name two folders, --a DIR --b DIR")
+    if args.data != "mnist":
+        raise InputError(f"--data {args.data}: {args.model} learns from pictures of two kinds: --a DIR --b DIR instead")
+    check(args, LENGTH, THREADS, TWO_KINDS)
+    set_defaults(args, batch_size=8, channels=3)
+    if args.crop is None:
+        set_defaults(args, size=64)
+    if args.threads:
+        minigan.set_num_threads(args.threads)
+    model, place = gan.UNPAIRED[args.model], place_for(args)
+    init, noise, shuffle, looks = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(4))
+
+    pictures = open_unpaired(args.a, args.b, args.size, args.crop, args.channels)
+    if args.out is not None:
+        refuse_inside(args.out, args.b)
+    loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
+    settings = {**pictures.settings, **({"width": args.width} if args.width else {})}
+    players = (network.to(place) for network in model.players(init, **settings))
+    steps = args.steps or args.epochs * len(loader)
+    if args.decay_from is not None and args.decay_from >= steps:
+        raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
+    trainer = model.trainer(*players, rng=noise, **changes(args, model, steps))
+
+    with Run(
+        args.out,
+        trainer,
+        loader,
+        {"model": args.model, **settings, **({"whole": args.size} if args.crop is None else {})},
+        looks_at(pictures, looks),
+        base=f"out/{args.model}",
+        epochs=args.epochs,
+        steps=args.steps,
+        config=fixed_by(args) | ({"steps": steps} if args.decay_from is not None else {}),
+        resume=args.resume,
+        checkpoint_every=args.checkpoint_every,
+        quiet=args.quiet,
+    ) as folder:
+        for _ in folder.steps():
+            pass
+    print(folder.summary())
+
+
+def open_unpaired(a: str, b: str, size: int | None, crop: int | None, channels: int) -> data.Unpaired:
+    """The pictures of both: whole ones of ``size`` pixels a side, or crops."""
+    kinds = [list(data.read_pictures(path, size or 64, channels).values()) for path in (a, b)]
+    if crop is None:
+        assert size is not None
+        kinds = [[square(picture, size) for picture in kind] for kind in kinds]
+    return data.Unpaired(*kinds, crop=crop or size or 64, name=f"{a} and {b}", root=a)
+
+
+def looks_at(pictures: data.Unpaired, rng: np.random.Generator) -> Exchanges:
+    """Some crops of kind a, evenly spread over the pictures, and some of kind b."""
+    numbers = np.linspace(0, len(pictures) - 1, SHOWN).round().astype(int)
+    return Exchanges(*pictures.draw(numbers, rng, np.dtype(np.float32)))
+
+
+def changes(args: argparse.Namespace, model: UnpairedModel, steps: int) -> dict[str, Any]:
+    """What the command line asks for other than the model's own settings."""
+    names = (
+        "cycle_weight", "identity_weight", "buffer", "g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate"
+    )  # fmt: skip
+    asked: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.betas:
+        asked["betas"] = tuple(args.betas)
+    if args.objective or args.label_smoothing is not None:
+        asked["objective"] = objective(args, model.objective)
+    if args.decay_from is not None:
+        asked["schedule"] = LinearDecay(start=args.decay_from, end=steps + 1)
+    return asked

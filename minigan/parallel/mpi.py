@@ -1,0 +1,131 @@
+"""Several processes, through MPI: arrays of the host by MPI itself, those of a GPU by NCCL."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from ..backend import Array
+from .communicator import Communicator
+
+if TYPE_CHECKING:
+    from .nccl import Nccl
+
+T = TypeVar("T")
+PATIENCE = 600.0  # seconds, unless MINIGAN_PATIENCE says otherwise
+FATES = 2.0  # seconds in which all ranks come to an error that all have
+EXIT = 2  # as after any error of minigan's
+
+
+class Mpi(Communicator):
+    """The ranks of an MPI communicator.
+
+    Each blocking call is watched by a thread: when the others do not come within PATIENCE seconds, one has died or
+    hangs, and all end. An exception that nobody catches on one rank ends the others too.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        from mpi4py import MPI
+
+        self.rank, self.size = comm.rank, comm.size
+        self.local_rank = comm.Split_type(MPI.COMM_TYPE_SHARED, key=comm.rank).rank
+        self._comm, self._fates, self._in_place = comm.Dup(), comm.Dup(), MPI.IN_PLACE
+        self.patience = float(os.environ.get("MINIGAN_PATIENCE", PATIENCE))
+        self._since: list[float] = []  # when each of the calls under way began
+        threading.Thread(target=self._watch, name="minigan-watch", daemon=True).start()
+        sys.excepthook = self._excepthook
+
+    # ---- arrays and values ---------------------------------------------------------------------------------------
+
+    def add(self, array: Array) -> None:
+        if not isinstance(array, np.ndarray):
+            self.nccl.add(array)
+            return
+        with self.watched():
+            self._comm.Allreduce(self._in_place, array)
+
+    def stack(self, array: Array) -> Array:
+        if not isinstance(array, np.ndarray):
+            return self.nccl.stack(array)
+        array = np.ascontiguousarray(array)
+        stacked = np.empty((self.size, *array.shape), array.dtype)
+        with self.watched():
+            self._comm.Allgather(array, stacked)
+        return stacked
+
+    def broadcast(self, value: T) -> T:
+        with self.watched():
+            return self._comm.bcast(value)  # type: ignore[no-any-return]
+
+    def collect(self, value: T) -> list[T]:
+        with self.watched():
+            return self._comm.allgather(value)  # type: ignore[no-any-return]
+
+    def barrier(self) -> None:
+        with self.watched():
+            self._comm.Barrier()
+
+    @cached_property
+    def nccl(self) -> Nccl:
+        """Made when the first array of a GPU is to be exchanged: all ranks come to that together."""
+        from .nccl import Nccl
+
+        return Nccl(self)
+
+    # ---- faults ------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        self._since.append(time.monotonic())
+        try:
+            yield
+        finally:
+            self._since.pop()
+
+    def _watch(self) -> None:
+        own_turn = 0.5 * self.rank  # so that one tells, and not all at once
+        while True:
+            time.sleep(0.2)
+            since = next(iter(self._since), None)
+            waited = 0.0 if since is None else time.monotonic() - since
+            if waited > self.patience + own_turn:
+                self._end(
+                    f"error: rank {self.rank} has waited {self.patience:.0f} s for the other processes: one of the "
+                    f"{self.size} hangs or has died, so all end now. The state of the last checkpoint is safe: start "
+                    "them again with --resume. (MINIGAN_PATIENCE=SECONDS waits longer)"
+                )
+
+    def fail(self, tell: Callable[[], None]) -> None:
+        if self._all_fail():
+            if self.is_first:
+                tell()
+            return
+        tell()
+        self._end(f"rank {self.rank} of {self.size} has failed: all processes end")
+
+    def _all_fail(self) -> bool:
+        """Whether all ranks come to an error in these seconds."""
+        everybody = self._fates.Ibarrier()
+        end = time.monotonic() + FATES + 0.5 * self.rank
+        while time.monotonic() < end:
+            if everybody.Test():
+                return True
+            time.sleep(0.01)
+        return False
+
+    def _end(self, line: str) -> None:
+        if sys.stderr is not None:
+            print(line, file=sys.stderr, flush=True)
+        self._comm.Abort(EXIT)
+
+    def _excepthook(self, kind: Any, error: Any, where: Any) -> None:
+        self.fail(lambda: traceback.print_exception(kind, error, where))

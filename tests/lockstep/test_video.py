@@ -1,0 +1,113 @@
+"""Moving pictures side by side with PyTorch: MoCoGAN with both of its judges, VGAN with one, R1 on each."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402 (needs torch)
+from harness import Lockstep  # noqa: E402
+
+from minigan import gan, nn, optim  # noqa: E402
+
+FRAMES, SIDE, BATCH = 3, 8, 4
+SETTINGS = {
+    "mocogan": {"z_dim": 9, "state": 4, "noise": 1},  # 2 numbers of content
+    "vgan": {"z_dim": 5},
+}
+
+
+def bce(logits, target):
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
+
+
+def r1(logits, x):
+    (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    return 0.5 * slope.square().flatten(1).sum(1).mean()
+
+
+def some(side, clips):
+    """Two frames of each clip."""
+    times = side.rng.integers(0, FRAMES, (len(clips), 2))
+    return clips[torch.arange(len(clips))[:, None], torch.from_numpy(times)].flatten(0, 1)
+
+
+def step(side, real):
+    image = getattr(side.discriminator, "image", None)
+    fake = side.generator(side.sample_z(len(real)))
+
+    def judged(judge, real, fake):
+        real = real.detach().requires_grad_(True)
+        real_logits = judge(real)
+        return bce(real_logits, 1.0) + bce(judge(fake.detach()), 0.0), r1(real_logits, real)
+
+    losses = {}
+    losses["d_loss"], losses["penalty"] = judged(side.discriminator, real, fake)
+    if image is not None:
+        losses["d_image_loss"], slope = judged(image, some(side, real), some(side, fake))
+        losses["penalty"] = losses["penalty"] + slope
+    side.update("d", sum(losses.values()))
+    made = {"g_loss": bce(side.discriminator(fake), 1.0)}
+    if image is not None:
+        made["g_image_loss"] = bce(image(some(side, fake)), 1.0)
+    side.update("g", sum(made.values()))
+    return losses | made
+
+
+def make_game(name, dtype=np.float64):
+    architecture = {"model": name, "image_size": SIDE, "frames": FRAMES, "width": 4, **SETTINGS[name]}
+    networks = [network.to(dtype=dtype) for network in gan.build(architecture, np.random.default_rng(0))]
+    adam = {"lr": 2e-4, "betas": (0.0, 0.99)}
+    optimizers = {who: optim.Adam(n.parameters(), **adam) for who, n in zip("gd", networks, strict=True)}
+    rng, penalties = np.random.default_rng(1), [gan.R1(gamma=1.0)]
+    model = gan.MODELS[name]
+    trainer = model.trainer(
+        *networks, z_dim=architecture["z_dim"], rng=rng, penalties=penalties, optimizers=optimizers, ema=None
+    )
+    return Lockstep(trainer, step)
+
+
+def batches(count, dtype=np.float64):
+    rng = np.random.default_rng(2)
+    for _ in range(count):
+        still = rng.standard_normal((BATCH, 1, 1, SIDE, SIDE))
+        yield (np.tanh(still + 0.5 * rng.standard_normal((BATCH, FRAMES, 1, SIDE, SIDE))).astype(dtype),)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_float64(name):
+    game = make_game(name)
+    for batch in batches(50):
+        game.step(*batch)
+        if game.count < 3 or game.count % 10 == 0:
+            game.compare(1e-10 if game.count == 1 else 1e-8)
+    assert game.count == 50
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_float32(name):
+    game = make_game(name, np.float32)
+    for batch in batches(10, np.float32):
+        game.step(*batch)
+    game.compare(1e-3)
+
+
+def first_step(name):
+    game = make_game(name)
+    (batch,) = batches(1)
+    game.step(*batch)
+    game.compare(1e-10)
+
+
+@pytest.mark.parametrize("fault", ["frames", "state"])
+def test_what_is_wrong_is_noticed(monkeypatch, fault):
+    if fault == "frames":  # the last ones, in place of those that were drawn
+        monkeypatch.setattr(gan.Video, "some", lambda self, clips: clips[:, -2:].reshape(-1, *clips.shape[2:]))
+    else:  # forgotten from frame to frame
+        forward = nn.GRUCell.forward
+        monkeypatch.setattr(nn.GRUCell, "forward", lambda self, x, h: forward(self, x))
+    game = make_game("mocogan")
+    (batch,) = batches(1)
+    game.step(*batch)
+    with pytest.raises(AssertionError, match="loss"):
+        game.compare(1e-10)

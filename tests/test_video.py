@@ -1,0 +1,245 @@
+"""Clips from end to end: the game, the models, the alarm, the commands, and how they resume."""
+
+import runpy
+
+import numpy as np
+import pytest
+from commands import ROOT
+from PIL import Image
+
+from minigan import cli, data, gan, media, nn
+from minigan.errors import InputError
+from minigan.gan.health import Health
+from minigan.tensor import Tensor
+
+SMALL = {"model": "mocogan", "image_size": 8, "frames": 3, "width": 4, "z_dim": 9, "state": 4, "noise": 1}
+
+
+def trainer(place="numpy", **changes):
+    networks = [network.to(place) for network in gan.build(SMALL, np.random.default_rng(0))]
+    return gan.MODELS["mocogan"].trainer(*networks, z_dim=9, rng=np.random.default_rng(1), **changes)
+
+
+def batches(count, rng):
+    for _ in range(count):
+        yield rng.uniform(-1, 1, (4, 3, 1, 8, 8)).astype(np.float32)
+
+
+def latents(generator, frames, count=4, seed=0):
+    numbers = generator.content + generator.state + generator.noise * frames
+    return np.random.default_rng(seed).standard_normal((count, numbers))
+
+
+# ---- the models ---------------------------------------------------------------------------------------------------
+
+
+def test_a_longer_z_is_a_longer_clip_that_begins_the_same():
+    generator, _ = gan.build(SMALL, np.random.default_rng(0))
+    z = latents(generator, 7)
+    long, short = gan.generate(generator, z), gan.generate(generator, z[:, : 6 + 3])
+    assert long.shape == (4, 7, 1, 8, 8)
+    np.testing.assert_allclose(long[:, :3], short, atol=1e-6)
+
+
+def test_content_is_what_all_frames_share_and_motion_what_they_do_not():
+    generator, _ = gan.build(SMALL, np.random.default_rng(0))
+    seen = []
+    generator.network = nn.Sequential(Spy(seen), generator.network)
+    gan.generate(generator, latents(generator, 5))
+    vectors = seen[0].reshape(4, 5, -1)
+    content = vectors[:, :, : generator.content]
+    assert (content == content[:, :1]).all()
+    assert (vectors[:, 1:, generator.content :] != vectors[:, :-1, generator.content :]).all()
+
+
+class Spy(nn.Module):
+    def __init__(self, seen):
+        self.seen = Seen(seen)
+
+    def forward(self, x):
+        self.seen.into.append(x.numpy().copy())
+        return x
+
+
+class Seen:
+    def __init__(self, into):
+        self.into = into
+
+
+@pytest.mark.parametrize("z_dim", [3, 10])
+def test_a_z_that_makes_no_whole_frames_is_refused(z_dim):
+    generator, _ = gan.build({**SMALL, "noise": 2, "z_dim": 12}, np.random.default_rng(0))
+    with pytest.raises(InputError, match="a clip of T frames needs 6 \\+ 2 T"):
+        generator(Tensor(np.zeros((1, 9 if z_dim == 10 else z_dim), np.float32)))
+
+
+def test_too_few_numbers_for_the_motion_are_refused():
+    with pytest.raises(InputError, match="takes 7 numbers"):
+        gan.build({**SMALL, "z_dim": 7}, np.random.default_rng(0))
+
+
+def test_vgan_shows_its_background_where_the_mask_is_dark():
+    generator, _ = gan.build(
+        {"model": "vgan", "image_size": 8, "frames": 3, "width": 4, "z_dim": 5}, None or np.random.default_rng(0)
+    )
+
+    class Fixed(nn.Module):
+        def forward(self, z):
+            made = np.full((len(z), 6, 8, 8), 0.5, np.float32)
+            made[:, 3:] = np.array([-1.0, 0.0, 1.0]).reshape(1, 3, 1, 1)  # masks 0, 1/2, 1
+            return Tensor(made)
+
+    z = np.random.default_rng(1).standard_normal((2, 5))
+    back = gan.generate(generator.background, z)
+    generator.foreground = Fixed()
+    clips = gan.generate(generator, z)
+    np.testing.assert_allclose(clips[:, 0], back, atol=1e-6)
+    np.testing.assert_allclose(clips[:, 1], back / 2 + 0.25, atol=1e-6)
+    np.testing.assert_allclose(clips[:, 2], np.full_like(back, 0.5), atol=1e-6)
+
+
+# ---- the game -----------------------------------------------------------------------------------------------------
+
+
+def test_the_judge_of_frames_sees_frames_of_the_clip_in_question(backend):
+    game = trainer(backend.name).game
+    clips = np.arange(4 * 3).reshape(4, 3, 1, 1, 1) * np.ones((1, 1, 1, 8, 8))
+    seen = game.some(Tensor(backend.asarray(clips.astype(np.float32))))
+    assert seen.shape == (8, 1, 8, 8)
+    numbers = np.array(seen.numpy())[:, 0, 0, 0].astype(int)
+    np.testing.assert_array_equal(numbers // 3, np.repeat(np.arange(4), 2))
+    drawn = {
+        int(n) % 3 for _ in range(20) for n in np.array(game.some(Tensor(backend.asarray(clips))).numpy())[:, 0, 0, 0]
+    }
+    assert drawn == {0, 1, 2}
+
+
+@pytest.mark.parametrize("objective", ["hinge", "relativistic_average"])
+def test_other_objectives(objective, rng):
+    for record in trainer(objective=gan.OBJECTIVES[objective]()).steps(batches(2, rng)):
+        assert np.isfinite([record.d_loss, record.g_loss, record.d_image_loss, record.g_image_loss]).all()
+
+
+def test_a_still_generator_raises_an_alarm_of_its_own():
+    """Planted: a generator that forgets its motion, so that every frame is the first."""
+    one = trainer()
+    forward = one.game.generator.forward
+    object.__setattr__(one.game.generator, "forward", lambda z: forward(z)[:, [0, 0, 0]])
+    health = Health(one.game, one.game.waits())
+    records = (record.as_dict() for record in one.steps(batches(100, np.random.default_rng(0))))
+    raised = [alarm for record in records for alarm in health.look(record)]
+    (alarm,) = [alarm for alarm in raised if alarm.kind == "still"]
+    assert alarm.step == 100 and "changed 0 % as much" in alarm.text and alarm.is_bad
+
+
+@pytest.mark.parametrize(
+    "motions, alarms",
+    [((0.5, 0.09), 1), ((0.5, 0.12), 0), ((0.05, 0.03), 0), ((0.05, 0.01), 1), ((np.nan, np.nan), 0), ((1.2, 0.8), 0)],
+)
+def test_what_is_still(motions, alarms):
+    """Less than a tenth of the real motion, where there has been more; a young generator moves little."""
+    health = Health(gan.NonSaturating())
+    plain = {"d_loss": 1.0, "g_loss": 1.0, "d_real": 0.7, "d_fake": 0.4, "spread": 0.8, "g_grad": 1.0}
+    raised = [
+        alarm.kind
+        for step in range(1, 401)
+        for alarm in health.look({"step": step, **plain, "motion": motions[step > 200]})
+    ]
+    assert raised == ["still"] * alarms
+
+
+def test_motion_is_a_share_of_the_real_ones(rng):
+    game = trainer().game
+    real = Tensor(rng.standard_normal((4, 3, 1, 8, 8)).astype(np.float32))
+    round = gan.Round(real, real * 0.5)
+    game.measure(round)
+    assert round.told["motion"].item() == pytest.approx(0.5)
+    still = gan.Round(Tensor(np.ones((4, 3, 1, 8, 8), np.float32)), real)
+    game.measure(still)
+    assert np.isnan(still.told["motion"].item())
+
+
+# ---- the commands -------------------------------------------------------------------------------------------------
+
+
+def run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three GIFs of a square that moves."""
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for number in range(3):
+        pictures = []
+        for time in range(6):
+            picture = Image.new("L", (8, 8))
+            picture.paste(255, (time, number, time + 3, number + 3))
+            pictures.append(picture)
+        pictures[0].save(clips / f"{number}.gif", save_all=True, append_images=pictures[1:])
+    return clips
+
+
+def test_from_gifs_to_gifs_and_on_bit_for_bit(folder, tmp_path, capsys):
+    settings = ["--model", "mocogan", "--data", folder, "--channels", 1, "--frames", 3, "--batch-size", 2]
+    settings += ["--width", 2, "--z-dim", 34, "--quiet"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run("train", *settings, "--steps", 4, "--out", whole) == 0
+    assert run("train", *settings, "--steps", 2, "--out", parts) == 0
+    assert run("train", *settings, "--steps", 4, "--out", parts, "--resume") == 0
+    assert (whole / "model.safetensors").read_bytes() == (parts / "model.safetensors").read_bytes()
+    with Image.open(whole / "final.gif") as clip:
+        assert clip.n_frames == 3
+    assert run("report", whole) == 0 and "data:image/gif" in (whole / "report.html").read_text()
+    capsys.readouterr()
+    assert run("sample", whole, "-n", 4, "--frames", 5, "--out", tmp_path / "long.gif") == 0
+    assert "4 clips in" in capsys.readouterr().out
+    with Image.open(tmp_path / "long.gif") as clip, Image.open(tmp_path / "long.png") as strip:
+        assert clip.n_frames == 5 and strip.size == (5 * 10 + 2, 4 * 10 + 2)
+    assert run("interpolate", whole, "--rows", 2, "--steps", 3, "--out", tmp_path / "walks.gif") == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["train", "--model", "dcgan", "--frames", "8"], "--frames 8 does nothing"),
+        (["train", "--model", "vgan", "--channels", "3", "--data", "mnist"], "are grey"),
+        (["train", "--model", "vgan", "--digits", "2", "--data", "FOLDER"], "--digits 2"),
+        (["train", "--model", "mocogan", "--data", "FOLDER"], "fewer than the 16"),
+        (["train", "--model", "mocogan", "--size", "12"], "cannot move in a field of 12"),
+        (["train", "--model", "mocogan", "--diffaugment", "color"], "does nothing"),
+    ],
+)
+def test_what_does_not_fit_is_refused(folder, tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert run(*(str(folder) if word == "FOLDER" else word for word in arguments)) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_clips_of_one_length_stay_so(folder, tmp_path, capsys):
+    out = tmp_path / "run"
+    run("train", "--model", "vgan", "--data", folder, "--frames", 3, "--batch-size", 2, "--width", 2, "--steps", 1,
+        "--out", out, "--quiet")  # fmt: skip
+    assert run("sample", out, "--frames", 5, "--out", tmp_path / "x.gif") == 2
+    assert "makes clips of one length" in capsys.readouterr().err
+
+
+def test_a_picture_of_clips(rng):
+    clips = rng.uniform(-1, 1, (5, 16, 1, 8, 8)).astype(np.float32)
+    medium = media.Clips({})
+    assert medium.picture(clips, 2).shape == (3 * 10 + 2, 2 * (6 * 8 + 2) + 2)
+    assert medium.one(clips[0]).shape == (8, 16 * 8)
+    np.testing.assert_array_equal(medium.one(clips[0])[:, 8:16], np.rint(clips[0, 1, 0] * 127.5 + 127.5))
+
+
+def test_moving_digits_are_what_clips_learn_from_by_default():
+    opened = gan.MODELS["mocogan"].open_data("mnist")
+    assert isinstance(opened, data.MovingDigits) and opened.settings["frames"] == 16
+
+
+def test_the_page_prints_what_it_says(tmp_path):
+    changes = runpy.run_path(str(ROOT / "docs" / "learn" / "run.py"))["difference"](
+        ROOT / "docs" / "video.md", tmp_path
+    )
+    assert not changes, f"\n{changes}"
