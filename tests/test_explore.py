@@ -601,8 +601,8 @@ def test_an_exported_page_draws_the_same_offline(browser, name, tmp_path):
 def make_translator(path, model, **settings):
     """An untrained network from picture to picture, whose changes can be seen."""
     task = settings.get("task")
-    own = TASKS[task].architecture(model, gan.PAIRED[model].scales, None) if task else {"model": model}
-    architecture = {**own, **settings, "width": 3}
+    own = TASKS[task].architecture(model, gan.PAIRED[model].scales, None) if task else {}
+    architecture = {"model": model, **own, **settings, "width": 3}
     generator, _ = gan.build(architecture, np.random.default_rng(0))
     for parameter in generator.parameters():
         parameter.assign(parameter.numpy() * 1.5)
@@ -624,6 +624,7 @@ TRANSLATORS = {
     "pix2pix": {"task": "colorize"},
     "context_encoder": {"task": "inpaint"},
     "dncnn": {"task": "enlarge"},  # the picture is enlarged for it
+    "cyclegan": {},  # is shown all of a picture at once
 }
 
 

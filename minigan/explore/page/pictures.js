@@ -106,10 +106,10 @@ function pictures(facts, program, weights) {
   }
 
   async function through(source, tell) { // undefined where it is told to stop
-    const step = facts.tiles ? facts.tiles.step : 1, [, , height, width] = source.shape, going = Kernels.steps(program, {picture: mirrored(source, step)});
+    const going = Kernels.steps(program, {picture: mirrored(source, facts.multiple)});
     for (let n = 1; ; n++) {
       const last = going.next();
-      if (last.done) return {made: last.value, height, width};
+      if (last.done) return last.value;
       await new Promise(done => setTimeout(done)); // the page stays awake
       if (!tell(n / program.nodes.length)) return;
     }
@@ -131,7 +131,7 @@ function pictures(facts, program, weights) {
       if (facts.mask && whole(mask, width, inner)) continue;
       const found = await through(sourceOf(pixels, mask, outer), share => tell((number + share) / parts.length));
       if (!found) return;
-      const [, channels, high, wide] = found.made.shape, made = found.made.data;
+      const [, channels, high, wide] = found.shape, made = found.data;
       for (let i = inner.top * times; i < inner.bottom * times; i++) for (let j = inner.left * times; j < inner.right * times; j++) {
         const at = (i - outer.top * times) * wide + j - outer.left * times, to = 4 * (i * out.width + j);
         for (let c = 0; c < 3; c++) out.data[to + c] = toBytes((made[(channels === 1 ? 0 : c) * high * wide + at] + 1) / 2);
