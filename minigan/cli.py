@@ -13,6 +13,7 @@ from contextlib import ExitStack, redirect_stdout, suppress
 from . import __version__
 from .commands import (
     doctor,
+    edit,
     evaluate,
     explain,
     explore,
@@ -35,7 +36,7 @@ from .launched import launched
 from .parallel import ALONE, world
 
 COMMANDS = (
-    train, models, sample, interpolate, restore, translate, explore, evaluate, report, export, import_, gradcheck,
+    train, models, sample, interpolate, restore, translate, edit, explore, evaluate, report, export, import_, gradcheck,
     trace, explain, watch, learn, doctor,
 )  # fmt: skip
 

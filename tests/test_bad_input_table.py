@@ -336,7 +336,7 @@ def trainer(**settings):
     return lambda: gan.MODELS["gan"].trainer(*networks(), z_dim=3, rng=np.random.default_rng(0), **settings)
 
 
-MODELS = ", ".join([*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED])
+MODELS = ", ".join([*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED, *gan.EDITORS])
 CONFIGURATIONS = {
     "no model": (build(width=4), f"unknown model None: choose one of {MODELS}"),
     "unknown model": (build(model="stylegan"), f"unknown model 'stylegan': choose one of {MODELS}"),

@@ -21,16 +21,17 @@ Work = Callable[
 ]  # photo, its path, tell -> result, what is shown before it
 
 
-def add_own_pictures(parser: argparse.ArgumentParser, tile: int, what: str) -> None:
-    """``what`` stands in the names of results."""
+def add_own_pictures(parser: argparse.ArgumentParser, tile: int | None, what: str) -> None:
+    """``what`` stands in the names of results. No ``tile``: whatever is done is done to the picture as a whole."""
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="any that Pillow reads, of any size")
     parser.add_argument(
         "--out", metavar="PATH", help=f"the file to write, or a folder for several (default: beside each, NAME-{what})"
     )
     parser.add_argument("--compare", action="store_true", help="write before and after side by side, too")
-    parser.add_argument(
-        "--tile", type=positive, default=tile, help=f"pixels a side worked on at once (default: {tile})"
-    )
+    if tile is not None:
+        parser.add_argument(
+            "--tile", type=positive, default=tile, help=f"pixels a side worked on at once (default: {tile})"
+        )
     add_backend(parser)
     add_tf32(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
@@ -70,9 +71,9 @@ def one(args: argparse.Namespace, path: Path, target: Path, work: Work) -> None:
         print(f"note: {target} does not keep {lacking}", file=sys.stderr)
 
 
-def target_of(args: argparse.Namespace, path: Path, what: str) -> Path:
-    """Where the result of a picture goes; ``what`` was done to it is in its name."""
-    suffix = path.suffix if path.suffix.lower() in FORMATS else ".png"
+def target_of(args: argparse.Namespace, path: Path, what: str, suffix: str | None = None) -> Path:
+    """Where the result of a picture goes; ``what`` was done to it is in its name, which has the picture's suffix."""
+    suffix = suffix or (path.suffix if path.suffix.lower() in FORMATS else ".png")
     name = f"{path.stem}-{what}{suffix}"
     if args.out is None:
         target, number = path.with_name(name), 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +22,7 @@ from ..media import medium_of
 from ..optim import LinearDecay
 from ..restoration import TASKS
 from ..runs import Latents, Run
-from . import train_pairs, train_unpaired
+from . import train_attributes, train_pairs, train_unpaired
 from .arguments import (
     LENGTH,
     METRIC,
@@ -43,7 +45,8 @@ from .arguments import (
 from .memory import tell_memory
 from .options import Needs, check, set_defaults
 
-KNOWN = (*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED)
+# All there are, whichever is listed where; a ChainMap begins with its last.
+ALL: Mapping[str, Any] = ChainMap[str, Any](gan.EDITORS, gan.UNPAIRED, gan.PAIRED, gan.MODELS)
 DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
 
 
@@ -61,6 +64,11 @@ def unpaired(args: argparse.Namespace) -> bool:
     return args.model in gan.UNPAIRED
 
 
+def edits(args: argparse.Namespace) -> bool:
+    """Whether the model changes one thing in a picture."""
+    return args.model in gan.EDITORS
+
+
 def opens(name: str, args: argparse.Namespace) -> bool:
     """Whether the model's data are opened with this option."""
     if args.model not in gan.MODELS or gan.MODELS[args.model].open_data is None:
@@ -70,7 +78,7 @@ def opens(name: str, args: argparse.Namespace) -> bool:
 
 FROM_NOISE = tuple(
     Needs(option, lambda args: args.model in gan.MODELS, "with a model that makes pictures of pictures")
-    for option in ("--z-dim", "--metric-every", "--clip-weights", "--instance-noise", "--diffaugment", "--clusters")
+    for option in ("--z-dim", "--metric-every", "--clip-weights", "--instance-noise", "--clusters")
 )
 FROM_PICTURES = (
     *(
@@ -81,8 +89,18 @@ FROM_PICTURES = (
         Needs(option, unpaired, f"with a model that does not learn from two kinds: choose {', '.join(gan.UNPAIRED)}")
         for option in ("--a", "--b", "--cycle-weight", "--identity-weight", "--buffer")
     ),
-    Needs("--crop", lambda args: args.model not in gan.MODELS, "with a model that makes pictures of noise"),
-    Needs("--channels", lambda args: not paired(args), "with a model that restores pictures"),
+    *(
+        Needs(option, edits, f"with a model that edits no pictures: choose {', '.join(gan.EDITORS)}")
+        for option in ("--table", "--attributes", "--judge-weight", "--back-weight", "--change-weight")
+    ),
+    Needs("--crop", lambda args: paired(args) or unpaired(args), "with a model that learns from no crops"),
+    Needs("--channels", lambda args: not paired(args) and not edits(args), "with a model that keeps the channels"),
+    *(
+        Needs(
+            option, lambda args: args.model in gan.MODELS or edits(args), "with a model that makes pictures of pictures"
+        )
+        for option in ("--diffaugment", "--gamma")
+    ),
 )
 OF_PICTURES = tuple(
     Needs(option, makes_pictures, "with a model that makes other things than pictures")
@@ -106,12 +124,12 @@ GAME = (
     ),
     Needs(
         "--clusters",
-        lambda args: bool(gan.MODELS[args.model].clusters),
+        lambda args: not edits(args) and bool(gan.MODELS[args.model].clusters),
         "with a model that is told no clusters: choose --model self_conditioned",
     ),
     Needs(
         "--betas",
-        lambda args: paired(args) or gan.MODELS[args.model].optimizer == "adam",
+        lambda args: paired(args) or edits(args) or gan.MODELS[args.model].optimizer == "adam",
         "with a model that is not trained by Adam: choose another --model",
     ),
 )
@@ -123,7 +141,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="train a model of the zoo on MNIST or on your pictures",
         description="Train a model of the zoo. What is not given is as in the model's paper (minigan models).",
     )
-    parser.add_argument("--model", help=f"one of {', '.join(KNOWN)} (default: {DEFAULT})")
+    parser.add_argument("--model", help=f"one of {', '.join(ALL)} (default: {DEFAULT})")
     parser.add_argument(
         "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
     )
@@ -189,19 +207,29 @@ def add(commands: argparse._SubParsersAction) -> None:
     kinds.add_argument("--cycle-weight", type=float, help="of what is to come back (default: 10)")
     kinds.add_argument("--identity-weight", type=float, help="of what is to stay as it is (default: 0)")
     kinds.add_argument("--buffer", type=natural, help="earlier fakes that D is shown, too (default: 50)")
+
+    edit = parser.add_argument_group(f"to change one thing: {', '.join(gan.EDITORS)} (see minigan edit)")
+    edit.add_argument("--table", metavar="FILE", help="what is to be seen in the pictures of --data (.csv, .tsv)")
+    edit.add_argument("--attributes", metavar="NAMES", help="columns of it to learn, with commas (default: all it can)")
+    edit.add_argument("--judge-weight", type=float, help="of being seen as asked for (default: the model's)")
+    edit.add_argument("--back-weight", type=float, help="of an edit that can be taken back (default: 10)")
+    edit.add_argument("--change-weight", type=float, help="of what each changed pixel costs (default: the model's)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
     if args.model is None:
         args.model = begun_with(args.out) if args.resume else DEFAULT
-    if args.model not in KNOWN:
-        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(KNOWN)}")
+    if args.model not in ALL:
+        raise InputError(f"unknown model {args.model!r}: choose one of {', '.join(ALL)}")
     check(args, FROM_NOISE, FROM_PICTURES, OF_PICTURES, DATA, SYNC)
     if args.model not in gan.MODELS:
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
-        (train_pairs if paired(args) else train_unpaired).run(args)
+        if edits(args):
+            train_attributes.run(args, GAME, changes)
+        else:
+            (train_pairs if paired(args) else train_unpaired).run(args)
         return
     model = gan.MODELS[args.model]
     if args.steps is None and args.epochs is None:
@@ -290,7 +318,7 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     if args.betas:
         asked["betas"] = tuple(args.betas)
     if args.objective or args.label_smoothing is not None:
-        asked["objective"] = objective(args, gan.MODELS[args.model].objective)
+        asked["objective"] = objective(args, ALL[args.model].objective)
     if args.penalty and len(set(args.penalty)) < len(args.penalty):
         raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
     asked |= {"penalties": penalties(args), "sync_batch_norm": not args.no_sync_batch_norm}
@@ -309,7 +337,7 @@ def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
 def penalties(args: argparse.Namespace) -> tuple[gan.Penalty, ...]:
     """Those of the command line or the model's own, as strong and as often as was asked for."""
     named = tuple(gan.PENALTIES[name]() for name in args.penalty or ())
-    found = named or gan.MODELS[args.model].penalties
+    found = named or ALL[args.model].penalties
     if args.penalty_every is not None:
         found = tuple(replace(penalty, every=args.penalty_every) for penalty in found)
     if args.gamma is not None:

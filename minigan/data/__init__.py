@@ -9,6 +9,7 @@
 (64, 1, 28, 28)
 """
 
+from .attributes import Attributes, open_attributes
 from .clusters import clustered
 from .dataset import Dataset
 from .drawn import Arrays, Drawn
@@ -27,6 +28,7 @@ from .unpaired import Unpaired
 
 __all__ = [
     "Arrays",
+    "Attributes",
     "Dataset",
     "Drawn",
     "FrameFolder",
@@ -48,6 +50,7 @@ __all__ = [
     "mnist",
     "moving_digits",
     "music",
+    "open_attributes",
     "open_images",
     "read_idx",
     "read_pictures",

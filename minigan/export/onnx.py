@@ -88,6 +88,8 @@ def write(program: Program, subject: Subject, sized: bool) -> bytes:
     for name, shape in program.inputs.items():
         if name == "labels":
             inputs.append(value(name, shape, ("N",), TensorProto.INT64))
+        elif name == "ask":
+            inputs.append(value(name, shape, ("N", "columns")))
         else:
             inputs.append(value(name, shape, subject.axes[1:]))
     shape = next(node.shape for node in program.nodes if node.output == program.output)

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import backend, gan, metrics
 from ..checkpoint import read, read_generator
+from ..data.attributes import attributes_from, columns_of
 from ..errors import InputError
 from ..metrics.extractor import SHIPPED, ClassifierExtractor
 from ..nn import Module, mode
@@ -86,6 +87,18 @@ class Translator(Subject):
 
 
 @dataclass(frozen=True)
+class Editing(Translator):
+    """Pictures (N, C, H, W) in [-1, 1] and what is asked for (N, columns), see data/attributes.py -> pictures"""
+
+    columns: int = 1
+    kind: ClassVar[str] = "editor"
+
+    def inputs(self, count: int, rng: np.random.Generator, more: int = 0) -> dict[str, np.ndarray]:
+        asked = np.eye(self.columns, dtype=np.float32)[rng.integers(self.columns, size=count)]
+        return super().inputs(count, rng, more) | {"ask": asked}
+
+
+@dataclass(frozen=True)
 class Namer(Subject):
     """Pictures (N, C, H, W) in [-1, 1] -> logits (N, classes)"""
 
@@ -125,6 +138,9 @@ def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
     shared = {"network": network.to(backend.get(backend_name)).eval(), "name": name, "architecture": architecture}
     if name in gan.PAIRED:
         return Translator(**shared, channels=architecture.get("source_channels", 3), step=gan.PAIRED[name].step)
+    if name in gan.EDITORS:
+        columns = columns_of(attributes_from(architecture["attributes"]))[-1].stop
+        return Editing(**shared, channels=architecture.get("channels", 3), columns=columns)
     if name in gan.UNPAIRED:
         return Translator(**shared, channels=architecture.get("channels", 3))
     model = gan.MODELS[name]

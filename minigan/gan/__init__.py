@@ -1,12 +1,13 @@
 """The game: objectives say who wins, penalties keep it fair, models say who plays, the trainer lets them play."""
 
+from .attributes import AttributeEditing
 from .augment import DiffAugment, InstanceNoise
 from .cycle import Cycle, Exchange
 from .ema import EMA
 from .fakes import FakeBuffer
 from .game import TwoPlayer
-from .generate import generate, translate
-from .models import MODELS, PAIRED, UNPAIRED, build
+from .generate import edit, generate, translate
+from .models import EDITORS, MODELS, PAIRED, UNPAIRED, build
 from .objectives import (
     OBJECTIVES,
     AuxiliaryClassifier,
@@ -28,6 +29,7 @@ from .trainer import Trainer
 from .video import Video
 
 __all__ = [
+    "EDITORS",
     "EMA",
     "Game",
     "MODELS",
@@ -38,6 +40,7 @@ __all__ = [
     "RECIPES",
     "R2",
     "UNPAIRED",
+    "AttributeEditing",
     "AuxiliaryClassifier",
     "Cycle",
     "DiffAugment",
@@ -64,6 +67,7 @@ __all__ = [
     "Video",
     "Wasserstein",
     "build",
+    "edit",
     "generate",
     "translate",
 ]

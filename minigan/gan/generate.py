@@ -36,14 +36,31 @@ def generate(generator: Module, z: np.ndarray, labels: np.ndarray | None = None,
 def translate(generator: Module, sources: np.ndarray, batch_size: int = 16) -> np.ndarray:
     """What a network from picture to picture makes of sources (N, C, H, W) in [-1, 1]: on the host, in evaluation
     mode."""
+    return _changed("translate", generator, sources, (), batch_size)
+
+
+def edit(generator: Module, sources: np.ndarray, ask: np.ndarray, batch_size: int = 16) -> np.ndarray:
+    """What an editor makes of sources (N, C, H, W) in [-1, 1] when asked for ``ask`` (N, columns), see
+    ``data.attributes.asked``: on the host, in evaluation mode."""
+    ask = np.asarray(ask)
+    if ask.ndim != 2 or len(ask) != len(sources):
+        raise InputError(f"edit: ask is {ask.shape}, it must be (N, columns) for {len(sources)} sources")
+    return _changed("edit", generator, sources, (ask,), batch_size)
+
+
+def _changed(
+    name: str, generator: Module, sources: np.ndarray, given: tuple[np.ndarray, ...], batch_size: int
+) -> np.ndarray:
     sources = np.asarray(sources)
     if sources.ndim != 4 or not len(sources):
-        raise InputError(f"translate: sources are {sources.shape}, they must be (N, C, H, W) with N at least 1")
+        raise InputError(f"{name}: sources are {sources.shape}, they must be (N, C, H, W) with N at least 1")
     made, place = [], generator.backend
     with mode(generator, training=False), no_grad():
         for start in range(0, len(sources), batch_size):
-            part = place.channels_last(place.asarray(sources[start : start + batch_size], generator.dtype))
-            made.append(np.asarray(generator(Tensor(part)).numpy()))
+            part = slice(start, start + batch_size)
+            shown = place.channels_last(place.asarray(sources[part], generator.dtype))
+            told = (Tensor(place.asarray(np.asarray(given_to[part], generator.dtype))) for given_to in given)
+            made.append(np.asarray(generator(Tensor(shown), *told).numpy()))
     return np.concatenate(made)
 
 

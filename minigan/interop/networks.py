@@ -147,6 +147,11 @@ class Characters(Network):
         return torch.softmax(x, 1)
 
 
+class Reader(Network):
+    def forward(self, x):
+        return self.head(self.body(x).sum(2))
+
+
 class Directions(Network):
     def forward(self, z):
         return z @ self.unit.T
@@ -283,6 +288,20 @@ class EncoderDecoder(Network):
         near = self.enter(mirrored(x, -height % 4, -width % 4))
         y = self.leave(self.merge(torch.cat([self.decode(self.encode(near)), near], 1)))
         return y[:, :, :height, :width]
+
+
+class Editor(Network):
+    def forward(self, x, ask):
+        height, width = x.shape[2:]
+        small = self.unshuffle(mirrored(x, height % 2, width % 2))
+        planes = ask[:, :, None, None].expand(-1, -1, *small.shape[2:])
+        return x + self.shuffle(self.body(torch.cat([small, planes], 1)))[:, :, :height, :width]
+
+
+class Detective(Network):
+    def forward(self, x, told):
+        h = self.body(x)
+        return torch.cat([self.psi(h) + (self.match(h) * told).sum(1, keepdim=True), self.see(h)], 1)
 
 
 # ---- moving pictures -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ happened.
 
 from .folder import claim_folder, lock_folder
 from .journal import read_journal
-from .looks import Exchanges, Latents, Looks, Pairs
+from .looks import Edits, Exchanges, Latents, Looks, Pairs
 from .run import Run
 
-__all__ = ["Exchanges", "Latents", "Looks", "Pairs", "Run", "claim_folder", "lock_folder", "read_journal"]
+__all__ = ["Edits", "Exchanges", "Latents", "Looks", "Pairs", "Run", "claim_folder", "lock_folder", "read_journal"]

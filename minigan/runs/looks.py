@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from .. import viz
-from ..gan import generate, translate
+from ..data.attributes import Attributes, Number, asked
+from ..gan import edit, generate, translate
 from ..gan.trainer import Trainer
 from ..media import Medium, Pictures
 
@@ -63,6 +64,30 @@ class Pairs:
     def finish(self, trainer: Trainer[Any], out: Path) -> None:
         """pairs.png: the same at the end."""
         viz.save_png(out / "pairs.png", self.grid(trainer))
+
+
+class Edits:
+    """An editor on the same pictures, a row each: as it is, then every value of every attribute by itself."""
+
+    def __init__(self, pictures: Attributes, count: int) -> None:
+        chosen = np.linspace(0, len(pictures) - 1, count).round().astype(int)
+        self.pictures = pictures.pictures[chosen].transpose(0, 3, 1, 2) / np.float32(127.5) - 1
+        self.asks = [
+            asked(pictures.attributes, {one.name: value})
+            for one in pictures.attributes
+            for value in (
+                (f"{one.low}", f"{(one.low + one.high) / 2}", f"{one.high}") if isinstance(one, Number) else one.values
+            )
+        ]
+
+    def grid(self, trainer: Trainer[Any]) -> np.ndarray:
+        made = [edit(trainer.result(), self.pictures, np.repeat(ask[None], len(self.pictures), 0)) for ask in self.asks]
+        shown = np.stack([self.pictures, *made], axis=1)
+        return viz.grid(shown.reshape(-1, *self.pictures.shape[1:]), columns=len(self.asks) + 1)
+
+    def finish(self, trainer: Trainer[Any], out: Path) -> None:
+        """edits.png: the same at the end."""
+        viz.save_png(out / "edits.png", self.grid(trainer))
 
 
 class Exchanges:

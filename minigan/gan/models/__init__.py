@@ -9,6 +9,7 @@ import numpy as np
 from ...errors import InputError
 from . import (
     acgan,
+    attribute,
     cgan,
     context_encoder,
     cyclegan,
@@ -29,6 +30,7 @@ from . import (
     wgan,
     wgan_gp,
 )
+from .attribute import AttributeModel
 from .model import Model, Networks
 from .paired import PairedModel
 from .unpaired import UnpairedModel
@@ -62,10 +64,23 @@ UNPAIRED: dict[str, UnpairedModel] = {  # the same, learned without pairs
     module.MODEL.name: module.MODEL for module in (cyclegan,)
 }
 
+EDITORS: dict[str, AttributeModel] = {attribute.MODEL.name: attribute.MODEL}  # change one thing in a picture
+
 # What a file says of its network beside what it is made of: what it was trained for.
 TOLD = ("task", "whole")
 
-__all__ = ["MODELS", "PAIRED", "UNPAIRED", "Model", "Networks", "PairedModel", "UnpairedModel", "build"]
+__all__ = [
+    "EDITORS",
+    "MODELS",
+    "PAIRED",
+    "UNPAIRED",
+    "AttributeModel",
+    "Model",
+    "Networks",
+    "PairedModel",
+    "UnpairedModel",
+    "build",
+]
 
 
 def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
@@ -75,7 +90,7 @@ def build(architecture: dict[str, Any], rng: np.random.Generator) -> Networks:
     """
     settings = dict(architecture)
     name = settings.pop("model", None)
-    known: dict[Any, Model | PairedModel | UnpairedModel] = {**MODELS, **PAIRED, **UNPAIRED}
+    known: dict[Any, Model | PairedModel | UnpairedModel | AttributeModel] = {**MODELS, **PAIRED, **UNPAIRED, **EDITORS}
     if not isinstance(name, str) or name not in known:
         raise InputError(f"unknown model {name!r}: choose one of {', '.join(known)}")
     for setting in {"channels", "z_dim", "width", "classes"} & settings.keys():
