@@ -13,6 +13,7 @@ numba = ["numba>=0.61"]
 mpi = ["mpi4py>=4", "mpich>=4.2; sys_platform != 'win32'"]
 onnx = ["onnx>=1.16", "onnxruntime>=1.18"]
 audio = ["scipy>=1.11"]  # for sounds of other sample rates than 8,000 Hz
+music = ["music21>=9.1", "mido>=1.3"]  # MIDI files, and Bach's chorales
 notebook = ["ipykernel>=6.29", "nbclient>=0.10"]
 lint = ["ruff>=0.15", "mypy>=1.15", "pre-commit>=4"]
 release = ["build>=1.2", "twine>=6"]
@@ -54,6 +55,7 @@ setup(
         "numba": numba,
         "onnx": onnx,
         "audio": audio,
+        "music": music,
         "mpi": mpi,
         "restore": [
             "scipy>=1.11",

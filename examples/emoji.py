@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--faces", type=Path, required=True, metavar="PATH", help="portraits: a folder, or a sheet")
     parser.add_argument("--out", type=Path, default=Path("out/emoji"), help="where to write (default: out/emoji)")
     parser.add_argument("--size", type=int, default=32, help="pixels a side of the emoji (default: 32)")
-    parser.add_argument("--steps", type=int, help="default: 1200")
+    parser.add_argument("--steps", type=int, help="default: 600")
     parser.add_argument("--batch-size", type=int, help="pictures of each kind a step (default: 8)")
     parser.add_argument("--judge-epochs", type=int, help="of each judge (default: 6)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -68,7 +68,7 @@ def main() -> int:
 def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, batch_size=2, judge_epochs=1)
-    set_defaults(args, steps=1200, batch_size=8, judge_epochs=6)
+    set_defaults(args, steps=600, batch_size=8, judge_epochs=6)
     if args.threads:
         minigan.set_num_threads(args.threads)
     place = backend.get(args.backend)

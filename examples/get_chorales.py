@@ -8,8 +8,8 @@ rest; ``onset`` (T, 4), where a note begins; ``offsets``, where each chorale beg
 and ``meter``. Each begins with a bar, an upbeat after rests. Left out are scores of other than four parts, of changing
 metre, of notes that are no sixteenths, and those whose voices are crossed in the mean.
 
-The corpus is distributed with music21 by permission of its encoders (see its corpus/license.txt), which is why its music
-is not bundled here.
+The corpus is distributed with music21 by permission of its encoders (see its corpus/license.txt): that is why it is not
+bundled here.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
 
 Each fifth piece is kept apart. At the end the music is judged beside those: voice by voice, and by what voices do to
 each other. Baselines are bars whose voices come of different pieces, and a Markov chain for each voice, which knows its
-last two notes. In the folder of the run final.mid has 64 tunes, final.wav is the same to be heard, final.png to be seen,
-and judged.md has the table.
+last two notes. In the folder of the run final.mid has 64 tunes, final.wav is to be heard, final.png to be seen, and
+judged.md has the table.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--a", type=Path, default=HERE / "photos", metavar="DIR", help="photos (default: bundled)")
     parser.add_argument("--b", type=Path, default=HERE / "van_gogh", metavar="DIR", help="paintings (default: bundled)")
     parser.add_argument("--out", type=Path, default=Path("out/style"), help="where to write (default: out/style)")
-    parser.add_argument("--steps", type=int, help="default: 600")
+    parser.add_argument("--steps", type=int, help="default: 300")
     parser.add_argument("--batch-size", type=int, help="crops of each kind a step (default: 4)")
     parser.add_argument("--judge-epochs", type=int, help="of the judge (default: 6)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -61,7 +61,7 @@ def main() -> int:
 def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, batch_size=2, judge_epochs=1)
-    set_defaults(args, steps=600, batch_size=4, judge_epochs=6)
+    set_defaults(args, steps=300, batch_size=4, judge_epochs=6)
     if args.threads:
         minigan.set_num_threads(args.threads)
     place = backend.get(args.backend)

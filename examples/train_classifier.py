@@ -163,8 +163,9 @@ def held_back(dataset: Dataset) -> tuple[Dataset, Dataset]:
 def moved(images: Tensor, flip: bool, rng: np.random.Generator) -> Tensor:
     """Each by its own few pixels, and half of them mirrored; black comes in at the edges."""
     if flip:
-        mirrored = images.backend.asarray(rng.random((len(images), 1, 1, 1)) < 0.5)
-        images = Tensor(images.backend.xp.where(mirrored, images.data[..., ::-1], images.data))
+        place = images.backend
+        mirrored = place.asarray(rng.random((len(images), 1, 1, 1)) < 0.5)
+        images = Tensor(place.asarray(place.xp.where(mirrored, images.data[..., ::-1], images.data)))
     offsets = rng.integers(-SHIFT, SHIFT + 1, (len(images), 2))
     return translate(images + 1, offsets) - 1
 

@@ -60,7 +60,7 @@ def work(args: argparse.Namespace) -> None:
     for run, generator in loaded.items():
         if generator.medium.noun != "clips":
             raise InputError(f"{run}: its {generator.medium.noun} are no clips: judge a run of mocogan or vgan")
-        if generator.per_frame:
+        if hasattr(generator.generator, "z_dim_for"):
             exchange(generator, run if run.is_dir() else run.parent)
     if args.dry_run:
         return
@@ -140,7 +140,7 @@ def exchange(loaded: LoadedGenerator, out: Path) -> None:
     for name, sorted_clips in (("motions", clips), ("contents", clips.swapaxes(0, 1))):
         frames = sorted_clips.reshape(-1, *clips.shape[3:])
         viz.save_png(out / f"{name}.png", viz.grid(frames, columns=clips.shape[2]))
-    long = rng.standard_normal((KINDS**2, loaded.z_dim_for(4 * loaded.frames)))
+    long = rng.standard_normal((KINDS**2, loaded.z_dim_for(4 * clips.shape[2])))
     media.Clips({}).save(out / "long.gif", gan.generate(generator, long))
 
 

@@ -206,7 +206,7 @@ def generator(voices=4, **changes):
 
 @pytest.mark.parametrize("voices", [1, 2, 3, 4])
 def test_a_voice_sings_one_note_at_a_time_and_moves_where_one_begins(voices, rng):
-    g, d = generator(voices)
+    g, _ = generator(voices)
     rolls = gan.generate(g, rng.standard_normal((30, 10)))
     assert rolls.shape == (30, voices, 7, 16) and set(np.unique(rolls)) == {0, 1}
     np.testing.assert_array_equal(rolls[:, :, :-1].sum(2), 1)

@@ -13,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import ROOT, write_digits
+from small_extractor import SmallExtractor
 
 from minigan import InputError, checkpoint, cli, data, gan, launched, nn, parallel
 from minigan import backend as backends
 from minigan.commands import sample
+from minigan.metrics.shared import Shared
 from minigan.parallel import communicator as communicators
+from minigan.runs.best import Best
 
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 WHY_NO_MPI = ""
@@ -65,7 +68,7 @@ def digits(tmp_path_factory):
 def test_ranks_with_parts_of_a_batch_are_one_process_with_the_whole(count):
     out, _ = finish(start(count, RANKS / "equality.py", 2))
     found = json.loads(out)
-    assert len(found) == 12
+    assert len(found) == 14
     assert {name: apart for name, apart in found.items() if not max(apart) < 1e-10} == {}
 
 
@@ -243,6 +246,53 @@ def test_batch_norm_of_its_own_part_is_a_choice(synced):
         np.testing.assert_allclose(mean, 0.1 * seen.mean(0), rtol=1e-5)
 
 
+def test_ranks_with_statistics_of_their_own_still_have_the_same_state():
+    pictures = np.random.default_rng(1).uniform(-1, 1, (8, 1, 4, 4)).astype(np.float32)
+
+    def work(synced, ranks):
+        rng = np.random.default_rng(0)
+        g = nn.Sequential(nn.Linear(2, 16, rng=rng), nn.BatchNorm1d(16), nn.Reshape(1, 4, 4))
+        d = nn.Sequential(nn.Flatten(), nn.Linear(16, 1, rng=rng))
+        game = gan.TwoPlayer(g, d, z_dim=2, rng=np.random.default_rng(0))
+        trainer = gan.Trainer(game, communicator=ranks, sync_batch_norm=synced)
+        records = [*trainer.steps([ranks.own(pictures)] * 3)]
+        trainer.check_ranks()  # or InputError
+        return records[-1].values, trainer.arrays()["generator/1.running_var"]
+
+    (own, own_var), (same, same_var) = on_ranks(2, lambda ranks: work(False, ranks))
+    assert own == same and (own_var == same_var).all()
+    (whole, _), _ = on_ranks(2, lambda ranks: work(True, ranks))
+    assert whole != own
+
+
+def test_no_sync_is_refused_where_there_is_nothing_to_be_synchronised(monkeypatch, capsys):
+    for name in [name for names in launched.LAUNCHERS for name in names]:
+        monkeypatch.delenv(name, raising=False)
+    assert cli.main(["train", "--no-sync-batch-norm"]) == 2
+    told = "error: --no-sync-batch-norm does nothing in one process: start several with mpiexec, or leave it out\n"
+    assert capsys.readouterr().err == told
+
+
+def test_samples_that_are_measured_together_have_the_distance_of_one_process():
+    rng = np.random.default_rng(0)
+    dataset = data.Dataset(rng.integers(0, 256, (40, 1, 28, 28), np.uint8), rng.integers(0, 3, 40), tuple("abc"))
+    architecture = {"model": "cgan", "classes": 3, "z_dim": 6, "width": 4}
+
+    def work(ranks):
+        generator, _ = gan.build(architecture, np.random.default_rng(0))
+        settings = {"z_dim": 6, "conditional": True, "rng": np.random.default_rng(1)}
+        best = Best(dataset, SmallExtractor(), every=2, samples=21, **settings)  # an odd number: not all have as many
+        assert best.look(2, generator, ranks)
+        return best.last
+
+    (alone,) = on_ranks(1, work)
+    assert on_ranks(2, work) == pytest.approx([alone, alone], rel=1e-6)
+    found = on_ranks(3, lambda ranks: Shared(SmallExtractor(), ranks)(dataset.images))
+    for features, probabilities in found:
+        np.testing.assert_allclose(features, SmallExtractor()(dataset.images).features, rtol=1e-6)
+        assert len(probabilities) == 40
+
+
 # ---- one process, and how several are told ---------------------------------------------------------------------------
 
 
@@ -365,7 +415,7 @@ def test_different_settings_are_refused_before_anything_is_written(digits, tmp_p
 @pytest.mark.parametrize("fault", ["raise", "hang"])
 def test_a_rank_that_fails_or_hangs_ends_all_with_one_message(fault):
     before = time.monotonic()
-    process = start(2, RANKS / "fault.py", fault, MINIGAN_PATIENCE="1" if fault == "hang" else "60")
+    process = start(2, RANKS / "fault.py", fault, MINIGAN_PATIENCE="1" if fault == "hang" else "4")
     out, err = process.communicate(timeout=60)
     assert process.returncode != 0 and time.monotonic() - before < 30
     told = "ValueError: planted" if fault == "raise" else "error: rank 0 has waited 1 s for the other processes"

@@ -23,7 +23,7 @@ def names(tmp_path):
 def test_one_writes_letters_the_other_probabilities(rng):
     z = rng.standard_normal((20, 8))
     for name, sure in (("text_gumbel", True), ("text_wgan", False)):
-        generator, critic = gan.build({"model": name, **SETTINGS}, np.random.default_rng(0))
+        generator, _ = gan.build({"model": name, **SETTINGS}, np.random.default_rng(0))
         made = gan.generate(generator, z)
         assert made.shape == (20, 5, 6)
         np.testing.assert_allclose(made.sum(1), 1, rtol=1e-6)

@@ -26,8 +26,7 @@ def batches(count, rng):
 
 
 def latents(generator, frames, count=4, seed=0):
-    numbers = generator.content + generator.state + generator.noise * frames
-    return np.random.default_rng(seed).standard_normal((count, numbers))
+    return np.random.default_rng(seed).standard_normal((count, generator.z_dim_for(frames)))
 
 
 # ---- the models ---------------------------------------------------------------------------------------------------

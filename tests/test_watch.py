@@ -131,9 +131,21 @@ def test_watch_toy(tmp_path):
     assert frames(tmp_path / "toy.gif") == 2
 
 
+def test_watch_two_kinds(tmp_path):
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        for number in range(4):
+            Image.new("RGB", (70, 80), (number * 40, 0, 90)).save(tmp_path / kind / f"{number}.png")
+    argv = ["--a", str(tmp_path / "a"), "--b", str(tmp_path / "b"), "--steps", "1", "--batch-size", "2", "--width", "2"]
+    assert cli.main(["watch", str(tmp_path / "out"), "--model", "cyclegan", *argv]) == 0
+    assert frames(tmp_path / "out" / "exchanges.gif") == 2 and (tmp_path / "out" / "exchanges.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
+        (["out", "--model", "cyclegan", "--a", "x"], "cyclegan learns from pictures of two kinds: name two folders"),
+        (["out", "--a", "x"], "--a x does nothing with this model: choose cyclegan"),
         (["out", "--model", "nope"], "unknown model 'nope': choose toy or one of gan, dcgan"),
         (["out", "--model", "cgan"], "cgan is conditional"),
         (["out", "--batch-size", "1"], "--batch-size 1: batch norm needs at least 2 images"),

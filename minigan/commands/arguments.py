@@ -118,7 +118,8 @@ def place_for(args: argparse.Namespace) -> backend.ArrayBackend:
 
 def fixed_by(args: argparse.Namespace) -> dict[str, Any]:
     """The arguments that must be the same when a run is resumed: all but those of length, place and display."""
-    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every", "data", "table"}
+    free = {"run", "out", "epochs", "steps", "threads", "quiet", "resume", "checkpoint_every"}
+    free |= {"data", "a", "b", "table"}  # where they lie: what they are is compared by Run
     free |= {"metric_every", "metric_samples", "extractor"}  # Run compares what they come to
     if not getattr(args, "tf32", False):
         free.add("tf32")  # runs from before there was this choice go on
@@ -220,16 +221,16 @@ class LoadedGenerator:
         model = gan.MODELS[architecture["model"]]
         self.medium = medium_of(architecture)
         self.z_dim = architecture.get("z_dim", model.z_dim)
-        self.per_frame, self.frames = getattr(generator, "noise", 0), architecture.get("frames", 0)
         self.classes = architecture.get("classes", 0) if model.conditional else 0
 
     def z_dim_for(self, frames: int | None) -> int:
         """How many random numbers a clip of so many frames is made of."""
         if frames is None:
             return self.z_dim
-        if not self.per_frame:
+        longer = getattr(self.generator, "z_dim_for", None)
+        if longer is None:
             raise InputError(f"--frames {frames}: this model makes {self.medium.noun} of one length: leave it out")
-        return self.z_dim + self.per_frame * (frames - self.frames)
+        return int(longer(frames))
 
     def target(self, out: str | None, stem: str) -> Path:
         """Where its samples go: ``out``, or a name of ``stem`` that says what they are."""

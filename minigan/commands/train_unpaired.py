@@ -93,7 +93,8 @@ def changes(args: argparse.Namespace, model: UnpairedModel, steps: int) -> dict[
     names = (
         "cycle_weight", "identity_weight", "buffer", "g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate"
     )  # fmt: skip
-    asked: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    asked: dict[str, Any] = {"sync_batch_norm": not args.no_sync_batch_norm}
+    asked |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if args.betas:
         asked["betas"] = tuple(args.betas)
     if args.objective or args.label_smoothing is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +14,9 @@ from .. import backend, data, gan, nn, optim, viz
 from ..data.mixtures import ring_of_gaussians
 from ..errors import InputError
 from ..restoration import TASKS
-from ..runs import lock_folder
+from ..runs import Looks, lock_folder
 from ..tensor import Tensor
+from . import train_unpaired
 from .arguments import add_backend, natural, positive
 from .options import Needs, check
 from .trace import digits_trainer
@@ -27,6 +30,10 @@ OPTIONS = (
         Needs(option, lambda args: args.model in gan.PAIRED, f"with this model: choose of {', '.join(gan.PAIRED)}")
         for option in ("--task", "--data")
     ),
+    *(
+        Needs(option, lambda args: args.model in gan.UNPAIRED, f"with this model: choose {', '.join(gan.UNPAIRED)}")
+        for option in ("--a", "--b")
+    ),
 )
 
 
@@ -38,9 +45,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--task", choices=TASKS, help="of a model from picture to picture: what it learns")
     parser.add_argument("--data", metavar="DIR", help="and the good pictures that it learns it from")
+    parser.add_argument("--a", metavar="DIR", help="of a model that learns without pairs: pictures of one kind")
+    parser.add_argument("--b", metavar="DIR", help="and of the other; all are brought to 64 pixels a side")
     parser.add_argument("--steps", type=positive, help="of training (default: 200, toy: 2000)")
     parser.add_argument("--frames", type=positive, default=40, help="pictures on the way (default: 40)")
-    parser.add_argument("--batch-size", type=positive, help="(default: 64, toy: 256, of pairs 8)")
+    parser.add_argument("--batch-size", type=positive, help="(default: 64, toy: 256, of pairs 8, of two kinds 4)")
     parser.add_argument("--width", type=positive, help="of the layer next to the pixels (default: 32)")
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     add_backend(parser)
@@ -51,16 +60,18 @@ def run(args: argparse.Namespace) -> None:
     check(args, OPTIONS)
     if args.batch_size == 1:
         raise InputError("--batch-size 1: batch norm needs at least 2 images")
-    if args.model not in {TOY, *gan.MODELS, *gan.PAIRED}:
-        known = ", ".join([*gan.MODELS, *gan.PAIRED])
+    if args.model not in {TOY, *gan.MODELS, *gan.PAIRED, *gan.UNPAIRED}:
+        known = ", ".join([*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED])
         raise InputError(f"unknown model {args.model!r}: choose {TOY} or one of {known}")
     if args.model in gan.PAIRED and None in (args.task, args.data):
         raise InputError(f"{args.model} turns pictures into pictures: say which way, --task, and name a folder, --data")
+    if args.model in gan.UNPAIRED and None in (args.a, args.b):
+        raise InputError(f"{args.model} learns from pictures of two kinds: name two folders, --a DIR --b DIR")
     if args.model in gan.MODELS and gan.MODELS[args.model].conditional:
         raise InputError(f"{args.model} is conditional: watch one without classes, such as dcgan")
     with lock_folder(args.out) as out:
-        how = watch_toy if args.model == TOY else watch_pairs if args.model in gan.PAIRED else watch_digits
-        written = how(args, out)
+        ways = {**dict.fromkeys(gan.PAIRED, watch_pairs), **dict.fromkeys(gan.UNPAIRED, watch_unpaired), TOY: watch_toy}
+        written = ways.get(args.model, watch_digits)(args, out)
     print(f"{', '.join(written)} in {out}")
 
 
@@ -105,15 +116,35 @@ def watch_pairs(args: argparse.Namespace, out: Path) -> list[str]:
     pairs = pairs_of(pictures, None, list(pictures), task, model, task.crop, args.data)
     networks = gan.build(task.architecture(args.model, model.scales, args.width), init)
     trainer = model.trainer(*(network.to(place) for network in networks), rng=noise)
-    shown, at = looks_at(pairs, looks), frame_steps(steps, args.frames)
-    drawn = [shown.grid(trainer)]
     batches = data.Loader(pairs, batch_size, backend=place, rng=shuffle).forever()
-    for record in trainer.steps(islice(batches, steps)):
+    return watch_looks(
+        trainer, islice(batches, steps), looks_at(pairs, looks), frame_steps(steps, args.frames), out, "pairs"
+    )
+
+
+def watch_unpaired(args: argparse.Namespace, out: Path) -> list[str]:
+    """Pictures of both kinds, what they become and what comes back, as the translators learn."""
+    steps, batch_size, place = args.steps or 200, args.batch_size or 4, backend.get(args.backend)
+    model = gan.UNPAIRED[args.model]
+    init, noise, shuffle, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
+    pictures = train_unpaired.open_unpaired(args.a, args.b, 64, None, 3)
+    players = model.players(init, **pictures.settings, **({"width": args.width} if args.width else {}))
+    trainer = model.trainer(*(network.to(place) for network in players), rng=noise)
+    batches = data.Loader(pictures, batch_size, backend=place, rng=shuffle).forever()
+    shown = train_unpaired.looks_at(pictures, looks)
+    return watch_looks(trainer, islice(batches, steps), shown, frame_steps(steps, args.frames), out, "exchanges")
+
+
+def watch_looks(
+    trainer: gan.Trainer[Any], batches: Iterable[Any], shown: Looks, at: set[int], out: Path, name: str
+) -> list[str]:
+    drawn = [shown.grid(trainer)]
+    for record in trainer.steps(batches):
         if record.step in at:
             drawn.append(shown.grid(trainer))
-    viz.save_gif(out / "pairs.gif", drawn)
-    viz.save_png(out / "pairs.png", drawn[-1])
-    return ["pairs.gif", "pairs.png"]
+    viz.save_gif(out / f"{name}.gif", drawn)
+    viz.save_png(out / f"{name}.png", drawn[-1])
+    return [f"{name}.gif", f"{name}.png"]
 
 
 def watch_toy(args: argparse.Namespace, out: Path) -> list[str]:

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,12 +98,15 @@ class Music(Drawn):
 
     def split(self, every: int = 5) -> tuple[Music, Music]:
         """(to learn from, kept apart): each so-many-th piece is kept apart."""
-        own = {"steps": self.steps, "lowest": self.lowest, "span": self.span, "name": self.name, "root": self.root}
         learned = [piece for i, piece in enumerate(self.pieces) if i % every != every - 1]
         held = [piece for i, piece in enumerate(self.pieces) if i % every == every - 1]
         if not learned or not held:
             raise InputError(f"{self.name}: of {len(self.pieces)} pieces none can be kept apart: give at least {every}")
-        return Music(learned, **own), Music(held, **own)
+
+        def like(pieces: Sequence[Piece]) -> Music:
+            return Music(pieces, steps=self.steps, lowest=self.lowest, span=self.span, name=self.name, root=self.root)
+
+        return like(learned), like(held)
 
     def fingerprint(self) -> str:
         return f"{zlib.crc32(self.rolls.tobytes(), zlib.crc32(repr(self.settings).encode())):08x}"
@@ -118,7 +122,9 @@ def roll(pitch: np.ndarray, onset: np.ndarray, lowest: Sequence[int], span: int)
     if row.min() < 0 or row.max() > span:
         raise InputError(f"a pitch lies outside of the {span} from {tuple(lowest)} on")
     begins = onset.astype(bool) | np.diff(row, axis=0, prepend=-1).astype(bool)
-    return np.concatenate([np.eye(span + 1, dtype=bool)[row], begins[..., None]], axis=2).transpose(1, 2, 0)
+    rows = np.concatenate([np.eye(span + 1, dtype=bool)[row], begins[..., None]], axis=2)
+    found: np.ndarray = rows.transpose(1, 2, 0)
+    return found
 
 
 def read_rolls(rolls: np.ndarray, lowest: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +153,7 @@ def chorales(path: str | os.PathLike[str], *, steps: int = 2 * BAR) -> Music:
     try:
         with np.load(path) as found:
             pitch, onset, offsets, meter = (found[name] for name in ("pitch", "onset", "offsets", "meter"))
-        parts = [Piece(pitch[a:b], onset[a:b]) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        parts = [Piece(pitch[a:b], onset[a:b]) for a, b in pairwise(offsets.tolist())]
         pieces = [part for part, beats in zip(parts, meter, strict=True) if beats == "4/4"]
     except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} does not hold chorales ({error}): {WHERE}") from None

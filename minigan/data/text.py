@@ -110,8 +110,11 @@ class Text(Drawn):
         else:
             cut = self.longest * 9 // 10
             parts = [[self.texts[0][:cut]], [self.texts[0][cut:]]]
-        own = {"lines": self.lines, "length": self.length, "alphabet": self.alphabet, "name": self.name}
-        return Text(parts[0], **own), Text(parts[1], **own)
+
+        def like(texts: Sequence[str]) -> Text:
+            return Text(texts, lines=self.lines, length=self.length, alphabet=self.alphabet, name=self.name)
+
+        return like(parts[0]), like(parts[1])
 
     def fingerprint(self) -> str:
         return f"{zlib.crc32(END.join((*self.texts, self.alphabet)).encode(), self.length):08x}"

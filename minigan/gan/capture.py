@@ -17,6 +17,7 @@ from ..backend import Array, ArrayBackend
 from ..backend.host import Tape, taped
 from ..errors import InputError
 from ..optim import Optimizer
+from ..parallel import Communicator
 from ..tensor import tracer
 from .ema import EMA
 from .record import MEASURE_EVERY, is_measured
@@ -33,6 +34,8 @@ class Steps(Protocol):
     averages: dict[str, EMA]
     accumulate: int
     clip_grad_norm: float | None
+    communicator: Communicator
+    sync_batch_norm: bool
     step_count: int
 
     @property
@@ -132,7 +135,8 @@ class Capture:
         settings = [value for o in optimizers for name, value in vars(o.rule()).items() if name not in ("lr", "step")]
         modes = [module.training for network in trainer.game.networks.values() for module in network.modules()]
         return (
-            backend.tf32, trainer.accumulate, trainer.clip_grad_norm, *parts(trainer.game), *trainer.averages.values(),
+            backend.tf32, trainer.accumulate, trainer.clip_grad_norm, trainer.communicator, trainer.sync_batch_norm,
+            *parts(trainer.game), *trainer.averages.values(),
             *optimizers, *settings, *modes, *(p.data for p in parameters), *(p.requires_grad for p in parameters),
         )  # fmt: skip
 

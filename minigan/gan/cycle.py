@@ -13,6 +13,8 @@ import numpy as np
 from ..errors import InputError
 from ..nn import Module, together
 from ..ops import abs as absolute
+from ..ops.across import averaged, gathered
+from ..parallel import current
 from ..tensor import Tensor, no_grad
 from .fakes import FakeBuffer
 from .objectives import LeastSquares, Objective
@@ -116,7 +118,7 @@ class Cycle(Game):
         the batch's mean is: then nothing of it was in what it was made into. The worse of both ways."""
         xp = self.backend.xp
         with no_grad(), np.errstate(invalid="ignore", divide="ignore"):  # one picture, or all the same
-            shares = [error.data / spread(real).data for error, real in ((to_a, round.a), (to_b, round.b))]
+            shares = [averaged(error).data / spread(real).data for error, real in ((to_a, round.a), (to_b, round.b))]
             round.told["returns"] = Tensor(1 - xp.maximum(*shares))
 
     def measure(self, round: Exchange) -> None:
@@ -124,7 +126,8 @@ class Cycle(Game):
         xp = self.backend.xp
         with np.errstate(invalid="ignore", divide="ignore"):
             kinds = ((round.fake_a, round.a), (round.fake_b, round.b))
-            shares = [fake.data.std(axis=0).mean() / real.data.std(axis=0).mean() for fake, real in kinds]
+            pairs = [[gathered(x).data.std(axis=0).mean() for x in kind] for kind in kinds]
+            shares = [fake / real for fake, real in pairs]
             round.told["spread"] = Tensor(xp.minimum(*shares))
 
     def lead(self, record: Mapping[str, float]) -> float:
@@ -142,5 +145,6 @@ def distance(x: Tensor, y: Tensor) -> Tensor:
 
 def spread(pictures: Tensor) -> Tensor:
     """How far pictures are from their mean, E|x - mean|; of one alone, from its mean colour."""
-    axes = (0,) if len(pictures) > 1 else (2, 3)
-    return distance(pictures, pictures.mean(axes, keepdims=True))
+    alone = len(pictures) * current().size == 1
+    mean = pictures.mean((2, 3) if alone else (0,), keepdims=True)
+    return averaged(distance(pictures, averaged(mean)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..backend import Array, backend_of
 from ..errors import InputError
+from ..ops.across import gathered, own
 from ..ops.drawn import drawn
 from ..tensor import Tensor
 
@@ -30,10 +31,12 @@ class FakeBuffer:
         self.kept: Array | None = None  # (size, C, H, W), from the first step on
 
     def show(self, fakes: Tensor, rng: np.random.Generator, step: int) -> Tensor:
-        """What a detective is shown for these fakes (N, C, H, W) of step ``step``, from 1 on. No graph leads back."""
-        fakes = fakes.detach()
+        """What a detective is shown for these fakes (N, C, H, W) of step ``step``, from 1 on. No graph leads back.
+
+        Of several processes all keep the same, of what all have made."""
         if not self.size:
-            return fakes
+            return fakes.detach()
+        fakes = gathered(fakes.detach())
         count, place = len(fakes), fakes.backend
         if self.kept is None or self.kept.shape[1:] != fakes.shape[1:]:
             self.kept = np.zeros((self.size, *fakes.shape[1:]))
@@ -53,10 +56,10 @@ class FakeBuffer:
                     shown[new], kept[slot] = kept[slot], self.size + new
             return np.concatenate([kept, shown])
 
-        chosen = drawn(choose, fakes, step, dtype=np.int64).data
+        chosen = drawn(choose, fakes, step, same=True, dtype=np.int64).data
         both = place.xp.concatenate([self.kept, fakes.data])
         self.kept[...] = both[chosen[: self.size]]
-        return Tensor(place.asarray(place.channels_last(both[chosen[self.size :]])))
+        return own(Tensor(place.asarray(place.channels_last(both[chosen[self.size :]]))))
 
     def state_dict(self) -> dict[str, np.ndarray]:
         return {} if self.kept is None else {"kept": np.array(backend_of(self.kept).to_numpy(self.kept))}

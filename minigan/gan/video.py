@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import Module
+from ..ops.across import averaged
 from ..ops.drawn import drawn
 from ..sizes import size
 from ..tensor import Tensor, no_grad
@@ -56,18 +57,20 @@ class Video(TwoPlayer):
         """Frames of each clip, drawn evenly: (N, T, C, H, W) -> (N * frames, C, H, W)"""
         count, length = clips.shape[:2]
 
-        def places() -> np.ndarray:
-            times = self.rng.integers(0, length, (count, self.frames))
-            return (times + length * np.arange(count)[:, None]).ravel()
+        def places(n: int) -> np.ndarray:
+            times = self.rng.integers(0, length, (n, self.frames))
+            return times + length * (np.arange(n) // (n // count))[:, None]  # each clip's place among its process's own
 
-        chosen = drawn(places, clips, dtype=np.int64, rng=self.rng).data
-        return self.show(clips.reshape(count * length, *clips.shape[2:])[chosen])
+        chosen = drawn(places, clips, rows=count, dtype=np.int64, rng=self.rng).data
+        frames = clips.reshape(count * length, *clips.shape[2:])
+        return self.show(frames[chosen.transpose().reshape(-1)])  # one of each clip, then another of each
 
     def measure(self, round: Round) -> None:
         """Beside the spread of the clips, how much a frame differs from the one before it, as a share of how much real
         ones do: a still generator has collapsed in time."""
         super().measure(round)
         xp = self.backend.xp
-        fake, real = (xp.abs(clips.data[:, 1:] - clips.data[:, :-1]).mean() for clips in (round.fake, round.real))
+        moves = (Tensor(xp.abs(clips.data[:, 1:] - clips.data[:, :-1]).mean()) for clips in (round.fake, round.real))
+        fake, real = (averaged(move).data for move in moves)
         with np.errstate(invalid="ignore", divide="ignore"):  # clips of one frame, or real ones that are still
             round.told["motion"] = Tensor(xp.where(real > 0, fake / real, np.nan))

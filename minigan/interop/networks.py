@@ -147,6 +147,11 @@ class Characters(Network):
         return torch.softmax(x, 1)
 
 
+class Reader(Network):
+    def forward(self, x):
+        return self.head(self.body(x).sum(2))
+
+
 class Directions(Network):
     def forward(self, z):
         return z @ self.unit.T

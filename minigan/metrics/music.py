@@ -1,7 +1,7 @@
 """What four-part music is like, counted: voice by voice, and what voices do to each other.
 
-Pieces are pitches (N, T, voices), MIDI numbers from high to low voice, 0 for a rest, and onsets (N, T, voices) of notes,
-in steps of a sixteenth.
+Pieces are pitches (N, T, voices), MIDI numbers from high to low voice, 0 for a rest, and onsets of notes, of the same
+shape, in steps of a sixteenth.
 """
 
 from __future__ import annotations

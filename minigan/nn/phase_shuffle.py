@@ -28,5 +28,9 @@ class PhaseShuffle(Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.reach:
             return x
-        shifts = drawn(lambda: self.rng.integers(-self.reach, self.reach + 1, len(x)), x, dtype=np.int64, rng=self.rng)
+
+        def make(n: int) -> np.ndarray:
+            return self.rng.integers(-self.reach, self.reach + 1, n)
+
+        shifts = drawn(make, x, rows=len(x), dtype=np.int64, rng=self.rng)
         return ops.phase_shuffle(x, shifts.data, self.reach)

@@ -28,6 +28,7 @@ def drawn(
     like: Placed,
     *step: int,
     rows: int | None = None,
+    same: bool = False,
     dtype: Any = None,
     rng: np.random.Generator | None = None,
 ) -> Tensor:
@@ -39,7 +40,7 @@ def drawn(
 
     With ``rows``, it has a row for each of so many samples, and ``make(rows)``, or ``make(rows, step)``, makes them.
     Where a batch is split over processes each makes those of all and has its own: together, the numbers of one process.
-    What has rows and does not say so is refused there, for all would have the same.
+    Without, all would have the same, which is refused there unless it is wanted: with ``same``.
     """
     dtype = like.dtype if dtype is None else dtype
     group = current()
@@ -48,7 +49,7 @@ def drawn(
         if rows is not None:
             return group.own(make(rows * group.size, *step)).astype(dtype)
         found = make(*step).astype(dtype)
-        if group.size > 1 and found.ndim:
+        if group.size > 1 and found.ndim and not same:
             raise InputError(f"drawn: {found.shape} numbers in {group.size} processes: say rows=, one for each sample")
         return found
 

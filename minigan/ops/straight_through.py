@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from ..errors import InputError
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 from .activation import amax, relu, softmax
 from .elementwise import log, sigmoid, softplus
 
@@ -47,22 +46,17 @@ def binary_neuron(logits: Tensor, *, training: bool = True) -> Tensor:
     (Dong & Yang 2018, "Convolutional generative adversarial networks with binary neurons", arXiv:1804.09399.) Without
     ``training`` there is no gradient, and nothing in it that an exporter does not know.
     """
-    return neuron(step, sigmoid, logits) if training else step(logits)
+    if not training:
+        return step(logits)
+    return straight_through(Tensor((logits.data >= 0).astype(logits.dtype)), sigmoid(logits))
 
 
 def one_hot_neuron(logits: Tensor, axis: int = -1, *, training: bool = True) -> Tensor:
     """1 at the largest of the logits along ``axis``, else 0; the gradient is that of their softmax."""
-
-    def largest(x: Tensor) -> Tensor:
-        return one_hot_max(x, axis)
-
-    return neuron(largest, lambda x: softmax(x, axis), logits) if training else largest(logits)
-
-
-def neuron(hard: Callable[[Tensor], Tensor], smooth: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
-    with no_grad():
-        chosen = hard(logits)
-    return straight_through(chosen, smooth(logits))
+    if not training:
+        return one_hot_max(logits, axis)
+    largest = logits.data == logits.data.max(axis, keepdims=True)
+    return straight_through(Tensor(largest.astype(logits.dtype)), softmax(logits, axis))
 
 
 def logistic_noise(x: Tensor) -> Tensor:

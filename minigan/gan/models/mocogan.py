@@ -42,6 +42,10 @@ class MocoganGenerator(nn.Module):
             bias.assign(bias.numpy() + KEEP * (np.arange(3 * state) // state == 1))
         self.network = network
 
+    def z_dim_for(self, frames: int) -> int:
+        """How many numbers z has for a clip of so many frames."""
+        return self.content + self.state + frames * self.noise
+
     def forward(self, z: Tensor) -> Tensor:
         fixed = self.content + self.state
         frames, rest = divmod(z.shape[1] - fixed, self.noise)

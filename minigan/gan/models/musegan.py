@@ -152,7 +152,7 @@ MODEL = Model(
     summary="music: bars of several voices, a shared latent and private ones, binary neurons; R1",
     paper="Dong & Yang 2018, arXiv:1804.09399",
     networks=musegan,
-    penalties=(R1(gamma=0.1, every=8),),
+    penalties=(R1(gamma=0.02, every=8),),
     z_dim=320,
     g_lr=2e-3,
     d_lr=2e-3,

@@ -1,7 +1,7 @@
 """A WGAN-GP that writes (Gulrajani et al. 2017, section 5.3): residual 1-D convolutions over characters.
 
-Characters are discrete: G cannot move a letter a little, so a gradient has nothing to say. Here G gives probabilities of
-the characters at each place, all at once, and D sees these beside the one-hot letters of real texts. A D that classifies
+Characters are discrete: G cannot move a letter a little, so a gradient has nothing to say. Here G gives probabilities
+of the characters at each place, all at once, and D sees these beside the one-hot letters of texts. A D that classifies
 would know G by its doubts and teach it nothing else; a critic with a bounded slope measures how far the doubts are from
 certainty, and that distance has a gradient.
 """

@@ -83,7 +83,7 @@ MODEL = Model(
     betas=(0.0, 0.99),
     ema=0.998,
     batch_size=64,
-    steps=4000,
+    steps=3000,
     medium="waves",
     open_data=open_sounds,
 )

@@ -30,7 +30,8 @@ def returns(answer):
 
 
 def fakes(answer):
-    kept, shown, rng = [], [], np.random.default_rng(0)
+    kept: list[int] = []
+    shown, rng = [], np.random.default_rng(0)
     for fake in range(400):
         shown.append(answer.show(kept, fake, 10, rng))
         if len(kept) > 10:
