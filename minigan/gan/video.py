@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import Module
-from ..ops.across import averaged, gathered, own
+from ..ops.across import averaged
 from ..ops.drawn import drawn
 from ..sizes import size
 from ..tensor import Tensor, no_grad
@@ -61,10 +61,7 @@ class Video(TwoPlayer):
             return times + length * (np.arange(n) // (n // count))[:, None]  # each clip's place among its process's own
 
         chosen = drawn(places, clips, rows=count, dtype=np.int64, rng=self.rng).data
-        frames = clips.reshape(count * length, *clips.shape[2:])[chosen.reshape(-1)]
-        # Of a batch that is split over processes, the frames are dealt anew, in the order that they have in the whole.
-        whole = gathered(frames.reshape(count, self.frames, *frames.shape[1:]))
-        return self.show(own(whole.reshape(-1, *frames.shape[1:])))
+        return self.show(clips.reshape(count * length, *clips.shape[2:])[chosen])
 
     def measure(self, round: Round) -> None:
         """Beside the spread of the clips, how much a frame differs from the one before it, as a share of how much real
