@@ -24,8 +24,10 @@ from minigan.errors import InputError
 from minigan.explore import Search, find_directions
 from minigan.explore.offline import pack, to_html
 from minigan.explore.server import LARGEST_BODY, Server, describe
+from minigan.explore.translating import PictureTranslator
 from minigan.export import open_subject, trace
 from minigan.export.subject import Latent
+from minigan.restoration import TASKS
 
 needs_browser = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
@@ -65,7 +67,8 @@ def test_directions_are_those_that_a_linear_generator_stretches_most():
 def test_every_model_has_directions(name, tmp_path):
     subject = open_subject(make_model(tmp_path / "m.safetensors", name))
     facts = describe(subject, 4)
-    assert len(facts["directions"]) == (7 if name == "musegan" else 8)  # its first layer sees three numbers of z
+    few = {"musegan": 7, "mocogan": 6}  # whose first layers see three numbers of z, and two
+    assert len(facts["directions"]) == few.get(name, 8)
     assert all(len(direction["vector"]) == 6 for direction in facts["directions"])
     if gan.MODELS[name].medium == "pictures":
         assert facts["shape"] == [1, 28, 28] and not facts["plays"]
@@ -503,10 +506,73 @@ def test_a_translator_shows_before_and_after(browser, tmp_path):
         np.testing.assert_allclose(made, np.clip(np.rint(expected.transpose(1, 2, 0) * 127.5 + 127.5), 0, 255), atol=1)
         move(page, "#divider", 20)
         assert page.run("$('compare').style.getPropertyValue('--at')") == "20%"
+        sides = page.run("['before', 'after'].map(id => JSON.stringify($(id).getBoundingClientRect()))")
+        assert sides[0] == sides[1]  # one lies exactly over the other
         (tmp_path / "no.png").write_text("no picture")
         page.files("#source", tmp_path / "no.png")
         page.wait("$('message').textContent.includes('not a picture')")
         assert [said for said in page.problems() if "400" not in said] == []
+        server.shutdown()
+
+
+@needs_browser
+def test_a_hole_is_painted_and_filled(browser, tmp_path, rng):
+    subject = open_subject(make_translator(tmp_path / "m.safetensors", "context_encoder", task="inpaint"))
+    pixels = rng.integers(0, 256, (48, 64, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    with Server(subject) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        page = browser.open(server.address)
+        page.wait("document.body.dataset.ready")
+        assert page.run("$('masking').hidden")
+        page.files("#source", tmp_path / "in.png")
+        page.wait("!$('masking').hidden && $('damaged').naturalWidth == 64")
+        click(page, "repair")
+        page.wait("$('message').textContent.includes('say what is missing')")
+
+        # the pen, the rubber, the keys
+        missing = "missing($('mask')).reduce((a, b) => a + b)"
+        page.run("$('mask').scrollIntoView()")
+        left, top, width = page.run(
+            "(() => { const b = $('mask').getBoundingClientRect(); return [b.left, b.top, b.width]; })()"
+        )
+        at = width / 64
+        move(page, "#brush", 6)
+        page.mouse("mousePressed", left + 20 * at, top + 20 * at)
+        page.mouse("mouseMoved", left + 40 * at, top + 20 * at)
+        page.mouse("mouseReleased", left + 40 * at, top + 20 * at)
+        painted = page.run(missing)
+        assert 110 < painted < 170  # 20 x 6 and two round ends
+        page.run("$('mask').focus()")
+        page.key("ArrowUp")
+        page.key(" ")
+        assert painted < page.run(missing) < painted + 40
+        click(page, "erase")
+        assert page.run("$('erase').ariaPressed") == "true"
+        page.key(" ")
+        assert page.run(missing) < painted + 5
+        click(page, "erase")
+        click(page, "clear-mask")
+        assert page.run(missing) == 0
+
+        mask = np.zeros((48, 64), np.uint8)
+        Image.fromarray(mask[1:]).save(tmp_path / "small.png")
+        page.files("#mask-file", tmp_path / "small.png")
+        page.wait("$('message').textContent.includes('64x47 pixels, the picture 64x48')")
+        mask[10:30, 20:50] = 255
+        Image.fromarray(mask).save(tmp_path / "mask.png")
+        page.files("#mask-file", tmp_path / "mask.png")
+        page.wait(f"{missing} == 600")
+        click(page, "repair")
+        page.wait("!$('compare').hidden && $('working').hidden")
+        expected = PictureTranslator(subject)(pixels, mask > 0)
+        np.testing.assert_array_equal(shown_after(page), expected)
+        assert (expected[mask == 0] == pixels[mask == 0]).all() and (expected != pixels)[12:28, 22:48].any()
+        page.resize(390, 844)  # a phone
+        page.wait("innerWidth == 390 && document.documentElement.scrollWidth <= 390")
+        page.run("fillMask = $('mask').getContext('2d'); fillMask.fillStyle = '#fff'; fillMask.fillRect(0, 0, 64, 48)")
+        click(page, "repair")
+        page.wait("$('message').textContent.includes('nothing left to go by')")
         server.shutdown()
 
 
@@ -533,6 +599,86 @@ def test_an_exported_page_draws_the_same_offline(browser, name, tmp_path):
     assert page.problems() == [] and {url.split(":")[0] for url in page.requests()} <= {"file", "data"}
 
 
+def make_translator(path, model, **settings):
+    """An untrained network from picture to picture, whose changes can be seen."""
+    task = settings.get("task")
+    own = TASKS[task].architecture(model, gan.PAIRED[model].scales, None) if task else {}
+    architecture = {"model": model, **own, **settings, "width": 3}
+    generator, _ = gan.build(architecture, np.random.default_rng(0))
+    for parameter in generator.parameters():
+        parameter.assign(parameter.numpy() * 1.5)
+    save_model(path, generator, architecture)
+    return path
+
+
+def shown_after(page):
+    """The pixels of the page's result, uint8 (H, W, 3)."""
+    height, width = page.wait("$('after').naturalWidth && [$('after').naturalHeight, $('after').naturalWidth]")
+    code = """(() => { const canvas = Object.assign(document.createElement('canvas'), {width: %d, height: %d});
+    const context = canvas.getContext('2d'); context.drawImage($('after'), 0, 0);
+    return Array.from(context.getImageData(0, 0, %d, %d).data); })()"""
+    return np.array(page.run(code % (width, height, width, height)), np.uint8).reshape(height, width, 4)[:, :, :3]
+
+
+TRANSLATORS = {
+    "srgan": {},
+    "pix2pix": {"task": "colorize"},
+    "context_encoder": {"task": "inpaint"},
+    "dncnn": {"task": "enlarge"},  # the picture is enlarged for it
+    "cyclegan": {},  # is shown all of a picture at once
+}
+
+
+@needs_browser
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_an_exported_translator_is_the_same_offline(browser, name, tmp_path, rng):
+    """In tiles, of sizes that no network likes, with a mask where one is wanted."""
+    model = make_translator(tmp_path / "m.safetensors", name, **TRANSLATORS[name])
+    assert cli.main(["export", str(model), "--html", str(tmp_path / "page.html")]) == 0
+    subject = open_subject(model)
+    browser.events.clear()
+    page = browser.open((tmp_path / "page.html").as_uri())
+    page.wait("document.body.dataset.ready")
+    given = subject.inputs(2, rng)["picture"][:1, :, :16, :32]
+    tensor = f"Kernels.tensor({list(given.shape)}, Float32Array.from({given.ravel().tolist()}))"
+    made = page.run(f"Array.from(OFFLINE.image({tensor}).data)")
+    np.testing.assert_allclose(made, subject(given).ravel(), atol=1e-4)
+
+    pixels = rng.integers(0, 256, (21, 35 if name == "dncnn" else 141, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    mask = None
+    page.files("#source", tmp_path / "in.png")
+    if name == "context_encoder":
+        mask = np.zeros(pixels.shape[:2], np.uint8)
+        mask[5:16, 120:136] = 255
+        Image.fromarray(mask).save(tmp_path / "mask.png")
+        page.wait("!$('masking').hidden")
+        page.files("#mask-file", tmp_path / "mask.png")
+        page.wait("missing($('mask')).some(v => v)")
+        click(page, "repair")
+    page.wait("!$('compare').hidden && $('working').hidden", 60)
+    expected = PictureTranslator(subject)(pixels, None if mask is None else mask > 0)
+    assert np.abs(shown_after(page).astype(int) - expected).max() <= 1
+    assert expected.std() > 20  # a picture, not a plane
+    assert page.problems() == [] and {url.split(":")[0] for url in page.requests()} <= {"file", "data", "blob"}
+
+
+@needs_browser
+def test_a_long_one_can_be_stopped(browser, tmp_path, rng):
+    model = make_translator(tmp_path / "m.safetensors", "dncnn")
+    assert cli.main(["export", str(model), "--html", str(tmp_path / "page.html")]) == 0
+    page = browser.open((tmp_path / "page.html").as_uri())
+    page.wait("document.body.dataset.ready")
+    Image.fromarray(rng.integers(0, 256, (900, 900, 3)).astype(np.uint8)).save(tmp_path / "in.png")
+    page.files("#source", tmp_path / "in.png")
+    page.wait("$('translate-progress').value > 0 && !$('working').hidden")
+    click(page, "translate-stop")
+    assert page.run("$('working').hidden && $('compare').hidden")
+    (tmp_path / "no.png").write_text("no picture")
+    page.files("#source", tmp_path / "no.png")
+    page.wait("$('message').textContent.includes('no picture')")
+
+
 @needs_browser
 def test_every_kernel_of_the_page(browser, tmp_path, rng):
     subject = Whole(Every(rng), "every", {})
@@ -549,7 +695,7 @@ def test_every_kernel_of_the_page(browser, tmp_path, rng):
 
 def test_an_exported_page_is_of_a_generator(capsys):
     assert cli.main(["export", "mnist", "--html", "x.html"]) == 2
-    assert "for networks that draw pictures of noise" in capsys.readouterr().err
+    assert "for networks that draw pictures" in capsys.readouterr().err
 
 
 def test_nothing_in_the_page_ends_its_script(subject):

@@ -4,12 +4,14 @@ import io
 
 import numpy as np
 import pytest
-from commands import contents
+from commands import ROOT, contents
 from PIL import Image
 
 from minigan import backend, checkpoint, gan
 from minigan.cli import main
+from minigan.data.paired import read_pictures, split
 from minigan.restoration import TASKS
+from minigan.restoration.judge import JUDGED, baselines, by_network, cases, drawings, score
 from minigan.restoration.picture import read_photo, write_photo
 from minigan.restoration.restore import Restorer, tiles, weights
 
@@ -20,6 +22,8 @@ SMALL = {
     "pix2pix": {"width": 2},
     "context_encoder": {"width": 2},
 }
+DATA = ROOT / "examples" / "data"
+LEAST = {"denoise": 7, "derain": 5, "enlarge": 0.3, "inpaint": -0.2, "colorize": 0.85}  # dB; of drawings a factor of L1
 PROFILE = b"not read by anybody" * 4
 
 
@@ -95,6 +99,26 @@ def test_noise_is_taken_out():
     made = Restorer.load(weights("denoise"), backend.get("numpy")).pixels(noisy)
     errors = [np.square(picture.astype(float) - truth).mean() for picture in (noisy, made)]
     assert errors[1] < errors[0] / 4
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_it_is_better_than_what_needs_no_training(task):
+    """On a few pictures that none of the networks has learned from; docs/restore.md has all of them."""
+    drawn = task == "colorize"
+    where = DATA / "openmoji" / "color.png" if drawn else DATA / "photos"
+    pictures = read_pictures(where, 64)
+    held = {name: pictures[name] for name in split(list(pictures), 8)[1][:: 4 if drawn else 3]}
+    if drawn:
+        found = list(drawings(held, read_pictures(DATA / "openmoji" / "black.png", 64, 1)))
+        simple = baselines(task, found)["best constant colour"]
+    else:
+        middle = {name: picture[80:208, 120:248] for name, picture in held.items()}
+        found = list(cases(task, next(iter(JUDGED[task].values())), middle, 0))
+        simple = baselines(task, found)["bicubic"] if task == "enlarge" else lambda case: case.given
+    network = by_network(Restorer.load(weights(task), backend.get("numpy")))
+    own, other = (next(iter(score(task, found, method).values())) for method in (network, simple))
+    print(task, own, other)
+    assert own < other * LEAST[task] if drawn else own > other + LEAST[task]
 
 
 # ---- tiles -----------------------------------------------------------------------------------------------------------

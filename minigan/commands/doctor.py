@@ -7,8 +7,10 @@ import ctypes
 import importlib
 import importlib.metadata
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +57,7 @@ def examine() -> Iterator[Finding]:
     for name in NEEDED:
         yield package(name)
     yield compiled_loops()
+    yield processes()
     yield from gpu()
 
 
@@ -89,6 +92,16 @@ def compiled_loops() -> Finding:
     y, _, _ = place.batch_norm(x.reshape(2, 1, 1, 1), weight, bias, 0.0, 0.5)
     right = y.reshape(-1).tolist() == [-0.5, 1.0]
     return Finding("Numba", f"{found}, its loops {'compile' if right else 'give wrong results'}")
+
+
+def processes() -> Finding:
+    """Whether several processes can be started together; MPI itself is not."""
+    try:
+        found = f"mpi4py {importlib.metadata.version('mpi4py')}"
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("MPI", "not installed", f'{sys.executable} -m pip install "minigan[mpi]"')
+    mpiexec = shutil.which("mpiexec") or shutil.which("mpiexec", path=str(Path(sys.executable).parent))
+    return Finding("MPI", f"{found}, {mpiexec or 'and no mpiexec on the PATH'}")
 
 
 def gpu() -> Iterator[Finding]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -43,7 +45,8 @@ from .arguments import (
 from .memory import tell_memory
 from .options import Needs, check, set_defaults
 
-ALL: dict[str, Any] = {**gan.MODELS, **gan.PAIRED, **gan.UNPAIRED, **gan.EDITORS}
+# All there are, whichever is listed where; a ChainMap begins with its last.
+ALL: Mapping[str, Any] = ChainMap[str, Any](gan.EDITORS, gan.UNPAIRED, gan.PAIRED, gan.MODELS)
 DEFAULT, OLD = "self_conditioned", "dcgan"  # OLD: the default of runs from before
 
 

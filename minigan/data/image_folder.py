@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -171,7 +171,7 @@ def _decode(file: Path, size: int, channels: int, depth: int, tell: Callable[[in
         return np.asarray(picture).reshape(size, size, channels)
 
 
-def plain_pixels(file: Path, channels: int) -> np.ndarray:
+def plain_pixels(file: Path | IO[bytes], channels: int) -> np.ndarray:
     """A picture in its own size as uint8 (H, W, channels), turned as its EXIF data says, on white."""
     from PIL import Image
 

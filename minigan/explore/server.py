@@ -23,11 +23,13 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from .. import viz
+from ..data.image_folder import plain_pixels
 from ..errors import InputError
 from ..export import Subject
 from ..media import as_html, best_for_a_page, medium_of
 from .directions import find_directions
 from .inversion import Search
+from .translating import PictureTranslator
 
 PAGE = Path(__file__).parent / "page"
 FILES = {"": "index.html", "script.js": "script.js", "style.css": "style.css"}
@@ -39,6 +41,7 @@ TYPES = {
 LARGEST_BODY = 16 << 20
 MOST_PICTURES = 256
 MOST_STEPS = 1000
+MOST_PIXELS = 4 << 20
 SECONDS = 60  # until a connection that says nothing is closed
 SAFE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -57,7 +60,9 @@ class Explorer:
         self.lock = threading.Lock()  # one at a time: the backend uses all cores for each
         self.searches: dict[str, tuple[Search, threading.Event]] = {}
         self.facts = describe(subject)
-        self.medium = None if subject.kind == "picture" else medium_of(subject.architecture)
+        pictures = subject.kind == "picture"
+        self.medium = None if pictures else medium_of(subject.architecture)
+        self.translator = PictureTranslator(subject) if pictures else None
 
     def model(self, asked: dict[str, Any]) -> dict[str, Any]:
         return self.facts
@@ -133,28 +138,15 @@ class Explorer:
         return known | {"psnr": round(search.psnr, 2), "z": np.round(search.z.astype(float), 5).tolist()}
 
     def translate(self, asked: dict[str, Any]) -> bytes:
-        """A picture through a network that takes one: PNG in, PNG out."""
-        from PIL import Image, UnidentifiedImageError
-
-        if self.facts["kind"] != "picture":
+        """A picture through a network that takes one, as PNG; for one that fills holes with ``mask``, a picture that is
+        white where something is missing."""
+        if self.translator is None:
             raise InputError("translate: this model takes no picture")
-        channels = self.facts["channels"]
-        try:
-            content = base64.b64decode(str(asked.get("picture", "")), validate=True)
-            with Image.open(io.BytesIO(content)) as picture:
-                if picture.width * picture.height > 4 << 20:
-                    raise InputError(
-                        f"translate: {picture.width}x{picture.height} pixels are too many: at most 4 million"
-                    )
-                pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.float32)
-        except (binascii.Error, UnidentifiedImageError, OSError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"translate: not a picture ({error})") from None
-        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        pixels = sent_picture(asked, "picture", self.translator.takes)
+        mask = sent_picture(asked, "mask", 1)[:, :, 0] > 127 if "mask" in asked else None
         with self.lock:
-            made = self.subject(pixels.transpose(2, 0, 1)[None] / np.float32(127.5) - 1)
-        return viz.png(viz.grid(made, padding=0))
+            made = self.translator(pixels, mask)
+        return viz.png(made[:, :, 0] if made.shape[2] == 1 else made)
 
     # ---- what was asked for --------------------------------------------------------------------
 
@@ -209,13 +201,29 @@ def describe(subject: Subject, directions: int = 8) -> dict[str, Any]:
         "server": True,
     }
     if subject.kind == "picture":
-        return facts | {"channels": given["picture"].shape[1], "z_dim": 0, "directions": []}
+        return facts | PictureTranslator(subject).about | {"z_dim": 0, "directions": []}
     found = find_directions(subject, min(directions, given["z"].shape[1]))
     rows = [
         {"method": d.method, "share": round(d.share, 4), "vector": [round(float(v), 5) for v in d.vector]}
         for d in found
     ]
     return facts | {"z_dim": given["z"].shape[1], "directions": rows}
+
+
+def sent_picture(asked: dict[str, Any], name: str, channels: int) -> np.ndarray:
+    """uint8 (H, W, channels), upright, on white"""
+    from PIL import Image
+
+    try:
+        content = base64.b64decode(str(asked.get(name, "")), validate=True)
+        with Image.open(io.BytesIO(content)) as picture:  # its size is known before it is decoded
+            if picture.width * picture.height > MOST_PIXELS:
+                raise InputError(f"{name}: {picture.width}x{picture.height} pixels are too many: at most 4 million")
+        return plain_pixels(io.BytesIO(content), channels)
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file can raise nearly anything from a decoder
+        raise InputError(f"{name}: not a picture ({error})") from None
 
 
 def whole(asked: dict[str, Any], name: str, least: int, most: int) -> int:

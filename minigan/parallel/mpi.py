@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ..backend import Array
+from ..launched import launched
 from .communicator import Communicator
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PATIENCE = 600.0  # seconds, unless MINIGAN_PATIENCE says otherwise
-FATES = 2.0  # seconds in which all ranks come to an error that all have
+FATES = 5.0  # seconds at most in which all ranks come to an error that all have
 EXIT = 2  # as after any error of minigan's
 
 
@@ -36,8 +37,8 @@ class Mpi(Communicator):
     def __init__(self, comm: Any) -> None:
         from mpi4py import MPI
 
-        self.rank, self.size = comm.rank, comm.size
-        self.local_rank = comm.Split_type(MPI.COMM_TYPE_SHARED, key=comm.rank).rank
+        told = launched()
+        self.rank, self.size, self.local_rank = comm.rank, comm.size, told.local_rank if told else 0
         self._comm, self._fates, self._in_place = comm.Dup(), comm.Dup(), MPI.IN_PLACE
         self.patience = float(os.environ.get("MINIGAN_PATIENCE", PATIENCE))
         self._since: list[float] = []  # when each of the calls under way began
@@ -115,7 +116,7 @@ class Mpi(Communicator):
     def _all_fail(self) -> bool:
         """Whether all ranks come to an error in these seconds."""
         everybody = self._fates.Ibarrier()
-        end = time.monotonic() + FATES + 0.5 * self.rank
+        end = time.monotonic() + min(FATES, self.patience / 2) + 0.5 * self.rank
         while time.monotonic() < end:
             if everybody.Test():
                 return True

@@ -115,7 +115,7 @@ def hole(picture: np.ndarray, case: Case) -> tuple[np.ndarray, np.ndarray]:
 
 
 def baselines(task: str, found: list[Case]) -> dict[str, Method]:
-    """By name. Those of scikit-image and OpenCV need the extra "restore"."""
+    """By name. Those of scikit-image and OpenCV need the extra "restore"; BM3D is one where it is installed."""
     if task == "enlarge":
         return {kernel: enlarged_by(kernel) for kernel in ("bicubic", "lanczos")}
     if task == "colorize":
@@ -135,13 +135,16 @@ def baselines(task: str, found: list[Case]) -> dict[str, Method]:
             f'the baselines of {task} need {error.name}: pip install "minigan[restore]", or use --no-baselines'
         ) from None
 
+    try:
+        import bm3d  # not in the extra: its licence is for research only
+    except ImportError:
+        bm3d = None
+
     def scaled(function: Callable[[np.ndarray], np.ndarray]) -> Method:
         return lambda case: to_bytes(function(case.given / np.float32(255)))
 
     def nonlocal_means(picture: np.ndarray) -> np.ndarray:
-        second = picture[2:] - 2 * picture[1:-1] + picture[:-2]  # the noise's strength by Immerkaer 1996
-        second = second[:, 2:] - 2 * second[:, 1:-1] + second[:, :-2]
-        sigma = math.sqrt(math.pi / 2) / 6 * float(np.abs(second).mean())
+        sigma = noise_of(picture)
         return restoration.denoise_nl_means(
             picture, patch_size=5, patch_distance=6, h=0.6 * sigma, sigma=sigma, channel_axis=2
         )
@@ -154,6 +157,7 @@ def baselines(task: str, found: list[Case]) -> dict[str, Method]:
             "Gaussian, sigma 1": lambda case: ndimage.gaussian_filter(case.given, (1, 1, 0)),
             "total variation, weight 0.1": scaled(lambda p: restoration.denoise_tv_chambolle(p, 0.1, channel_axis=2)),
             "non-local means": scaled(nonlocal_means),
+            **({"BM3D": scaled(lambda p: bm3d.bm3d_rgb(p, noise_of(p)))} if bm3d else {}),
         }
     if task == "derain":
         return {
@@ -167,6 +171,13 @@ def baselines(task: str, found: list[Case]) -> dict[str, Method]:
         return cv2.inpaint(np.ascontiguousarray(case.given), case.where.astype(np.uint8), 3, cv2.INPAINT_TELEA)
 
     return {"Telea, radius 3": telea, "the guess it starts from": lambda case: case.given}
+
+
+def noise_of(picture: np.ndarray) -> float:
+    """The strength of the noise in a picture (H, W, C), by Immerkaer 1996."""
+    second = picture[2:] - 2 * picture[1:-1] + picture[:-2]
+    second = second[:, 2:] - 2 * second[:, 1:-1] + second[:, :-2]
+    return math.sqrt(math.pi / 2) / 6 * float(np.abs(second).mean())
 
 
 def enlarged_by(kernel: str) -> Method:

@@ -304,6 +304,7 @@ class Run:
             )
         if (kind is None or kind is DivergenceError) and self.journal.history:
             self.write_results()
+            self.ranks.barrier()  # none ends before the first one has written everything
 
     @by_first
     def write_results(self) -> None:

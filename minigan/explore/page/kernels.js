@@ -25,10 +25,10 @@ const Kernels = (() => {
   }
 
   // The place in the small map that each tap (a, b) of each place in the large one meets, or -1 in the padding.
-  function eachTap(hw, kernel, outHw, s, visit) {
+  function eachTap(hw, kernel, outHw, s, visit, first = 0) { // outHw: so many rows from the `first` on
     const [kh, kw] = kernel, [height, width] = hw, [oh, ow] = outHw;
     for (let a = 0; a < kh; a++) for (let b = 0; b < kw; b++) for (let i = 0; i < oh; i++) {
-      const y = i * s.stride[0] + a * s.dilation[0] - s.padding[0];
+      const y = (first + i) * s.stride[0] + a * s.dilation[0] - s.padding[0];
       if (y < 0 || y >= height) continue;
       for (let j = 0; j < ow; j++) {
         const x = j * s.stride[1] + b * s.dilation[1] - s.padding[1];
@@ -37,16 +37,21 @@ const Kernels = (() => {
     }
   }
 
-  function conv(s, x, w) { // as a matrix product with the picture's patches
+  const PATCHES = 1 << 18; // numbers at once: what a processor's cache holds, however large the picture
+
+  function conv(s, x, w) { // as a matrix product with the picture's patches, some rows at a time
     const [n, c, h, wide] = x.shape, [f, , kh, kw] = w.shape;
     const side = (length, k, axis) => Math.floor((length + 2 * s.padding[axis] - s.dilation[axis] * (k - 1) - 1) / s.stride[axis]) + 1;
     const oh = side(h, kh, 0), ow = side(wide, kw, 1), out = tensor([n, f, oh, ow]), taps = kh * kw;
-    for (let sample = 0; sample < n; sample++) {
-      const patches = new Float32Array(c * taps * oh * ow);
-      eachTap([h, wide], [kh, kw], [oh, ow], s, (tap, to, from) => {
-        for (let q = 0; q < c; q++) patches[(q * taps + tap) * oh * ow + to] = x.data[(sample * c + q) * h * wide + from];
-      });
-      multiply(w.data, patches, out.data, f, c * taps, oh * ow, 0, 0, sample * f * oh * ow);
+    const most = Math.max(1, Math.floor(PATCHES / (c * taps * ow)));
+    for (let sample = 0; sample < n; sample++) for (let first = 0; first < oh; first += most) {
+      const rows = Math.min(most, oh - first), run = rows * ow;
+      const patches = new Float32Array(c * taps * run), made = new Float32Array(f * run);
+      eachTap([h, wide], [kh, kw], [rows, ow], s, (tap, to, from) => {
+        for (let q = 0; q < c; q++) patches[(q * taps + tap) * run + to] = x.data[(sample * c + q) * h * wide + from];
+      }, first);
+      multiply(w.data, patches, made, f, c * taps, run);
+      for (let q = 0; q < f; q++) out.data.set(made.subarray(q * run, (q + 1) * run), ((sample * f + q) * oh + first) * ow);
     }
     return out;
   }
@@ -288,24 +293,38 @@ const Kernels = (() => {
     Embedding: (s, table, labels) => take({axis: 0, index: labels}, table),
   };
 
-  // What a program makes of its inputs: {name: tensor, or numbers of classes}.
-  function run(program, inputs) {
+  // What a program makes of its inputs, {name: tensor, or numbers of classes}; `steps` stops after each op.
+  function* steps(program, inputs) {
     const known = {...program.constants, ...inputs};
-    for (const node of program.nodes) known[node.output] = OPS[node.op](node.settings, ...node.inputs.map(name => known[name]));
+    for (const node of program.nodes) {
+      known[node.output] = OPS[node.op](node.settings, ...node.inputs.map(name => known[name]));
+      yield;
+    }
     return known[program.output];
   }
 
-  return {run, tensor, names: Object.keys(OPS)};
+  function run(program, inputs) {
+    const going = steps(program, inputs);
+    let last = going.next();
+    while (!last.done) last = going.next();
+    return last.value;
+  }
+
+  return {run, steps, tensor, names: Object.keys(OPS)};
 })();
 
 // ---- an exported page's model: what the server answers, without one --------------------------------
 
-function offline(facts, program, weights) {
+function unpack(program, weights) { // the constants become tensors
   const bytes = Uint8Array.from(atob(weights), c => c.charCodeAt(0));
   for (const [name, {shape, at}] of Object.entries(program.constants)) {
     const length = shape.reduce((a, b) => a * b, 1);
     program.constants[name] = Kernels.tensor(shape, new Float32Array(bytes.buffer, at, length));
   }
+}
+
+function offline(facts, program, weights) {
+  unpack(program, weights);
   const image = (z, label) => Kernels.run(program, {z: Kernels.tensor([1, z.length], Float32Array.from(z)), labels: [label]});
 
   function generator(seed) { // mulberry32: this page's seeds are its own

@@ -20,6 +20,11 @@ const served = {
   async facts() { return (await this.ask("model")).json(); },
   async latents(seed, count) { return (await (await this.ask("latents", {seed, count})).json()).z; },
   async draw(z, label) { return new Uint8Array(await (await this.ask("draw", {z, label})).arrayBuffer()); },
+  async translate(file, mask) { // as PNG; `mask` is a canvas
+    const sent = async blob => base64(new Uint8Array(await blob.arrayBuffer()));
+    const masked = mask ? {mask: await sent(await new Promise(done => mask.toBlob(done)))} : {};
+    return (await this.ask("translate", {picture: await sent(file), ...masked})).blob();
+  },
 };
 const model = window.OFFLINE ? window.OFFLINE : served;
 
@@ -356,16 +361,139 @@ async function find(file) {
   } catch (error) { $("find-stop").disabled = true; tell(error.message || "This is no picture that the browser can read.", true); }
 }
 
-async function translate(file) {
+// ---- a picture through a network that takes one ----------------------------------------------------
+
+async function drawn(file) { // upright, on white
+  const bitmap = await createImageBitmap(file).catch(() => { throw new Error("This is no picture that the browser can read."); });
+  const canvas = Object.assign(document.createElement("canvas"), {width: bitmap.width, height: bitmap.height});
+  const context = canvas.getContext("2d", {willReadFrequently: true});
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0);
+  return canvas;
+}
+
+function missing(canvas) { // 1 where it is white
+  const rgba = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return Uint8Array.from({length: rgba.length / 4}, (_, i) => Number(rgba[4 * i] > 127));
+}
+
+let job = 0, source; // the newest thing to do, and the picture that is to be repaired
+function takePicture(file) {
+  stopTranslating();
+  if (facts.mask) beginMask(file); else translate(file);
+}
+
+async function translate(file, mask = null) {
+  const own = ++job;
+  tell("At work ...");
+  $("working").hidden = false;
+  $("translate-progress").removeAttribute("value");
   try {
-    tell("At work ...");
-    const bytes = new Uint8Array(await file.arrayBuffer());
-    const made = await (await served.ask("translate", {picture: base64(bytes)})).blob();
+    const made = await model.translate(file, mask, share => { if (own === job) $("translate-progress").value = share; return own === job; });
+    if (own !== job) return;
+    for (const id of ["before", "after"]) if ($(id).src) URL.revokeObjectURL($(id).src);
     $("before").src = URL.createObjectURL(file);
-    $("after").src = $("save-after").href = URL.createObjectURL(new Blob([made], {type: "image/png"}));
+    $("after").src = $("save-after").href = URL.createObjectURL(made);
     $("compare").hidden = $("save-after").hidden = false;
     tell("");
+  } catch (error) { if (own === job) tell(error.message, true); }
+  if (own === job) $("working").hidden = true;
+}
+
+function stopTranslating() {
+  job++;
+  $("working").hidden = true;
+  tell("");
+}
+
+// ---- a mask: black, and white where something is missing --------------------------------------------
+
+const spot = {x: 0, y: 0, erasing: false};
+
+async function beginMask(file) {
+  try {
+    const canvas = await drawn(file);
+    source = file;
+    if ($("damaged").src) URL.revokeObjectURL($("damaged").src);
+    $("damaged").src = URL.createObjectURL(file);
+    Object.assign($("mask"), {width: canvas.width, height: canvas.height});
+    clearMask();
+    Object.assign(spot, {x: canvas.width / 2, y: canvas.height / 2});
+    $("masking").hidden = false;
+    $("compare").hidden = $("save-after").hidden = true;
   } catch (error) { tell(error.message, true); }
+}
+
+function clearMask() {
+  const context = $("mask").getContext("2d", {willReadFrequently: true});
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, $("mask").width, $("mask").height);
+}
+
+function dab(x, y, from = spot) { // a stroke from where the pen was
+  const context = $("mask").getContext("2d");
+  context.strokeStyle = spot.erasing ? "#000" : "#fff";
+  context.lineCap = "round";
+  context.lineWidth = Number($("brush").value);
+  context.beginPath();
+  context.moveTo(from.x, from.y);
+  context.lineTo(x, y + 1e-3); // a point, too, is a stroke
+  context.stroke();
+  Object.assign(spot, {x, y});
+}
+
+function showSpot() { // in shares of the mask, which is shown at another size
+  const {width, height} = $("mask"), percent = v => `${100 * v}%`;
+  Object.assign($("spot").style, {left: percent(spot.x / width), top: percent(spot.y / height), width: percent($("brush").value / width)});
+}
+
+async function openMask(file) {
+  try {
+    const found = await drawn(file), mask = $("mask");
+    if (found.width !== mask.width || found.height !== mask.height) {
+      throw new Error(`The mask has ${found.width}x${found.height} pixels, the picture ${mask.width}x${mask.height}: open one of its size.`);
+    }
+    mask.getContext("2d").drawImage(found, 0, 0);
+    tell("");
+  } catch (error) { tell(error.message, true); }
+}
+
+function wireMask() {
+  const mask = $("mask");
+  const point = event => {
+    const box = mask.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width * mask.width, (event.clientY - box.top) / box.height * mask.height];
+  };
+  let pen = false;
+  mask.addEventListener("pointerdown", event => {
+    const [x, y] = point(event);
+    pen = true;
+    mask.setPointerCapture(event.pointerId);
+    dab(x, y, {x, y});
+  });
+  mask.addEventListener("pointermove", event => { if (pen) dab(...point(event)); });
+  for (const name of ["pointerup", "pointercancel"]) mask.addEventListener(name, () => { pen = false; showSpot(); });
+  mask.addEventListener("focus", () => { $("spot").hidden = false; showSpot(); });
+  mask.addEventListener("blur", () => { $("spot").hidden = true; });
+  mask.addEventListener("keydown", event => {
+    const way = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key], step = Math.max(1, $("brush").value / 2);
+    if (!way && event.key !== " ") return;
+    event.preventDefault();
+    if (way) {
+      spot.x = Math.min(mask.width, Math.max(0, spot.x + way[0] * step));
+      spot.y = Math.min(mask.height, Math.max(0, spot.y + way[1] * step));
+    } else dab(spot.x, spot.y);
+    showSpot();
+  });
+  $("brush").oninput = showSpot;
+  $("erase").onclick = () => {
+    spot.erasing = !spot.erasing;
+    $("erase").setAttribute("aria-pressed", spot.erasing);
+  };
+  $("clear-mask").onclick = clearMask;
+  $("repair").onclick = () => translate(source, mask);
+  dropZone($("mask-label"), $("mask-file"), openMask);
 }
 
 function dropZone(zone, input, use) {
@@ -461,7 +589,9 @@ async function start() {
   for (const part of document.querySelectorAll(".latent")) part.hidden = !latent;
   for (const part of document.querySelectorAll("main.picture")) part.hidden = latent;
   if (!latent) {
-    dropZone($("source-drop"), $("source"), translate);
+    dropZone($("source-drop"), $("source"), takePicture);
+    wireMask();
+    $("translate-stop").onclick = stopTranslating;
     $("divider").oninput = event => $("compare").style.setProperty("--at", `${event.target.value}%`);
     document.body.dataset.ready = "yes";
     return;

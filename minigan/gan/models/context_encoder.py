@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import nn, ops
 from ...tensor import Tensor
-from .paired import Networks, PairedModel, PatchGAN, Residual, calm_, he_, whole
+from .paired import Networks, PairedModel, Residual, calm_, detective, he_, whole
 from .pix2pix import mirrored
 
 
@@ -67,7 +67,7 @@ def context_encoder(
     width = width or 16
     whole("context_encoder", width=width, d_width=d_width)
     network = EncoderDecoder(source_channels, channels, width, (1, 2, 4, 2), rng)
-    return Residual(network, channels), PatchGAN(channels + source_channels, d_width, 2, rng)
+    return Residual(network, channels), detective(channels + source_channels, d_width, rng)
 
 
 MODEL = PairedModel(
@@ -77,6 +77,6 @@ MODEL = PairedModel(
     networks=context_encoder,
     reach=64,
     step=4,
-    g_lr=1e-3,
+    g_lr=5e-4,
     betas=(0.5, 0.999),
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import nn
 from ...tensor import Tensor
-from .paired import Networks, PairedModel, PatchGAN, Residual, calm_, he_, whole
+from .paired import Networks, PairedModel, Residual, calm_, detective, he_, whole
 from .pix2pix import mirrored
 
 
@@ -58,7 +58,7 @@ def dncnn(
     he_(body, rng)
     calm_(layers[-1])
     network = body if shuffle == 1 else Shuffled(body, shuffle)
-    return Residual(network, channels), PatchGAN(channels + source_channels, d_width, 2, rng)
+    return Residual(network, channels), detective(channels + source_channels, d_width, rng)
 
 
 MODEL = PairedModel(

