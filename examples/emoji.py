@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=32, help="pixels a side of the emoji (default: 32)")
     parser.add_argument("--steps", type=int, help="default: 600")
     parser.add_argument("--batch-size", type=int, help="pictures of each kind a step (default: 8)")
+    parser.add_argument("--identity-weight", type=float, default=0.0, help="of heads that are to stay (default: 0)")
     parser.add_argument("--judge-epochs", type=int, help="of each judge (default: 6)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument("--backend", default="numpy", help="numpy (default), numba, cupy or reference")
@@ -92,7 +93,8 @@ def train(args: argparse.Namespace) -> None:
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
-    trainer = model.trainer(*players, rng=noise, cycle_weight=4.0, g_lr=1e-3, d_lr=1e-3, schedule=falling)
+    weights = {"cycle_weight": 4.0, "identity_weight": args.identity_weight}
+    trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling)
 
     args.out.mkdir(parents=True, exist_ok=True)
     shown = Exchanges(*(as_input(kind[~few][:8]) for kind, few in zip((faces, heads), kept, strict=True)))

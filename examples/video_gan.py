@@ -27,7 +27,7 @@ from minigan.files import write_atomically
 from minigan.metrics import ClipJudge, ClipStatistics
 from minigan.runs.folder import model_of
 
-CLIPS = 600  # of each kind that is judged
+CLIPS = 400  # of each kind that is judged
 KINDS = 4  # contents and motions that are exchanged
 FLOAT = np.dtype("float32")
 

@@ -100,7 +100,7 @@ def test_no_twin(mine):
         to_torch(nn.Sequential(Own()))
 
 
-NETWORKS = [(name, player) for name in [*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED] for player in (0, 1)]
+NETWORKS = [(name, player) for name in [*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED, *gan.EDITORS] for player in (0, 1)]
 
 
 @pytest.mark.parametrize(("name", "player"), NETWORKS)
@@ -117,6 +117,12 @@ def test_every_network_of_the_zoo_converts(name, player, tmp_path, rng):
     elif name in gan.UNPAIRED:
         ours = gan.build({"model": name, "width": 4, "d_width": 4}, rng)
         x = rng.standard_normal((2, 3, 18, 21))
+    elif name in gan.EDITORS:
+        attributes = [{"name": "hair", "values": ["black", "red", "white"]}]
+        ours = gan.build(
+            {"model": name, "attributes": attributes, "width": 4, "d_width": 4, "image_size": [18, 21]}, rng
+        )
+        x, given = rng.standard_normal((2, 3, 18, 21)), (np.eye(3)[[0, 2]],)
     else:
         model = gan.MODELS[name]
         architecture = small_models.architecture(name)

@@ -1,10 +1,7 @@
 """Clips from end to end: the game, the models, the alarm, the commands, and how they resume."""
 
-import runpy
-
 import numpy as np
 import pytest
-from commands import ROOT
 from PIL import Image
 
 from minigan import cli, data, gan, media, nn
@@ -45,7 +42,7 @@ def test_content_is_what_all_frames_share_and_motion_what_they_do_not():
     seen = []
     generator.network = nn.Sequential(Spy(seen), generator.network)
     gan.generate(generator, latents(generator, 5))
-    vectors = seen[0].reshape(4, 5, -1)
+    vectors = seen[0].reshape(4, 5, generator.content + 4)
     content = vectors[:, :, : generator.content]
     assert (content == content[:, :1]).all()
     assert (vectors[:, 1:, generator.content :] != vectors[:, :-1, generator.content :]).all()
@@ -104,13 +101,24 @@ def test_the_judge_of_frames_sees_frames_of_the_clip_in_question(backend):
     game = trainer(backend.name).game
     clips = np.arange(4 * 3).reshape(4, 3, 1, 1, 1) * np.ones((1, 1, 1, 8, 8))
     seen = game.some(Tensor(backend.asarray(clips.astype(np.float32))))
-    assert seen.shape == (8, 1, 8, 8)
-    numbers = np.array(seen.numpy())[:, 0, 0, 0].astype(int)
-    np.testing.assert_array_equal(numbers // 3, np.repeat(np.arange(4), 2))
-    drawn = {
-        int(n) % 3 for _ in range(20) for n in np.array(game.some(Tensor(backend.asarray(clips))).numpy())[:, 0, 0, 0]
-    }
+    assert seen.shape == (4, 2, 1, 8, 8)
+    numbers = np.array(seen.numpy())[:, :, 0, 0, 0].astype(int)
+    np.testing.assert_array_equal(numbers // 3, np.arange(4)[:, None] * [[1, 1]])
+    drawn = {int(n) % 3 for _ in range(20) for n in np.array(game.some(Tensor(backend.asarray(clips))).numpy()).ravel()}
     assert drawn == {0, 1, 2}
+
+
+def test_the_judge_of_frames_tells_whether_they_show_the_same_thing(rng):
+    judge = trainer().game.image
+    seen = []
+    judge.head = nn.Sequential(Spy(seen), judge.head)
+    judge.eval()
+    one, other = rng.uniform(-1, 1, (2, 1, 1, 1, 8, 8)).astype(np.float32)
+    for frames in ([one, one], [one, other], [other, one]):
+        judge(Tensor(np.concatenate(frames, axis=1).repeat(4, axis=0)))
+    same, different, turned = (x[0] for x in seen)
+    assert np.abs(same[256:]).max() < 1e-6 < 1e-4 < np.abs(different[256:]).max()
+    np.testing.assert_allclose(different, turned, atol=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["hinge", "relativistic_average"])
@@ -235,10 +243,3 @@ def test_a_picture_of_clips(rng):
 def test_moving_digits_are_what_clips_learn_from_by_default():
     opened = gan.MODELS["mocogan"].open_data("mnist")
     assert isinstance(opened, data.MovingDigits) and opened.settings["frames"] == 16
-
-
-def test_the_page_prints_what_it_says(tmp_path):
-    changes = runpy.run_path(str(ROOT / "docs" / "learn" / "run.py"))["difference"](
-        ROOT / "docs" / "video.md", tmp_path
-    )
-    assert not changes, f"\n{changes}"

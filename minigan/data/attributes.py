@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .degrade import resample
 from .drawn import Drawn
 from .paired import read_pictures
+from .unpaired import square
 
 MOST_VALUES = 24  # of a category; a column with more is left out where none is named
 FEWEST_NUMBERS = 7  # different ones that make a column of numbers more than a category
@@ -378,14 +378,6 @@ def _numbers(texts: Sequence[str]) -> list[float] | None:
     except ValueError:
         return None
     return numbers if np.isfinite(numbers).all() else None
-
-
-def square(picture: np.ndarray, size: int) -> np.ndarray:
-    """The centre square of uint8 (H, W, C), resized to ``size``."""
-    part = picture[centre(picture.shape[:2])]
-    if part.shape[:2] == (size, size):
-        return part
-    return np.asarray(np.rint(np.clip(resample(part / np.float32(255), (size, size)), 0, 1) * 255), np.uint8)
 
 
 def centre(shape: tuple[int, ...]) -> tuple[slice, slice]:

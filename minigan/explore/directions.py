@@ -71,7 +71,8 @@ def sefa(subject: Subject, count: int = 8) -> list[Direction]:
         weight = weight.reshape(len(weight), -1).T
     weight = weight.reshape(len(weight), -1)
     z_dim = subject.inputs(1, np.random.default_rng(0))["z"].shape[1]
-    weight = weight[:, :z_dim]  # a class's vector stands behind z
+    shown = getattr(subject.network, "content", z_dim)  # of a clip's z, what is not motion
+    weight = weight[:, :shown]  # a class's vector stands behind z
     values, vectors = np.linalg.eigh(weight.T @ weight)
     order = np.argsort(values)[::-1][:count]
     vectors = np.pad(vectors, ((0, z_dim - len(vectors)), (0, 0)))  # of a layer that sees only how z begins
@@ -86,14 +87,14 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 
 class _Watch(Observer):
-    """Notes the first layer with a weight, and the first features behind a nonlinearity."""
+    """Notes the first features behind a nonlinearity, and the layer with a weight that they come from."""
 
     def __init__(self) -> None:
         self.first: Any = None
         self.features: np.ndarray | None = None
 
     def call(self, module: Any, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-        if self.first is None and isinstance(module, nn.Linear | nn.ConvTranspose2d):
+        if self.features is None and isinstance(module, nn.Linear | nn.ConvTranspose2d):
             self.first = module
         y = super().call(module, inputs, settings)
         bends = isinstance(module, nn.ReLU | nn.LeakyReLU | nn.Maxout | nn.SiLU | nn.ELU | nn.GELU) or settings

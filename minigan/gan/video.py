@@ -17,14 +17,13 @@ from .rules import Round, Terms
 
 class Video(TwoPlayer):
     """G makes clips (N, T, C, H, W), and D judges them whole. Where D has a second judge, ``discriminator.image``, that
-    is shown ``frames`` of each clip, drawn anew each time and one by one: pictures (N * frames, C, H, W) (Tulyakov et
-    al. 2018, eq. 4).
+    is shown ``frames`` of each clip, drawn anew each time: (N, frames, C, H, W) (Tulyakov et al. 2018, eq. 4).
 
     d_loss + d_image_loss = objective.d_loss of the judge of clips + the same of the judge of frames
     g_loss + g_image_loss = objective.g_loss of either
 
-    ``frames`` is 1 in the paper, whose batches are larger. The penalties hold either judge. Other arguments are
-    TwoPlayer's.
+    ``frames`` is 1 in the paper; of two, the judge can tell whether they show the same thing. The penalties hold either
+    judge. Other arguments are TwoPlayer's.
     """
 
     def __init__(self, generator: Module, discriminator: Module, *, frames: int = 2, **settings: Any) -> None:
@@ -54,7 +53,7 @@ class Video(TwoPlayer):
         return terms
 
     def some(self, clips: Tensor) -> Tensor:
-        """Frames of each clip, drawn evenly: (N, T, C, H, W) -> (N * frames, C, H, W)"""
+        """Frames of each clip, drawn evenly: (N, T, C, H, W) -> (N, frames, C, H, W)"""
         count, length = clips.shape[:2]
 
         def places(n: int) -> np.ndarray:
@@ -62,8 +61,7 @@ class Video(TwoPlayer):
             return times + length * (np.arange(n) // (n // count))[:, None]  # each clip's place among its process's own
 
         chosen = drawn(places, clips, rows=count, dtype=np.int64, rng=self.rng).data
-        frames = clips.reshape(count * length, *clips.shape[2:])
-        return self.show(frames[chosen.transpose().reshape(-1)])  # one of each clip, then another of each
+        return self.show(clips.reshape(count * length, *clips.shape[2:])[chosen])
 
     def measure(self, round: Round) -> None:
         """Beside the spread of the clips, how much a frame differs from the one before it, as a share of how much real

@@ -313,7 +313,7 @@ class MocoganGenerator(Network):
         vectors = []
         for drawn in noise.split(self.noise, 1):
             state = self.gru(drawn, state)
-            vectors.append(torch.cat([content, state], 1))
+            vectors.append(torch.cat([content, self.place(state)], 1))
         pictures = self.network(torch.stack(vectors, 1).flatten(0, 1))
         return pictures.unflatten(0, (len(z), -1))
 
@@ -326,6 +326,13 @@ class MocoganDiscriminator(Network):
 class ClipJudge(Network):
     def forward(self, clips):
         return self.network(clips.flatten(1, 2))
+
+
+class FrameJudge(Network):
+    def forward(self, frames):
+        features = self.body(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        mean = features.mean(1, keepdim=True)
+        return self.head(torch.cat([mean.squeeze(1), (features - mean).abs().mean(1)], 1))
 
 
 class VganGenerator(Network):

@@ -17,7 +17,7 @@ from .pixels import as_bytes
 SIDE = 28  # pixels a side of what the digits' classifier looks at
 KEPT = 0.9  # share of the frames in which a digit has to be named the same
 WHOLE = 0.8  # share of its usual ink that a digit has to have in each frame
-NAMED = 300  # clips whose digit is named, at most: that takes the longest
+NAMED = 200  # clips whose digit is named, at most: that takes the longest
 PAIRS = 8  # frames, each with the one after it, that a clip's features are taken of
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from .. import gan
 from ..backend import ArrayBackend
 from ..checkpoint import read_generator
-from ..data.attributes import Attribute, asked, attributes_from, centre, square
+from ..data.attributes import Attribute, asked, attributes_from, centre
 from ..data.degrade import resample
+from ..data.unpaired import square
 from ..errors import InputError
 from ..nn import Module
 from ..restoration.picture import Photo

@@ -7,6 +7,8 @@ import numpy as np
 from ... import nn
 from ...data import Drawn, FrameFolder, is_idx_folder, moving_digits
 from ...errors import InputError
+from ...ops import abs as absolute
+from ...ops import concat
 from ...tensor import Tensor
 from . import dcgan
 from .sizes import ImageSize, halvings
@@ -29,6 +31,32 @@ class ClipJudge(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         count, frames, channels, height, width = clips.shape
         return self.network(clips.reshape(count, frames * channels, height, width))
+
+
+class FrameJudge(nn.Module):
+    """Frames of each clip (N, K, C, H, W) -> logits (N, 1): are they real, and do they show the same thing?
+
+    ``body`` makes features (N K, features) of each frame by itself, wherever the thing in it may be; ``head`` sees
+    their mean over a clip's frames, and how far they are from it on average.
+    """
+
+    def __init__(self, body: nn.Module, head: nn.Module) -> None:
+        self.body, self.head = body, head
+
+    def forward(self, frames: Tensor) -> Tensor:
+        count, several = frames.shape[:2]
+        features = self.body(frames.reshape(count * several, *frames.shape[2:])).reshape(count, several, -1)
+        mean = features.mean(1, keepdims=True)
+        apart = absolute(features - mean).mean(1)
+        return self.head(concat([mean.reshape(count, -1), apart], axis=1))
+
+
+def judge_of_frames(rng: np.random.Generator, image_size: ImageSize, channels: int, width: int) -> FrameJudge:
+    """A ``FrameJudge`` whose body is ``judge`` without its last layer."""
+    body = nn.Sequential(*list(judge(rng, image_size, channels, width).children().values())[:-1])
+    head = nn.Sequential(nn.Linear(2 * HIDDEN, HIDDEN, rng=rng), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, 1, rng=rng))
+    nn.init.dcgan_(head, rng)
+    return FrameJudge(body, head)
 
 
 def judge(rng: np.random.Generator, image_size: ImageSize, channels: int, width: int) -> nn.Module:

@@ -16,12 +16,13 @@ from ...tensor import Tensor
 from ..penalties import R1
 from ..video import Video
 from . import dcgan
-from .clips import OPTIONS, ClipJudge, judge, open_clips
+from .clips import OPTIONS, ClipJudge, judge, judge_of_frames, open_clips
 from .model import Model, Networks
 from .paired import whole
 from .sizes import ImageSize
 
-STATE = 16  # numbers of a motion's state: too few for it to carry a picture's content
+STATE = 16  # numbers of a motion's state
+PLACE = 4  # numbers of it that a frame is drawn from: too few to say what is in it
 NOISE = 4  # numbers that are drawn for each frame
 KEEP = 2.0  # added to the bias of the gate that keeps the state (after Jozefowicz et al. 2015)
 HIDDEN = 256  # units between a frame's vector and its picture
@@ -31,7 +32,8 @@ class MocoganGenerator(nn.Module):
     """z (N, content + state + T * noise) -> clips (N, T, channels, height, width): a longer z makes a longer clip.
 
     Of z, the first ``content`` numbers are the content, the next ``state`` the state that the motion begins in, and the
-    rest the noise, frame after frame. ``network`` makes pictures of vectors (N, content + state).
+    rest the noise, frame after frame. ``place`` makes a few numbers of a state, ``network`` pictures of content and
+    place.
     """
 
     def __init__(self, network: nn.Module, content: int, state: int, noise: int, rng: np.random.Generator) -> None:
@@ -40,6 +42,7 @@ class MocoganGenerator(nn.Module):
         bias = self.gru.bias_hh
         if bias is not None:  # the gate that keeps the state is open at first: a path begins smooth, and remembers
             bias.assign(bias.numpy() + KEEP * (np.arange(3 * state) // state == 1))
+        self.place = nn.Linear(state, PLACE, rng=rng)
         self.network = network
 
     def z_dim_for(self, frames: int) -> int:
@@ -56,8 +59,8 @@ class MocoganGenerator(nn.Module):
         for frame in range(frames):
             start = fixed + frame * self.noise
             state = self.gru(z[:, start : start + self.noise], state)
-            vectors += [content, state]
-        pictures = self.network(concat(vectors, axis=1).reshape(len(z) * frames, fixed))
+            vectors += [content, self.place(state)]
+        pictures = self.network(concat(vectors, axis=1).reshape(len(z) * frames, -1))
         return pictures.reshape(len(z), frames, *pictures.shape[1:])
 
 
@@ -92,13 +95,13 @@ def mocogan(
     if z_dim <= motion:
         raise InputError(f"z_dim = {z_dim}: the motion of {frames} frames takes {motion} numbers: give more (--z-dim)")
     picture = nn.Sequential(
-        nn.Linear(z_dim - frames * noise, HIDDEN, rng=rng),
+        nn.Linear(z_dim - motion + PLACE, HIDDEN, rng=rng),
         nn.LeakyReLU(0.2),
         dcgan.generator(rng, image_size, channels, HIDDEN, width),
     )
     generator = MocoganGenerator(picture, z_dim - motion, state, noise, rng)
     video = ClipJudge(judge(rng, image_size, channels * frames, width))
-    return generator, MocoganDiscriminator(video, judge(rng, image_size, channels, width))
+    return generator, MocoganDiscriminator(video, judge_of_frames(rng, image_size, channels, width))
 
 
 MODEL = Model(

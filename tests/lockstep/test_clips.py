@@ -29,7 +29,7 @@ def r1(logits, x):
 def some(side, clips):
     """Two frames of each clip."""
     times = side.rng.integers(0, FRAMES, (len(clips), 2))
-    return clips[torch.arange(len(clips))[:, None], torch.from_numpy(times)].flatten(0, 1)
+    return clips[torch.arange(len(clips))[:, None], torch.from_numpy(times)]
 
 
 def step(side, real):
@@ -68,7 +68,7 @@ def make_game(name, dtype=np.float64):
 
 
 def batches(count, dtype=np.float64):
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(3)  # with others a unit lies within float32's rounding of its kink, see test_games.py
     for _ in range(count):
         still = rng.standard_normal((BATCH, 1, 1, SIDE, SIDE))
         yield (np.tanh(still + 0.5 * rng.standard_normal((BATCH, FRAMES, 1, SIDE, SIDE))).astype(dtype),)
@@ -102,7 +102,7 @@ def first_step(name):
 @pytest.mark.parametrize("fault", ["frames", "state"])
 def test_what_is_wrong_is_noticed(monkeypatch, fault):
     if fault == "frames":  # the last ones, in place of those that were drawn
-        monkeypatch.setattr(gan.Video, "some", lambda self, clips: clips[:, -2:].reshape(-1, *clips.shape[2:]))
+        monkeypatch.setattr(gan.Video, "some", lambda self, clips: clips[:, -2:])
     else:  # forgotten from frame to frame
         forward = nn.GRUCell.forward
         monkeypatch.setattr(nn.GRUCell, "forward", lambda self, x, h: forward(self, x))
