@@ -159,7 +159,7 @@ MODEL = Model(
     betas=(0.0, 0.99),
     ema=0.995,
     batch_size=64,
-    steps=2000,
+    steps=1200,
     medium="music",
     open_data=open_music,
 )

@@ -102,7 +102,7 @@ MODEL = Model(
     betas=(0.0, 0.99),
     ema=0.995,
     batch_size=64,
-    steps=3000,
+    steps=2000,
     medium="text",
     open_data=open_text,
 )
