@@ -426,10 +426,6 @@ COMMANDS = {
         ["sample", "none.safetensors"],
         "none.safetensors: there is no such file; give a model or checkpoint file that a run wrote",
     ),
-    "over the model": (
-        ["sample", "a.safetensors", "--out", "./a.safetensors"],
-        "--out ./a.safetensors would overwrite the model: choose another name",
-    ),
 }
 
 
