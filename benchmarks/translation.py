@@ -21,7 +21,7 @@ from minigan.translation.translator import WEIGHTS
 COMMANDS = {
     **{f"cats-{seed}": f"examples/cats_to_dogs.py --seed {seed}" for seed in range(3)},
     "style": "examples/style.py",
-    "emoji": "examples/emoji.py",
+    "emoji": "examples/emoji.py --steps 350 --identity-weight 2",
 }
 BUNDLED = ("emoji",)
 

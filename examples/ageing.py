@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=64, help="pixels a side; of a sheet, of its tiles (default: 64)")
     parser.add_argument("--halve", action="store_true", help="work at half of that size: four times as fast")
     parser.add_argument("--out", type=Path, default=Path("out/ageing"), help="where to write (default: out/ageing)")
-    parser.add_argument("--steps", type=int, help="of the editor (default: 1000)")
+    parser.add_argument("--steps", type=int, help="of the editor (default: 600)")
     parser.add_argument("--width", type=int, help="channels of the editor next to the pixels (default: 16)")
     parser.add_argument("--batch-size", type=int, help="faces a step (default: 16)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -60,7 +60,7 @@ def main() -> int:
 def run(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, width=4, batch_size=4)
-    set_defaults(args, steps=1000, width=16, batch_size=16)
+    set_defaults(args, steps=600, width=16, batch_size=16)
     if args.threads:
         minigan.set_num_threads(args.threads)
     place = backend.get(args.backend)

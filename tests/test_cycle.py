@@ -124,7 +124,7 @@ def test_what_has_learned_to_come_back_returns():
             a, b = rng.uniform(0.2, 0.9, (2, 4, 1, 1, 1)).astype(np.float32)
             yield a * level, b * upright
 
-    *_, record = gan.Trainer(game, {"g": optim.Adam(makers, lr=1e-2)}).steps(itertools.islice(batches(), 200))
+    *_, record = gan.Trainer(game, {"g": optim.Adam(makers, lr=1e-2)}).steps(itertools.islice(batches(), 100))
     assert record.returns > 0.2
 
 

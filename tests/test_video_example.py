@@ -17,8 +17,8 @@ def test_dry_run(tmp_path):
     for name in ("motions", "contents"):
         with Image.open(out / f"{name}.png") as strip:
             assert strip.size == (16 * 34 + 2, 16 * 34 + 2)
-    with Image.open(out / "long.gif") as clip:
-        assert clip.n_frames == 64
+    with Image.open(out / "long.png") as strip:
+        assert strip.size == (64 * 34 + 2, 16 * 34 + 2)
     assert not (out / "judged.md").exists()
     # The exchange: rows of motions.png by content, of contents.png by motion, so that one is the other transposed.
     motions, contents = (

@@ -56,7 +56,7 @@ def target():
             gan.build(value, np.random.default_rng(0))
         elif kind == "file":
             checkpoint.save(place / "model", "model", state, {"architecture": value})
-            LoadedGenerator(str(place / "model"), "numpy", str(place / "picture.png"))
+            LoadedGenerator(str(place / "model"), "numpy")
         elif kind == "journal":
             (place / "metrics.jsonl").write_bytes(value)
             for read_it in (read_journal, lambda path: Journal(path, Health(gan.NonSaturating())).go_back(1)):
