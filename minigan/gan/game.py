@@ -107,7 +107,7 @@ class TwoPlayer(Game):
         return Tensor(images.data, requires_grad=True) if wanted else images
 
     def penalise(self, round: Round, seen: dict[Tensor, Tensor], judge: Module | None = None) -> Terms:
-        """The penalties due in this step, 0 without any; ``seen``: logits of real and fake images by ``judge``, or D."""
+        """The penalties of this step, 0 without any; ``seen``: logits of real and fake images by ``judge``, or D."""
         judge = judge or self.discriminator
 
         def critic(images: Tensor) -> Tensor:
