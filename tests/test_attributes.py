@@ -1,11 +1,16 @@
 """The attribute game from a table to an edited picture: what G is asked, what the losses are, and what it keeps."""
 
+import base64
 import csv
+import io
 import json
+import threading
 
 import fake_cupy
 import numpy as np
 import pytest
+from browser import WHY_NOT as WHY_NO_BROWSER
+from browser import Browser
 from commands import ROOT, contents, python
 from PIL import Image
 
@@ -21,6 +26,8 @@ from minigan.data.attributes import (
     open_attributes,
     read_table,
 )
+from minigan.explore.server import Server
+from minigan.export import open_subject
 from minigan.gan.attributes import cross_entropy
 from minigan.gan.models.attribute import Detective
 from minigan.gradcheck import check_grad
@@ -401,6 +408,37 @@ def test_a_run_leaves_an_editor(model, files):
     assert {"d_loss", "d_judged", "g_loss", "g_judged", "back", "change", "changed", "penalty"} <= last.keys()
     with Image.open(model / "edits.png") as picture:
         assert picture.size == (7 * 10 + 2, 6 * 10 + 2)  # as it is, three colours, three ages
+
+
+@pytest.mark.skipif(bool(WHY_NO_BROWSER), reason=WHY_NO_BROWSER)
+def test_the_explorer_changes_one_thing(model, tmp_path):
+    pixels = RNG(0).integers(0, 256, (12, 16, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    editor = PhotoEditor.load(model / "model.safetensors", backend.get("numpy"))
+    hair, age = editor.attributes
+    with Browser() as browser, Server(open_subject(model / "model.safetensors")) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        sent = base64.b64encode((tmp_path / "in.png").read_bytes()).decode()
+        for wanted in ({}, {"hair": hair.values[1]}, {"age": f"{age.low:g}"}):
+            made = server.explorer.translate({"picture": sent, "set": wanted})
+            np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(made))), editor(pixels, wanted))
+        with pytest.raises(InputError, match="names with their values"):
+            server.explorer.translate({"picture": sent, "set": {"age": 3}})
+        page = browser.open(server.address)
+        page.wait("document.body.dataset.ready")
+        assert (
+            page.run("[...document.querySelectorAll('#attributes label > span')].map(s => s.textContent).join()")
+            == "hair,age"
+        )
+        page.files("#source", tmp_path / "in.png")
+        page.wait("$('after').naturalWidth == 16")
+        first = page.run("$('after').src")
+        page.run(f"document.querySelector('#attributes select').value = '{hair.values[1]}'")
+        page.run("document.querySelector('#attributes select').onchange()")
+        page.wait(f"$('after').src != '{first}' && $('working').hidden")
+        assert page.run("JSON.stringify(wantedValues())") == json.dumps({"hair": hair.values[1]}, separators=(",", ":"))
+        assert page.problems() == []
+        server.shutdown()
 
 
 def test_a_run_is_resumed_bit_for_bit(files, tmp_path):

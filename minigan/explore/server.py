@@ -27,6 +27,7 @@ from ..data.image_folder import plain_pixels
 from ..errors import InputError
 from ..export import Subject
 from ..media import as_html, best_for_a_page, medium_of
+from ..translation.editor import PhotoEditor
 from .directions import find_directions
 from .inversion import Search
 from .translating import PictureTranslator
@@ -60,9 +61,9 @@ class Explorer:
         self.lock = threading.Lock()  # one at a time: the backend uses all cores for each
         self.searches: dict[str, tuple[Search, threading.Event]] = {}
         self.facts = describe(subject)
-        pictures = subject.kind == "picture"
-        self.medium = None if pictures else medium_of(subject.architecture)
-        self.translator = PictureTranslator(subject) if pictures else None
+        self.medium = medium_of(subject.architecture) if subject.kind == "latent" else None
+        self.translator = PictureTranslator(subject) if subject.kind == "picture" else None
+        self.editor = PhotoEditor.of(subject.network, subject.architecture) if subject.kind == "editor" else None
 
     def model(self, asked: dict[str, Any]) -> dict[str, Any]:
         return self.facts
@@ -139,7 +140,14 @@ class Explorer:
 
     def translate(self, asked: dict[str, Any]) -> bytes:
         """A picture through a network that takes one, as PNG; for one that fills holes with ``mask``, a picture that is
-        white where something is missing."""
+        white where something is missing; one that changes one thing is told what to ``set``, by name."""
+        if self.editor is not None:
+            wanted = asked.get("set", {})
+            if not isinstance(wanted, dict) or not all(isinstance(value, str) for value in wanted.values()):
+                raise InputError(f"set = {wanted!r} must be names with their values, as text")
+            pixels = sent_picture(asked, "picture", 3)
+            with self.lock:
+                return viz.png(self.editor(pixels, wanted))
         if self.translator is None:
             raise InputError("translate: this model takes no picture")
         pixels = sent_picture(asked, "picture", self.translator.takes)
@@ -183,7 +191,7 @@ ASKED = ("model", "latents", "draw", "path", "play", "find", "progress", "transl
 
 def describe(subject: Subject, directions: int = 8) -> dict[str, Any]:
     """What the page must know of a model."""
-    if subject.kind not in ("latent", "picture"):
+    if subject.kind not in ("latent", "picture", "editor"):
         raise InputError(f"{subject.name} makes no pictures: explore a generator, or a network from picture to picture")
     given = subject.inputs(1, np.random.default_rng(0))
     sample = subject(*given.values())[0]
@@ -200,6 +208,8 @@ def describe(subject: Subject, directions: int = 8) -> dict[str, Any]:
         "classes": [str(n) for n in range(subject.classes)],
         "server": True,
     }
+    if subject.kind == "editor":
+        return facts | {"attributes": subject.architecture["attributes"], "z_dim": 0, "directions": []}
     if subject.kind == "picture":
         return facts | PictureTranslator(subject).about | {"z_dim": 0, "directions": []}
     found = find_directions(subject, min(directions, given["z"].shape[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,9 +42,12 @@ class PhotoEditor:
             network.load_state_dict({name: array.astype(np.float32) for name, array in state.items()})
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
+        return cls.of(network.to(backend), architecture)
+
+    @classmethod
+    def of(cls, network: Module, architecture: Mapping[str, Any]) -> PhotoEditor:
         size = architecture["image_size"]
-        attributes = attributes_from(architecture["attributes"])
-        return cls(network.to(backend), attributes, size if isinstance(size, int) else size[0])
+        return cls(network, attributes_from(architecture["attributes"]), size if isinstance(size, int) else size[0])
 
     def __call__(self, pixels: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
         """uint8 (H, W, 3) -> the same with the wanted values; everything else is as it was.

@@ -23,7 +23,8 @@ const served = {
   async translate(file, mask) { // as PNG; `mask` is a canvas
     const sent = async blob => base64(new Uint8Array(await blob.arrayBuffer()));
     const masked = mask ? {mask: await sent(await new Promise(done => mask.toBlob(done)))} : {};
-    return (await this.ask("translate", {picture: await sent(file), ...masked})).blob();
+    const edited = facts.attributes ? {set: wantedValues()} : {};
+    return (await this.ask("translate", {picture: await sent(file), ...masked, ...edited})).blob();
   },
 };
 const model = window.OFFLINE ? window.OFFLINE : served;
@@ -381,6 +382,7 @@ function missing(canvas) { // 1 where it is white
 let job = 0, source; // the newest thing to do, and the picture that is to be repaired
 function takePicture(file) {
   stopTranslating();
+  source = file;
   if (facts.mask) beginMask(file); else translate(file);
 }
 
@@ -399,6 +401,38 @@ async function translate(file, mask = null) {
     tell("");
   } catch (error) { if (own === job) tell(error.message, true); }
   if (own === job) $("working").hidden = true;
+}
+
+// ---- what is to be changed, by a model that changes one thing ---------------------------------------
+
+function wantedValues() { // those that are not to stay as they are
+  const found = {};
+  for (const input of $("attributes").querySelectorAll("select, input[type=range]")) {
+    if (input.type === "range" ? input.dataset.moved : input.value) found[input.dataset.name] = input.value;
+  }
+  return found;
+}
+
+function fillAttributes() {
+  for (const {name, values, low, high} of facts.attributes) {
+    const label = document.createElement("label"), input = document.createElement(values ? "select" : "input");
+    label.className = "slider";
+    const title = document.createElement("span");
+    title.textContent = name;
+    label.append(title, input);
+    input.dataset.name = name;
+    if (values) {
+      input.append(new Option("as it is", ""), ...values.map(value => new Option(value)));
+    } else {
+      const output = document.createElement("output");
+      Object.assign(input, {type: "range", min: low, max: high, step: "any", value: (low + high) / 2});
+      input.oninput = () => { input.dataset.moved = "yes"; output.textContent = Number(input.value).toPrecision(3); };
+      output.textContent = "as it is";
+      label.append(output);
+    }
+    input.onchange = () => source && translate(source);
+    $("attributes").append(label);
+  }
 }
 
 function stopTranslating() {
@@ -591,6 +625,7 @@ async function start() {
   if (!latent) {
     dropZone($("source-drop"), $("source"), takePicture);
     wireMask();
+    if (facts.attributes) fillAttributes();
     $("translate-stop").onclick = stopTranslating;
     $("divider").oninput = event => $("compare").style.setProperty("--at", `${event.target.value}%`);
     document.body.dataset.ready = "yes";
