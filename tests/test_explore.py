@@ -67,7 +67,7 @@ def test_directions_are_those_that_a_linear_generator_stretches_most():
 def test_every_model_has_directions(name, tmp_path):
     subject = open_subject(make_model(tmp_path / "m.safetensors", name))
     facts = describe(subject, 4)
-    few = {"musegan": 7, "mocogan": 6}  # whose first layers see three numbers of z, and two
+    few = {"mocogan": 6}  # whose first layer sees two numbers of z
     assert len(facts["directions"]) == few.get(name, 8)
     assert all(len(direction["vector"]) == 6 for direction in facts["directions"])
     if gan.MODELS[name].medium == "pictures":

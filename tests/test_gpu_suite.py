@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -57,7 +58,7 @@ def test_what_a_part_has_started_ends_with_it(tmp_path, quick):
     """A worker that outlives its part would keep the GPU."""
     code = "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid)"
     drive([Part("leaves one behind", 30, python(code))], 100, tmp_path)
-    child = int((tmp_path / "log.txt").read_text().split()[-1])
+    child = int(re.search(r"^\d+$", (tmp_path / "log.txt").read_text(), re.MULTILINE)[0])
     state = Path(f"/proc/{child}/stat")
     for _ in range(100):  # a signal takes its time
         if not state.exists() or state.read_text().split()[2] == "Z":

@@ -100,6 +100,9 @@ def parameters(signature: str) -> list[tuple[str, bool]]:
     return found
 
 
+NCCL = "cupy.cuda.nccl."  # which CuPy offers only where the library is installed
+
+
 @pytest.mark.skipif(not fake_cupy.installed, reason="here is a GPU, and no stand-in")
 def test_the_stand_in_offers_nothing_that_cupy_has_not():
     own = offered()
@@ -111,6 +114,7 @@ def test_the_stand_in_offers_nothing_that_cupy_has_not():
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout)
     assert len(own) > 100 and "cupy.cuda.Stream.begin_capture" in own and "cupy.ndarray.astype" in own
+    own = {name: value for name, value in own.items() if not name.startswith(NCCL)}
     assert [name for name in own if theirs[name] == "missing"] == []
     wrong = {}
     for name, value in own.items():

@@ -492,7 +492,7 @@ def norm(d: Draw) -> Call:
             [x, *parameters],
             lambda *t: run(
                 lambda x, w, b, m, v: ops.batch_norm(x, w, b, m, v, training=training, momentum=momentum),
-                np.array,
+                lambda s: t[0].backend.asarray(np.array(s)),  # where the call computes
                 *t,
             ),
             lambda *t: run(

@@ -208,7 +208,7 @@ class LoadedGenerator:
         place = backend.get(backend_name)
         architecture, state = read_generator(path)
         for command, models in (("restore", gan.PAIRED), ("translate", gan.UNPAIRED), ("edit", gan.EDITORS)):
-            if architecture.get("model") in models:
+            if isinstance(name := architecture.get("model"), str) and name in models:
                 raise InputError(
                     f"{path}: turns pictures into pictures, and draws none of noise: minigan {command} --model"
                 )

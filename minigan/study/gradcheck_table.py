@@ -39,7 +39,7 @@ class Silent(Communicator):
 
     def stack(self, array: Array) -> Array:
         xp = backends.backend_of(array).xp
-        return xp.stack([array, xp.zeros_like(array)])
+        return xp.concatenate([array[None], xp.zeros_like(array)[None]])
 
 
 SILENT = Silent()
@@ -294,8 +294,8 @@ CASES = [
     Case("avg_pool2d: asymmetric", lambda x: ops.avg_pool2d(x, (1, 2), stride=(2, 1)) ** 2, strided(1, 2, 3, 3)),
     Case("upsample", ops.upsample, (1, 2, 2, 3), scale_factor=2),
     Case("upsample: asymmetric", lambda x: ops.upsample(x, (3, 1)) ** 2, transposed(2, 1, 2, 2)),
-    Case("Total", lambda x: apply(Total(SILENT), x) ** 2, (3, 2)),
-    Case("Gather", lambda x: apply(Gather(SILENT), x) ** 2, (3, 2)),
+    Case("averaged", lambda x: apply(Total(SILENT), x) ** 2, (3, 2)),
+    Case("gathered", lambda x: apply(Gather(SILENT), x) ** 2, (3, 2)),
     Case("translate", translate, (3, 2, 3, 4), offsets=MOVES),
     Case("translate: strided", lambda x: translate(x, MOVES) ** 2, strided(3, 1, 3, 2)),
     Case("phase_shuffle", ops.phase_shuffle, (3, 2, 4), shifts=SHIFTS, reach=2),
