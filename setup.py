@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 here = Path(__file__).parent
 version = re.search(r'__version__ = "(.+?)"', (here / "minigan/__init__.py").read_text()).group(1)
 
-test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"]
+test = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "mido>=1.3"]
 numba = ["numba>=0.61"]
 mpi = ["mpi4py>=4", "mpich>=4.2; sys_platform != 'win32'"]
 onnx = ["onnx>=1.16", "onnxruntime>=1.18"]

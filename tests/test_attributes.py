@@ -535,7 +535,6 @@ def test_a_run_is_refused_in_a_line(argv, message, tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize("argv, message", [
     (["sample", "{model}"], "turns pictures into pictures, and draws none of noise: minigan edit --model"),
     (["restore", "{portrait}", "--model", "{model}"], "restores no pictures: give one of train --task"),
-    (["explore", "{model}"], "explore a generator"),
 ])  # fmt: skip
 def test_other_commands_say_what_it_is_for(argv, message, model, portrait, capsys):
     assert run(*(word.format(model=model, portrait=portrait) for word in argv)) == 2

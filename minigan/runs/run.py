@@ -184,7 +184,8 @@ class Run:
                     stopped = self.ranks.first_word(self.stopped)
                     if trainer.step_count == self.total or stopped:
                         break
-                    if self.checkpoint_every and trainer.step_count % self.checkpoint_every == 0:
+                    due = self.checkpoint_every and trainer.step_count % self.checkpoint_every == 0
+                    if due and trainer.step_count % len(loader):  # at an epoch's end, once its picture is there
                         self.keeper.save()
                     else:
                         self.keeper.hold_now_and_then()
