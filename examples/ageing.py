@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-import minigan
-from minigan import backend, checkpoint, data, gan
+from minigan import checkpoint, data, gan
 from minigan.cli import user_errors
+from minigan.commands.arguments import positive
+from minigan.commands.example import add_usual, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.attributes import Number, asked, open_attributes
 from minigan.errors import InputError
@@ -43,17 +44,15 @@ def main() -> int:
     parser.add_argument("--data", required=True, metavar="PATH", help="a folder of faces, or a sheet of square ones")
     parser.add_argument("--table", required=True, metavar="FILE", help="their ages (.csv, .tsv)")
     parser.add_argument("--column", default="age", help="of the table, with the years (default: age)")
-    parser.add_argument("--size", type=int, default=64, help="pixels a side; of a sheet, of its tiles (default: 64)")
+    parser.add_argument(
+        "--size", type=positive, default=64, help="pixels a side; of a sheet, of its tiles (default: 64)"
+    )
     parser.add_argument("--halve", action="store_true", help="work at half of that size: four times as fast")
     parser.add_argument("--out", type=Path, default=Path("out/ageing"), help="where to write (default: out/ageing)")
-    parser.add_argument("--steps", type=int, help="of the editor (default: 600)")
-    parser.add_argument("--width", type=int, help="channels of the editor next to the pixels (default: 16)")
-    parser.add_argument("--batch-size", type=int, help="faces a step (default: 16)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--backend", default="numpy", help="numpy (default), numba, cupy or reference")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
-    parser.add_argument("--dry-run", action="store_true", help="a few steps, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--steps", type=positive, help="of the editor (default: 600)")
+    parser.add_argument("--width", type=positive, help="channels of the editor next to the pixels (default: 16)")
+    parser.add_argument("--batch-size", type=positive, help="faces a step (default: 16)")
+    add_usual(parser)
     return user_errors(run, parser.parse_args())
 
 
@@ -61,9 +60,7 @@ def run(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, width=4, batch_size=4)
     set_defaults(args, steps=600, width=16, batch_size=16)
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place = backend.get(args.backend)
+    place = place_of(args)
     init, noise, shuffle = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(3))
 
     whole = open_attributes(args.data, args.table, size=args.size, names=[args.column])

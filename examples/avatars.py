@@ -26,9 +26,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-import minigan
 from minigan import backend, checkpoint, data, gan, nn, optim, viz
 from minigan.cli import user_errors
+from minigan.commands.arguments import positive
+from minigan.commands.example import add_usual, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.attributes import asked, read_table
 from minigan.gan.attributes import cross_entropy
@@ -45,15 +46,11 @@ SEEN = 40  # grey levels that a parameter moves a pixel by, to count as its regi
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/avatars"), help="where to write (default: out/avatars)")
-    parser.add_argument("--steps", type=int, help="of the editor (default: 900)")
-    parser.add_argument("--judge-steps", type=int, help="of the judge (default: 400)")
-    parser.add_argument("--width", type=int, help="channels of the editor next to the pixels (default: 16)")
-    parser.add_argument("--batch-size", type=int, help="heads a step (default: 16)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--backend", default="numpy", help="numpy (default), numba, cupy or reference")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
-    parser.add_argument("--dry-run", action="store_true", help="a few steps, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--steps", type=positive, help="of the editor (default: 900)")
+    parser.add_argument("--judge-steps", type=positive, help="of the judge (default: 400)")
+    parser.add_argument("--width", type=positive, help="channels of the editor next to the pixels (default: 16)")
+    parser.add_argument("--batch-size", type=positive, help="heads a step (default: 16)")
+    add_usual(parser)
     return user_errors(run, parser.parse_args())
 
 
@@ -61,9 +58,7 @@ def run(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, judge_steps=2, width=4, batch_size=4)
     set_defaults(args, steps=900, judge_steps=400, width=16, batch_size=16)
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place = backend.get(args.backend)
+    place = place_of(args)
     init, noise, shuffle, judging = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(4))
 
     whole = data.open_attributes(HEADS / "avatars.png", HEADS / "attributes.tsv", flip=False)

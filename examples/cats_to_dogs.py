@@ -25,9 +25,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-import minigan
-from minigan import backend, checkpoint, data, gan, metrics, viz
+from minigan import checkpoint, data, gan, metrics, viz
 from minigan.cli import user_errors
+from minigan.commands.arguments import positive
+from minigan.commands.example import add_usual, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.paired import split
 from minigan.data.unpaired import square
@@ -43,15 +44,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--a", type=Path, metavar="DIR", help="photos of your own instead: what to start from")
     parser.add_argument("--b", type=Path, metavar="DIR", help="and what they are to become")
-    parser.add_argument("--size", type=int, help="pixels a side that photos are brought to (default: 64)")
+    parser.add_argument("--size", type=positive, help="pixels a side that photos are brought to (default: 64)")
     parser.add_argument("--out", type=Path, default=Path("out/cats-to-dogs"), help="(default: out/cats-to-dogs)")
-    parser.add_argument("--steps", type=int, help="default: 1500")
-    parser.add_argument("--batch-size", type=int, help="pictures of each kind a step (default: 8)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--backend", default="numpy", help="numpy (default), numba, cupy or reference")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
-    parser.add_argument("--dry-run", action="store_true", help="a few steps, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--steps", type=positive, help="default: 1500")
+    parser.add_argument("--batch-size", type=positive, help="pictures of each kind a step (default: 8)")
+    add_usual(parser)
     return user_errors(train, parser.parse_args())
 
 
@@ -63,9 +60,7 @@ def train(args: argparse.Namespace) -> None:
         raise InputError("--a and --b: give both folders, or none for the bundled silhouettes")
     if args.size is not None and args.a is None:
         raise InputError(f"--size {args.size} does nothing with the bundled silhouettes, which have 28 pixels")
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place = backend.get(args.backend)
+    place = place_of(args)
     init, noise, shuffle = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(3))
 
     (cats, held_cats), (dogs, held_dogs) = silhouettes() if args.a is None else photos(args.a, args.b, args.size or 64)
@@ -115,7 +110,8 @@ def photos(a: Path, b: Path, size: int) -> tuple[Kind, Kind]:
         learned, held = split(list(found), HELD)
         if not held:
             raise InputError(f"{folder} has {len(found)} pictures: at least {HELD}, of which one is only looked at")
-        return tuple(np.stack([square(found[name], size) for name in names]) for names in (learned, held))  # type: ignore
+        cut = {name: square(picture, size) for name, picture in found.items()}
+        return np.stack([cut[name] for name in learned]), np.stack([cut[name] for name in held])
 
     return kind(a), kind(b)
 

@@ -33,9 +33,10 @@ import numpy as np
 from tqdm import tqdm
 from train_classifier import fit, held_back
 
-import minigan
 from minigan import backend, checkpoint, data, gan, metrics, viz
 from minigan.cli import user_errors
+from minigan.commands.arguments import positive
+from minigan.commands.example import add_usual, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data import Dataset
 from minigan.data.unpaired import square
@@ -53,16 +54,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=Path, required=True, metavar="PATH", help="portraits: a folder, or a sheet")
     parser.add_argument("--out", type=Path, default=Path("out/emoji"), help="where to write (default: out/emoji)")
-    parser.add_argument("--size", type=int, default=32, help="pixels a side of the emoji (default: 32)")
-    parser.add_argument("--steps", type=int, help="default: 600")
-    parser.add_argument("--batch-size", type=int, help="pictures of each kind a step (default: 8)")
+    parser.add_argument("--size", type=positive, default=32, help="pixels a side of the emoji (default: 32)")
+    parser.add_argument("--steps", type=positive, help="default: 600")
+    parser.add_argument("--batch-size", type=positive, help="pictures of each kind a step (default: 8)")
     parser.add_argument("--identity-weight", type=float, default=0.0, help="of heads that are to stay (default: 0)")
-    parser.add_argument("--judge-epochs", type=int, help="of each judge (default: 6)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--backend", default="numpy", help="numpy (default), numba, cupy or reference")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
-    parser.add_argument("--dry-run", action="store_true", help="a few steps, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--judge-epochs", type=positive, help="of each judge (default: 6)")
+    add_usual(parser)
     return user_errors(train, parser.parse_args())
 
 
@@ -70,9 +67,7 @@ def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, batch_size=2, judge_epochs=1)
     set_defaults(args, steps=600, batch_size=8, judge_epochs=6)
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place = backend.get(args.backend)
+    place = place_of(args)
     init, noise, shuffle = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(3))
 
     faces, heads = (pictures(path, args.size) for path in (args.faces, AVATARS / "avatars.png"))

@@ -18,10 +18,10 @@ import sys
 
 import numpy as np
 
-import minigan
-from minigan import backend, data, gan, metrics
+from minigan import data, gan, metrics
 from minigan.cli import user_errors
-from minigan.commands.arguments import add_backend, fixed_by, natural, positive
+from minigan.commands.arguments import fixed_by, positive
+from minigan.commands.example import add_usual, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.music import WHERE, notes_of
 from minigan.errors import InputError
@@ -39,17 +39,13 @@ def main() -> int:
 def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", metavar="SOURCE", help="chorales.npz, see above, or a folder of MIDI files")
-    add_backend(parser)
+    add_usual(parser)
     parser.add_argument("--steps", type=positive, help="default: what the model takes by itself")
     parser.add_argument("--batch-size", type=positive, help="tunes a step (default: 64)")
     parser.add_argument("--width", type=positive, help="of the networks (default: the model's own)")
-    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/musegan, -2, -3, ...)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
-    parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
 
 
@@ -60,9 +56,7 @@ def train(args: argparse.Namespace) -> None:
     set_defaults(args, steps=model.steps, batch_size=model.batch_size)
     if args.data is None:
         raise InputError(f"there is nothing to learn from: {WHERE}")
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place = backend.get(args.backend)
+    place = place_of(args)
     init, noise, shuffle, looks, latents = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     learned, held = data.music(args.data).split(every=5)

@@ -21,8 +21,10 @@ import numpy as np
 from tqdm import tqdm
 
 import minigan
-from minigan import backend, checkpoint, data, gan, metrics, viz
+from minigan import checkpoint, data, gan, metrics, viz
 from minigan.cli import user_errors
+from minigan.commands.arguments import positive
+from minigan.commands.example import add_usual, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.paired import split
 from minigan.optim import LinearDecay
@@ -37,14 +39,10 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=PHOTOS, help="a folder of good photos (default: examples/data)")
     parser.add_argument("--task", choices=[t.name for t in TASKS.values() if not t.drawn], default="denoise")
     parser.add_argument("--out", type=Path, default=Path("out/restore"), help="where to write (default: out/restore)")
-    parser.add_argument("--steps", type=int, help="without the adversary (default: 4000)")
-    parser.add_argument("--adversarial-steps", type=int, help="with it (default: 1000)")
-    parser.add_argument("--batch-size", type=int, help="crops a step (default: 16)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--backend", default="numpy", help="numpy (default), cupy or reference")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
-    parser.add_argument("--dry-run", action="store_true", help="a few steps, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--steps", type=positive, help="without the adversary (default: 4000)")
+    parser.add_argument("--adversarial-steps", type=positive, help="with it (default: 1000)")
+    parser.add_argument("--batch-size", type=positive, help="crops a step (default: 16)")
+    add_usual(parser)
     return user_errors(train, parser.parse_args())
 
 
@@ -52,9 +50,7 @@ def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, adversarial_steps=2, batch_size=2)
     set_defaults(args, steps=4000, adversarial_steps=1000, batch_size=16)
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place, task = backend.get(args.backend), TASKS[args.task]
+    place, task = place_of(args), TASKS[args.task]
     model = gan.PAIRED[task.model]
     init, noise, shuffle, looks = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(4))
 

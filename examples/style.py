@@ -26,9 +26,10 @@ import numpy as np
 from tqdm import tqdm
 from train_classifier import fit, held_back
 
-import minigan
 from minigan import backend, checkpoint, data, gan, metrics, viz
 from minigan.cli import user_errors
+from minigan.commands.arguments import positive
+from minigan.commands.example import add_usual, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data import Dataset
 from minigan.data.degrade import luminance, resample
@@ -47,14 +48,10 @@ def main() -> int:
     parser.add_argument("--a", type=Path, default=HERE / "photos", metavar="DIR", help="photos (default: bundled)")
     parser.add_argument("--b", type=Path, default=HERE / "van_gogh", metavar="DIR", help="paintings (default: bundled)")
     parser.add_argument("--out", type=Path, default=Path("out/style"), help="where to write (default: out/style)")
-    parser.add_argument("--steps", type=int, help="default: 300")
-    parser.add_argument("--batch-size", type=int, help="crops of each kind a step (default: 4)")
-    parser.add_argument("--judge-epochs", type=int, help="of the judge (default: 6)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--backend", default="numpy", help="numpy (default), numba, cupy or reference")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
-    parser.add_argument("--dry-run", action="store_true", help="a few steps, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.add_argument("--steps", type=positive, help="default: 300")
+    parser.add_argument("--batch-size", type=positive, help="crops of each kind a step (default: 4)")
+    parser.add_argument("--judge-epochs", type=positive, help="of the judge (default: 6)")
+    add_usual(parser)
     return user_errors(train, parser.parse_args())
 
 
@@ -62,9 +59,7 @@ def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, batch_size=2, judge_epochs=1)
     set_defaults(args, steps=300, batch_size=4, judge_epochs=6)
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place = backend.get(args.backend)
+    place = place_of(args)
     init, noise, shuffle, crops = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
 
     photos = list(data.read_pictures(args.a).values())

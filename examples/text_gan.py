@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-import minigan
-from minigan import backend, data, gan, metrics
+from minigan import data, gan, metrics
 from minigan.cli import user_errors
-from minigan.commands.arguments import add_backend, fixed_by, natural, positive
+from minigan.commands.arguments import fixed_by, positive
+from minigan.commands.example import add_usual, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.files import write_atomically
 from minigan.media import medium_of
@@ -44,16 +44,12 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--model", choices=("text_gumbel", "text_wgan"), default="text_gumbel", help="default: text_gumbel"
     )
-    add_backend(parser)
+    add_usual(parser)
     parser.add_argument("--steps", type=positive, help="default: what the model takes by itself")
     parser.add_argument("--batch-size", type=positive, help="texts a step (default: 64)")
     parser.add_argument("--width", type=positive, help="of the networks (default: the model's own)")
-    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/MODEL, -2, -3, ...)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
-    parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
 
 
@@ -62,9 +58,7 @@ def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, width=4, batch_size=4)
     set_defaults(args, steps=model.steps, batch_size=model.batch_size)
-    if args.threads:
-        minigan.set_num_threads(args.threads)
-    place = backend.get(args.backend)
+    place = place_of(args)
     init, noise, shuffle, looks, latents = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     whole = data.text(args.data)

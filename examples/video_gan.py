@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from minigan import cli, data, gan, media, viz
-from minigan.commands.arguments import LoadedGenerator, natural, positive
+from minigan.commands.arguments import LoadedGenerator, positive
+from minigan.commands.example import add_usual
 from minigan.commands.options import dry_run
 from minigan.errors import InputError
 from minigan.export import open_subject
@@ -40,15 +41,11 @@ def options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--judge", nargs="+", metavar="RUN", help="train nothing: judge these runs")
     parser.add_argument("--model", choices=("mocogan", "vgan"), default="mocogan", help="default: mocogan")
-    parser.add_argument("--backend", default="numpy", help="where to compute: numpy (default), numba, cupy, reference")
+    add_usual(parser)
     parser.add_argument("--steps", type=positive, help="default: what the model takes by itself")
     parser.add_argument("--width", type=positive, help="of the layer next to the pixels (default: the model's own)")
-    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/MODEL)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
-    parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, which is not judged")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
 
 

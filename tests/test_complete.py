@@ -35,7 +35,7 @@ def names(word, source):
 
 def missing_ops():
     tests = text("tests/test_[!c]*.py", "tests/test_con*.py")
-    table, calls = text("minigan/study/gradcheck_table.py"), text("benchmarks/fuzz/calls.py")
+    table, calls = text("minigan/study/gradcheck_table.py"), text("benchmarks/fuzz/kinds.py")
     for name in ops.__all__:
         if not names(name, tests):
             yield f"op {name}: a test of its values"
@@ -43,7 +43,7 @@ def missing_ops():
             yield f"op {name}: a row in study/gradcheck_table.py"
         stem = re.sub(r"(_transpose)?[12]d$", "{", name) if name.startswith("conv") else rf"{name}\b"  # f"conv{...}d"
         if name not in NO_CALLS and not re.search(rf"\b{stem}", calls):
-            yield f"op {name}: a kind of random call in benchmarks/fuzz/calls.py"
+            yield f"op {name}: a kind of random call in benchmarks/fuzz/kinds.py"
     for kind in op_classes():
         if kind.__name__ not in RULES and kind.__name__ not in ONE_EACH:
             yield f"op {kind.__name__}: a rule in ops/flops.py"

@@ -63,6 +63,12 @@ def test_a_task_is_trained(photos, tmp_path, model, task, capsys):
         assert picture.size == (80 * TASKS[task].scale, 72 * TASKS[task].scale)
 
 
+@pytest.mark.parametrize("option", ["--checkpoint-every", "--decay-from", "--n-critic"])
+def test_what_would_never_come_is_refused(photos, tmp_path, option, capsys):
+    assert train("dncnn", "denoise", photos, tmp_path / "run", "--steps", 3, option, 9) == 2
+    assert f"{option} 9" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
 def test_it_is_resumed_bit_for_bit(photos, tmp_path):
     assert train("dncnn", "denoise", photos, tmp_path / "whole", "--steps", 5) == 0
     assert train("dncnn", "denoise", photos, tmp_path / "parts", "--steps", 3) == 0

@@ -31,6 +31,24 @@ class Group(Protocol):
     def average(self, *arrays: Array) -> None: ...
 
 
+class Ranks(Protocol):
+    """The processes that were started together (see ``minigan.parallel``), to whoever links their GPUs."""
+
+    rank: int
+    size: int
+
+    @property
+    def is_first(self) -> bool: ...
+    def broadcast(self, value: Any) -> Any: ...
+
+
+class Exchange(Protocol):
+    """A way between them for arrays that lie elsewhere than on the host."""
+
+    def add(self, array: Array) -> None: ...
+    def stack(self, array: Array) -> Array: ...
+
+
 def shared(group: Group | None, *arrays: Array) -> tuple[Array, ...]:
     """The mean of each over the group, in place."""
     if group is not None:
@@ -88,6 +106,10 @@ class ArrayBackend:
     def upload(self, *arrays: np.ndarray) -> Callable[[], tuple[Array, ...]]:
         """Begin to bring host arrays here, in any thread. What is returned is called where they are used, for them."""
         return lambda: tuple(self.asarray(array) for array in arrays)
+
+    def exchange(self, ranks: Ranks) -> Exchange:
+        """A way for arrays to other processes, where they do not lie on the host."""
+        raise NotImplementedError(f"{type(self).__name__}.exchange: MPI takes arrays of the host as they are")
 
     def constant(self, number: float, dtype: Any) -> Array:
         """``number`` as an array of zero axes, which must not be written to."""

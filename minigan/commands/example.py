@@ -9,6 +9,7 @@ import numpy as np
 
 import minigan
 
+from .. import backend
 from ..backend import ArrayBackend
 from ..data import Dataset
 from ..gan import TwoPlayer
@@ -19,6 +20,7 @@ from .arguments import (
     METRIC,
     SYNC,
     THREADS,
+    add_backend,
     add_metric,
     add_sync,
     add_tf32,
@@ -33,26 +35,37 @@ from .options import check, dry_run
 from .recipes import add_recipe, recipe_for
 
 
+def add_usual(parser: argparse.ArgumentParser) -> None:
+    """What every example is told alike: where to compute, the seed, a dry run, silence. See ``place_of``."""
+    add_backend(parser)
+    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
+    parser.add_argument("--dry-run", action="store_true", help="a few steps of something small, to see that all works")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def place_of(args: argparse.Namespace) -> ArrayBackend:
+    """Where those options want to compute, with as many threads."""
+    check(args, THREADS)
+    if args.threads:
+        minigan.set_num_threads(args.threads)
+    return backend.get(args.backend)
+
+
 def options(doc: str | None, base: str) -> argparse.ArgumentParser:
     """``base`` is the folder that a run gets where none is named."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--backend", default="numpy", help="where to compute: numpy (default), numba, cupy or reference"
-    )
+    add_usual(parser)
     add_tf32(parser)
     parser.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
     parser.add_argument("--steps", type=positive, help="stop after so many steps instead")
     add_recipe(parser)
-    parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
     parser.add_argument("--data", metavar="DIR", help="a folder of IDX files (default: the bundled MNIST)")
     parser.add_argument("--out", metavar="DIR", help=f"where to write (default: {base}, -2, -3, ...)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     add_sync(parser)
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
     parser.add_argument("--checkpoint-every", type=positive, metavar="STEPS", help="also within epochs")
     add_metric(parser)
-    parser.add_argument("--dry-run", action="store_true", help="two steps of a small model, to see that all works")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
 
 

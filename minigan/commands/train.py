@@ -19,9 +19,8 @@ from ..checkpoint import Checkpoints
 from ..errors import InputError
 from ..gan.models import Model
 from ..media import medium_of
-from ..optim import LinearDecay
 from ..restoration import TASKS
-from ..runs import Latents, Run
+from ..runs import Latents
 from . import train_attributes, train_pairs, train_unpaired
 from .arguments import (
     LENGTH,
@@ -35,15 +34,14 @@ from .arguments import (
     add_sync,
     add_tf32,
     best_of,
-    fixed_by,
     natural,
-    objective,
     of_class,
     place_for,
     positive,
 )
 from .memory import tell_memory
 from .options import Needs, check, set_defaults
+from .training import carry_out, changes, length
 
 # All there are, whichever is listed where; a ChainMap begins with its last.
 ALL: Mapping[str, Any] = ChainMap[str, Any](gan.EDITORS, gan.UNPAIRED, gan.PAIRED, gan.MODELS)
@@ -227,7 +225,7 @@ def run(args: argparse.Namespace) -> None:
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
         if edits(args):
-            train_attributes.run(args, GAME, changes)
+            train_attributes.run(args, GAME, penalties(args))
         else:
             (train_pairs if paired(args) else train_unpaired).run(args)
         return
@@ -268,37 +266,21 @@ def run(args: argparse.Namespace) -> None:
     if model.clusters:
         architecture["clusters"] = told.class_counts()
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
-    steps = args.steps or args.epochs * len(loader)
-    if args.n_critic is not None and args.n_critic > steps:
-        raise InputError(
-            f"--n-critic {args.n_critic}: G would never learn in {steps} steps: give fewer, or more --steps"
-        )
-    if args.checkpoint_every is not None and args.checkpoint_every > steps:
-        raise InputError(f"--checkpoint-every {args.checkpoint_every} does nothing in {steps} steps: leave it out")
-    if args.decay_from is not None and args.decay_from >= steps:
-        raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
-    trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **changes(args, steps))
+    steps = length(args, loader)
+    trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **asked(args, steps))
     ranks = trainer.communicator
     tell_memory(trainer, args.batch_size // ranks.size, has_labels, args.quiet or not ranks.is_first)
 
-    with Run(
-        args.out,
+    carry_out(
+        args,
         trainer,
         loader,
         architecture,
         Latents(z_dim, looks, architecture.get("classes", 0), medium_of(architecture)),
+        steps,
         base=f"out/{args.model}",
-        epochs=args.epochs,
-        steps=args.steps,
-        config=fixed_by(args) | ({"steps": steps} if fades(args) else {}),
-        resume=args.resume,
-        checkpoint_every=args.checkpoint_every,
-        quiet=args.quiet,
         best=best_of(args, examples, z_dim, model.conditional, measured),
-    ) as folder:
-        for _ in folder.steps():
-            pass
-    print(folder.summary())
+    )
 
 
 def learned_from(args: argparse.Namespace, model: Model) -> tuple[Any, Any]:
@@ -311,31 +293,21 @@ def learned_from(args: argparse.Namespace, model: Model) -> tuple[Any, Any]:
     return images, data.clustered(images, args.clusters or model.clusters) if model.clusters else images
 
 
-def changes(args: argparse.Namespace, steps: int) -> dict[str, Any]:
+def asked(args: argparse.Namespace, steps: int) -> dict[str, Any]:
     """What the command line asks for other than the model's own settings."""
-    names = ("n_critic", "clip_weights", "g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate")
-    asked = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.betas:
-        asked["betas"] = tuple(args.betas)
-    if args.objective or args.label_smoothing is not None:
-        asked["objective"] = objective(args, ALL[args.model].objective)
-    if args.penalty and len(set(args.penalty)) < len(args.penalty):
-        raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
-    asked |= {"penalties": penalties(args), "sync_batch_norm": not args.no_sync_batch_norm}
+    found = changes(args, gan.MODELS[args.model].objective, ("n_critic", "clip_weights"), steps)
     augment: list[Any] = []
     if args.instance_noise is not None:
         augment.append(gan.InstanceNoise(args.instance_noise, steps))
     if args.diffaugment is not None:
         augment.append(gan.DiffAugment(args.diffaugment))
-    if augment:
-        asked["augment"] = augment
-    if args.decay_from is not None:
-        asked["schedule"] = LinearDecay(start=args.decay_from, end=steps + 1)
-    return asked
+    return found | {"penalties": penalties(args)} | ({"augment": augment} if augment else {})
 
 
 def penalties(args: argparse.Namespace) -> tuple[gan.Penalty, ...]:
     """Those of the command line or the model's own, as strong and as often as was asked for."""
+    if args.penalty and len(set(args.penalty)) < len(args.penalty):
+        raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
     named = tuple(gan.PENALTIES[name]() for name in args.penalty or ())
     found = named or ALL[args.model].penalties
     if args.penalty_every is not None:
@@ -352,8 +324,3 @@ def begun_with(out: str | None) -> str:
     _, _, facts = Checkpoints(folder / "checkpoints").newest()
     config = facts.get("config")
     return str(config.get("model", DEFAULT)) if isinstance(config, dict) else DEFAULT
-
-
-def fades(args: argparse.Namespace) -> bool:
-    """Whether something reaches its end with the run: then how long that is must be the same when resumed."""
-    return args.decay_from is not None or args.instance_noise is not None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -13,16 +11,16 @@ import minigan
 from .. import data, gan
 from ..data.attributes import open_attributes
 from ..errors import InputError
-from ..runs import Edits, Run
-from .arguments import LENGTH, THREADS, fixed_by, place_for
+from ..runs import Edits
+from .arguments import LENGTH, THREADS, place_for
 from .options import Needs, check, set_defaults
+from .training import carry_out, changes, length
 
 WEIGHTS = ("judge_weight", "back_weight", "change_weight")
 SHOWN = 6  # pictures of the data in a picture of the progress
 
 
-def run(args: argparse.Namespace, game: tuple[Needs, ...], changes: Callable[..., dict[str, Any]]) -> None:
-    """``changes`` tells what the command line asks for other than the model's own settings."""
+def run(args: argparse.Namespace, game: tuple[Needs, ...], penalties: tuple[gan.Penalty, ...]) -> None:
     if args.data == "mnist" or args.table is None:
         raise InputError(
             f"--model {args.model} learns from pictures and what is to be seen in each: name a folder or a sheet of "
@@ -42,23 +40,7 @@ def run(args: argparse.Namespace, game: tuple[Needs, ...], changes: Callable[...
     if args.width:
         architecture["width"] = args.width
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
-    steps = args.steps or args.epochs * len(loader)
-    asked = changes(args, steps) | {name: value for name in WEIGHTS if (value := getattr(args, name)) is not None}
+    steps = length(args, loader)
+    asked = changes(args, model.objective, (*WEIGHTS, "n_critic"), steps) | {"penalties": penalties}
     trainer = model.trainer(generator, discriminator, attributes=pictures.attributes, rng=noise, **asked)
-    with Run(
-        args.out,
-        trainer,
-        loader,
-        architecture,
-        Edits(pictures, SHOWN),
-        base=f"out/{args.model}",
-        epochs=args.epochs,
-        steps=args.steps,
-        config=fixed_by(args) | ({"steps": steps} if args.decay_from is not None else {}),
-        resume=args.resume,
-        checkpoint_every=args.checkpoint_every,
-        quiet=args.quiet,
-    ) as folder:
-        for _ in folder.steps():
-            pass
-    print(folder.summary())
+    carry_out(args, trainer, loader, architecture, Edits(pictures, SHOWN), steps, base=f"out/{args.model}")

@@ -16,12 +16,12 @@ from ..data.paired import split
 from ..errors import InputError
 from ..gan.models.paired import PairedModel
 from ..nn import Module
-from ..optim import LinearDecay
 from ..restoration import TASKS, Task
-from ..runs import Pairs, Run
+from ..runs import Pairs
 from ..runs.folder import model_of
-from .arguments import LENGTH, THREADS, fixed_by, objective, place_for
+from .arguments import LENGTH, THREADS, place_for
 from .options import Needs, check, set_defaults
+from .training import carry_out, changes, length
 
 PAIRS = (
     Needs(
@@ -61,30 +61,15 @@ def run(args: argparse.Namespace) -> None:
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     if args.start_from:
         start_from(generator, args.start_from, architecture)
-    steps = args.steps or args.epochs * len(loader)
-    if args.decay_from is not None and args.decay_from >= steps:
-        raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
-    asked = changes(args, model, steps)
+    steps = length(args, loader)
+    asked = changes(args, model.objective, ("l1_weight", "n_critic"), steps)
+    if args.penalty:
+        asked["penalties"] = tuple(gan.PENALTIES[name](every=args.penalty_every) for name in args.penalty)
     trainer = model.trainer(generator, None if args.no_adversary else discriminator, rng=noise, **asked)
 
     shown = pairs_of(pictures, sources, held or learned, task, model, crop, args.data)
-    with Run(
-        args.out,
-        trainer,
-        loader,
-        architecture,
-        looks_at(shown, looks),
-        base=f"out/{args.model}-{task.name}",
-        epochs=args.epochs,
-        steps=args.steps,
-        config=fixed_by(args) | ({"steps": steps} if args.decay_from is not None else {}),
-        resume=args.resume,
-        checkpoint_every=args.checkpoint_every,
-        quiet=args.quiet,
-    ) as folder:
-        for _ in folder.steps():
-            pass
-    print(folder.summary())
+    base = f"out/{args.model}-{task.name}"
+    carry_out(args, trainer, loader, architecture, looks_at(shown, looks), steps, base=base)
 
 
 def looks_at(pairs: data.Paired, rng: np.random.Generator) -> Pairs:
@@ -137,19 +122,3 @@ def start_from(generator: Module, file: str, architecture: dict[str, Any]) -> No
         name = differing[0]
         raise InputError(f"--start-from {file}: its {name} is {own.get(name)}, here {architecture.get(name)}")
     generator.load_state_dict({key: array.astype(np.float32) for key, array in state.items()})
-
-
-def changes(args: argparse.Namespace, model: PairedModel, steps: int) -> dict[str, Any]:
-    """What the command line asks for other than the model's own settings."""
-    names = ("l1_weight", "n_critic", "g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate")
-    asked: dict[str, Any] = {"sync_batch_norm": not args.no_sync_batch_norm}
-    asked |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.betas:
-        asked["betas"] = tuple(args.betas)
-    if args.objective or args.label_smoothing is not None:
-        asked["objective"] = objective(args, model.objective)
-    if args.penalty:
-        asked["penalties"] = tuple(gan.PENALTIES[name](every=args.penalty_every) for name in args.penalty)
-    if args.decay_from is not None:
-        asked["schedule"] = LinearDecay(start=args.decay_from, end=steps + 1)
-    return asked

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 import numpy as np
 
@@ -12,12 +11,11 @@ import minigan
 from .. import data, gan
 from ..data.unpaired import square
 from ..errors import InputError
-from ..gan.models.unpaired import UnpairedModel
-from ..optim import LinearDecay
-from ..runs import Exchanges, Run
+from ..runs import Exchanges
 from ..runs.folder import refuse_inside
-from .arguments import LENGTH, THREADS, fixed_by, objective, place_for
+from .arguments import LENGTH, THREADS, place_for
 from .options import Needs, check, set_defaults
+from .training import carry_out, changes, length
 
 TWO_KINDS = (
     Needs("--size", lambda args: args.crop is None, "beside --crop, which takes pictures as they are"),
@@ -49,28 +47,11 @@ def run(args: argparse.Namespace) -> None:
     loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
     settings = {**pictures.settings, **({"width": args.width} if args.width else {})}
     players = (network.to(place) for network in model.players(init, **settings))
-    steps = args.steps or args.epochs * len(loader)
-    if args.decay_from is not None and args.decay_from >= steps:
-        raise InputError(f"--decay-from {args.decay_from} is not before the end, at step {steps}: give an earlier one")
-    trainer = model.trainer(*players, rng=noise, **changes(args, model, steps))
-
-    with Run(
-        args.out,
-        trainer,
-        loader,
-        {"model": args.model, **settings, **({"whole": args.size} if args.crop is None else {})},
-        looks_at(pictures, looks),
-        base=f"out/{args.model}",
-        epochs=args.epochs,
-        steps=args.steps,
-        config=fixed_by(args) | ({"steps": steps} if args.decay_from is not None else {}),
-        resume=args.resume,
-        checkpoint_every=args.checkpoint_every,
-        quiet=args.quiet,
-    ) as folder:
-        for _ in folder.steps():
-            pass
-    print(folder.summary())
+    steps = length(args, loader)
+    asked = changes(args, model.objective, ("cycle_weight", "identity_weight", "buffer"), steps)
+    trainer = model.trainer(*players, rng=noise, **asked)
+    architecture = {"model": args.model, **settings, **({"whole": args.size} if args.crop is None else {})}
+    carry_out(args, trainer, loader, architecture, looks_at(pictures, looks), steps, base=f"out/{args.model}")
 
 
 def open_unpaired(a: str, b: str, size: int | None, crop: int | None, channels: int) -> data.Unpaired:
@@ -86,19 +67,3 @@ def looks_at(pictures: data.Unpaired, rng: np.random.Generator) -> Exchanges:
     """Some crops of kind a, evenly spread over the pictures, and some of kind b."""
     numbers = np.linspace(0, len(pictures) - 1, SHOWN).round().astype(int)
     return Exchanges(*pictures.draw(numbers, rng, np.dtype(np.float32)))
-
-
-def changes(args: argparse.Namespace, model: UnpairedModel, steps: int) -> dict[str, Any]:
-    """What the command line asks for other than the model's own settings."""
-    names = (
-        "cycle_weight", "identity_weight", "buffer", "g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate"
-    )  # fmt: skip
-    asked: dict[str, Any] = {"sync_batch_norm": not args.no_sync_batch_norm}
-    asked |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if args.betas:
-        asked["betas"] = tuple(args.betas)
-    if args.objective or args.label_smoothing is not None:
-        asked["objective"] = objective(args, model.objective)
-    if args.decay_from is not None:
-        asked["schedule"] = LinearDecay(start=args.decay_from, end=steps + 1)
-    return asked

@@ -1,4 +1,4 @@
-"""Several processes, through MPI: arrays of the host by MPI itself, those of a GPU by NCCL."""
+"""Several processes, through MPI: arrays of the host by MPI itself, others as their backend does."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..backend import Array
+from ..backend import Array, backend_of
+from ..backend.base import Exchange
 from ..launched import launched
 from .communicator import Communicator
-
-if TYPE_CHECKING:
-    from .nccl import Nccl
 
 T = TypeVar("T")
 PATIENCE = 600.0  # seconds, unless MINIGAN_PATIENCE says otherwise
@@ -41,6 +38,7 @@ class Mpi(Communicator):
         self.rank, self.size, self.local_rank = comm.rank, comm.size, told.local_rank if told else 0
         self._comm, self._fates, self._in_place = comm.Dup(), comm.Dup(), MPI.IN_PLACE
         self.patience = float(os.environ.get("MINIGAN_PATIENCE", PATIENCE))
+        self._exchange: Exchange | None = None
         self._since: list[float] = []  # when each of the calls under way began
         threading.Thread(target=self._watch, name="minigan-watch", daemon=True).start()
         sys.excepthook = self._excepthook
@@ -49,14 +47,14 @@ class Mpi(Communicator):
 
     def add(self, array: Array) -> None:
         if not isinstance(array, np.ndarray):
-            self.nccl.add(array)
+            self.exchange(array).add(array)
             return
         with self.watched():
             self._comm.Allreduce(self._in_place, array)
 
     def stack(self, array: Array) -> Array:
         if not isinstance(array, np.ndarray):
-            return self.nccl.stack(array)
+            return self.exchange(array).stack(array)
         array = np.ascontiguousarray(array)
         stacked = np.empty((self.size, *array.shape), array.dtype)
         with self.watched():
@@ -75,12 +73,11 @@ class Mpi(Communicator):
         with self.watched():
             self._comm.Barrier()
 
-    @cached_property
-    def nccl(self) -> Nccl:
-        """Made when the first array of a GPU is to be exchanged: all ranks come to that together."""
-        from .nccl import Nccl
-
-        return Nccl(self)
+    def exchange(self, array: Array) -> Exchange:
+        """The way of the array's backend, made when the first of its arrays is exchanged: all come to that together."""
+        if self._exchange is None:
+            self._exchange = backend_of(array).exchange(self)
+        return self._exchange
 
     # ---- faults ------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..base import Array, Group
+from ..base import Array, Group, Ranks
 from ..geometry import ConvGeometry
 from ..kept import Kept
 from ..updates import Update
@@ -23,6 +23,7 @@ from .blas import Blas
 from .device import Device
 from .graph import CaptureError, Graphs
 from .launch import C_NAMES, THREADS, ceil_div
+from .nccl import Nccl
 from .upload import Uploads
 
 TILE, NARROW, SLICE = 64, 16, 16  # BM, the two BN and BK of conv.cu
@@ -110,6 +111,9 @@ class CupyBackend(Device):
 
     def graphs(self) -> Graphs:
         return Graphs(self)
+
+    def exchange(self, ranks: Ranks) -> Nccl:
+        return Nccl(ranks)
 
     def synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backend import Array
-from ..errors import InputError
-from .communicator import Communicator
+from ...errors import InputError
+from ..base import Array, Ranks
 
 
 class Nccl:
     """One GPU a rank. ``ranks`` tell each other of it; nothing here waits for the host."""
 
-    def __init__(self, ranks: Communicator) -> None:
+    def __init__(self, ranks: Ranks) -> None:
         import cupy
 
         self.cupy, self.size = cupy, ranks.size
