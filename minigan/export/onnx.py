@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,9 @@ def to_onnx(subject: Subject) -> tuple[bytes, str]:
     Raises InputError where ``onnx`` or ``onnxruntime`` is missing, for an op that has no counterpart, and where the two
     differ by more than 1e-5.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise InputError(f'{error.name} is not installed: pip install "minigan[onnx]"') from None
+    for package in ("onnx", "onnxruntime"):
+        if find_spec(package) is None:
+            raise InputError(f'{package} is not installed: pip install "minigan[onnx]"')
     rng = np.random.default_rng(0)
     plain, other = subject.inputs(2, rng), subject.inputs(3, rng)
     sized = False

@@ -627,6 +627,9 @@ async function start() {
     wireMask();
     if (facts.attributes) fillAttributes();
     $("translate-stop").onclick = stopTranslating;
+    $("after").onload = () => { // a small picture is no blur as wide as the page
+      $("compare").style.maxWidth = `${Math.max(384, $("after").naturalWidth)}px`;
+    };
     $("divider").oninput = event => $("compare").style.setProperty("--at", `${event.target.value}%`);
     document.body.dataset.ready = "yes";
     return;
