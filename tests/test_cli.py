@@ -12,7 +12,7 @@ from PIL import Image
 from minigan import __version__, cli, gan
 from minigan.checkpoint import read_model, save_model
 from minigan.commands import train
-from minigan.commands.train import objective
+from minigan.commands.arguments import objective
 
 ARCHITECTURE = {"model": "dcgan", "image_size": 28, "channels": 1, "z_dim": 6, "width": 4}
 

@@ -185,7 +185,7 @@ def test_what_is_for_models_that_draw_says_so(name, runs, tmp_path, capsys):
 
 
 def test_a_run_that_names_no_length_takes_the_models_own(words, tmp_path, monkeypatch):
-    from minigan.commands import train
+    from minigan.commands import training
 
     seen = {}
 
@@ -193,7 +193,7 @@ def test_a_run_that_names_no_length_takes_the_models_own(words, tmp_path, monkey
         seen.update(settings)
         raise InputError("enough")
 
-    monkeypatch.setattr(train, "Run", stop)
+    monkeypatch.setattr(training, "Run", stop)
     assert run("train", "--model", "specgan", "--data", words, "--batch-size", "4", "--width", "2") == 2
     assert seen["steps"] == gan.MODELS["specgan"].steps
     assert (
