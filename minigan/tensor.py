@@ -15,6 +15,7 @@ Tensor([ 3., 12., 27.], dtype=float32)
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ContextDecorator, nullcontext
@@ -38,6 +39,7 @@ class Op:
     """
 
     reads_inputs = True  # False when vjp looks only at its inputs' shapes: changing their values later is then harmless
+    reads_output = True  # False when vjp looks only at its output's shape. What nobody reads is not kept for a backward
     makes_view = False  # True when the output may share its input's memory: it then goes stale when the input does
 
     def forward(self, backend: ArrayBackend, *arrays: Any) -> Array:
@@ -56,9 +58,9 @@ class Node:
     def __init__(self, op: Op, inputs: tuple[Tensor, ...], output: Array) -> None:
         self.serial = next(Node._serials)  # an op's inputs exist before it, so serial order is a topological order
         self.op = op
-        self.inputs = inputs
+        self.inputs = inputs if op.reads_inputs else tuple(map(_outlined, inputs))
         self.versions = tuple(t.owner.version for t in inputs)
-        self.output = output
+        self.output = output if op.reads_output else _outline(output)
 
     def check_usable(self) -> None:
         if self.inputs is None:
@@ -79,6 +81,27 @@ class Node:
     def free(self) -> None:
         """Let go of the arrays; keep the op's name for the error message."""
         self.op, self.inputs, self.output = type(self.op).__name__, None, None  # type: ignore[assignment]
+
+
+LARGE = 1 << 16  # bytes from which on it pays not to keep an array
+
+
+def _outline(array: Array) -> Array:
+    """An array of the same shape and dtype in next to no memory, for who reads no more; its numbers are all NaN."""
+    if array.nbytes < LARGE or array.dtype.kind != "f":
+        return array
+    backend = backend_of(array)
+    blank: Array = backend.xp.broadcast_to(backend.constant(math.nan, array.dtype), array.shape)
+    return blank
+
+
+def _outlined(t: Tensor) -> Tensor:
+    """A result in outline, at its place in the graph. A leaf is known by its identity, and stays itself."""
+    if t.node is None or (outline := _outline(t.data)) is t.data:
+        return t
+    stand_in = Tensor(outline)
+    stand_in.node, stand_in._requires_grad = t.node, t._requires_grad
+    return stand_in
 
 
 class _Recording(threading.local):

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from minigan import gradcheck, ops
+from minigan import gradcheck, ops, tensor
 from minigan.errors import InputError
 from minigan.gradcheck import BOUNDS, GradientError, check_grad
 from minigan.ops import arithmetic as p
@@ -26,7 +26,9 @@ def normal(*shape, seed=1):
 
 
 @pytest.mark.parametrize("case", table.CASES, ids=repr)
-def test_every_gradient_of_the_table(case, backend):
+def test_every_gradient_of_the_table(case, backend, monkeypatch):
+    """With nothing kept that an op says it does not read: what it reads all the same is NaN."""
+    monkeypatch.setattr(tensor, "LARGE", 0)
     mismatches = case.check(backend)
     assert len(mismatches) == max(2, case.order)
     for mismatch in mismatches:

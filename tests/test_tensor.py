@@ -544,6 +544,39 @@ def test_backward_lets_go_of_the_arrays():
     assert node.output is None and node.inputs is None
 
 
+def test_what_no_vjp_reads_is_not_kept(without_garbage_collector):
+    """A convolution's bias, a residual sum and a ReLU: a backward reads the ReLU's output only, and x."""
+    x, w = leaf(np.ones((1, 8, 32, 32))), leaf(np.ones((8, 8, 1, 1)))
+    h = ops.conv2d(x, w, leaf(np.ones(8)))
+    y = h + x
+    z = ops.relu(y)
+    watched = [weakref.ref(t.data) for t in (h, y, z)]
+    loss = (z * 2).sum()
+    del h, y, z
+    assert [array() is None for array in watched] == [True, True, False]
+    (dw,) = grad(loss, [w])
+    np.testing.assert_array_equal(dw.numpy(), np.full(w.shape, 2.0 * 32 * 32))
+
+
+def test_what_is_read_is_kept_where_leaky_relu_changes_signs():
+    x = leaf(np.linspace(-1, 1, 40_000))
+    (dx,) = grad(ops.leaky_relu(x * 1.0, -2.0).sum(), [x])
+    np.testing.assert_array_equal(dx.numpy(), np.where(x.numpy() > 0, 1.0, -2.0))
+
+
+def test_an_op_of_ones_own_is_given_all_unless_it_says_otherwise():
+    class Square(Op):
+        def forward(self, backend, x):
+            return x * x
+
+        def vjp(self, g, y, x):
+            return (lambda: g * y * 2 / x,)
+
+    x = leaf(np.full(40_000, 3.0))
+    (dx,) = grad(apply(Square(), x * 1.0).sum(), [x])
+    assert (dx.numpy() == 6).all()
+
+
 def test_detach_does_not_keep_the_graph_alive(without_garbage_collector):
     y = leaf([1.0]) * 2
     kept, watched = y.detach(), weakref.ref(y)

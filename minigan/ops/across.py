@@ -33,7 +33,7 @@ def own(x: Tensor) -> Tensor:
 class Total(Op):
     """y = sum of all ranks' x.  dx = sum of all ranks' g"""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, group: Communicator) -> None:
         self.group = group
@@ -50,7 +50,7 @@ class Total(Op):
 class Gather(Op):
     """y = the rows of all ranks' x, dealt as cards are.  dx = this rank's rows of the sum of all ranks' g"""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, group: Communicator) -> None:
         self.group = group

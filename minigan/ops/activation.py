@@ -92,20 +92,23 @@ def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
 
 
 class LeakyReLU(Op):
-    """y = x where x > 0, else s x;  dx = gate(g, x)"""
+    """y = x where x > 0, else s x;  dx = gate(g, x) = gate(g, y), as y has the sign of x unless s is negative"""
 
     def __init__(self, negative_slope: float) -> None:
         self.negative_slope = negative_slope
+        self.reads_inputs = negative_slope < 0
 
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.leaky_relu(x, self.negative_slope)
 
     def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
-        return (lambda: apply(Gate(self.negative_slope), g, x),)
+        return (lambda: apply(Gate(self.negative_slope), g, x if self.reads_inputs else y),)
 
 
 class Gate(Op):
     """y = g where x > 0, else s g. Linear in g, so dg is the same gate; constant in x almost everywhere, so dx = 0."""
+
+    reads_output = False
 
     def __init__(self, negative_slope: float) -> None:
         self.negative_slope = negative_slope
@@ -135,7 +138,7 @@ class ELU(Op):
 class Keep(Op):
     """y = x where a mask is true, else 0: a choice, also of what is infinite. It is its own adjoint."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, mask: Array) -> None:
         self.mask = mask

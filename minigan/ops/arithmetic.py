@@ -25,7 +25,7 @@ from .elementwise import abs, log
 class BroadcastTo(Op):
     """y = x repeated along axes of size 1 and new leading axes (a view). Adjoint: the sum over the repeated axes."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
     makes_view = True
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -41,7 +41,7 @@ class BroadcastTo(Op):
 class Sum(Op):
     """y = sum of x over axes. Adjoint: broadcast back."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, axes: tuple[int, ...], keepdims: bool) -> None:
         self.axes, self.keepdims = axes, keepdims
@@ -76,7 +76,7 @@ class ScaledSum(Sum):
 class Add(Op):
     """y = a + b"""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.elementwise(operator.add, a, b)
@@ -88,7 +88,7 @@ class Add(Op):
 class Sub(Op):
     """y = a - b"""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.elementwise(operator.sub, a, b)
@@ -100,7 +100,7 @@ class Sub(Op):
 class Neg(Op):
     """y = -x"""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.elementwise(operator.neg, x)
@@ -111,6 +111,8 @@ class Neg(Op):
 
 class Mul(Op):
     """y = a b;  da = g b, db = g a"""
+
+    reads_output = False
 
     def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.elementwise(operator.mul, a, b)
@@ -131,6 +133,8 @@ class Div(Op):
 
 class Pow(Op):
     """y = x^p for a plain number p;  dx = g p x^(p-1). What has a quicker way of its own takes that, as in PyTorch."""
+
+    reads_output = False
 
     def __init__(self, exponent: float) -> None:
         self.exponent = exponent
@@ -167,6 +171,8 @@ class Power(Op):
 
 class MatMul(Op):
     """y = a @ b over the last two axes, a (..., n, k), b (..., k, m);  da = g b^T, db = a^T g"""
+
+    reads_output = False
 
     def forward(self, backend: ArrayBackend, a: Array, b: Array) -> Array:
         return backend.matmul(a, b)

@@ -60,6 +60,8 @@ class Exp(Op):
 class Log(Op):
     """y = log x;  dx = g / x"""
 
+    reads_output = False
+
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.elementwise(backend.xp.log, x)
 
@@ -81,6 +83,8 @@ class Sqrt(Op):
 
 class Abs(Op):
     """y = |x|;  dx = g sign(x)"""
+
+    reads_output = False
 
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.elementwise(backend.xp.abs, x)
@@ -116,6 +120,8 @@ class Sigmoid(Op):
 
 class Softplus(Op):
     """y = log(1 + e^x);  dx = g sigmoid(x)"""
+
+    reads_output = False
 
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
         return backend.softplus(x)

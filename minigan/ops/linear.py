@@ -55,6 +55,8 @@ class Linear(Op):
     tape would carry five nodes for one.
     """
 
+    reads_output = False
+
     def forward(self, backend: ArrayBackend, x: Array, w: Array, *bias: Array) -> Array:
         y = backend.matmul(x, w.T)
         for b in bias:

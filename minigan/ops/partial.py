@@ -17,6 +17,8 @@ class Partial(Op):
     Of its own operands only: the engine has just made sure that they are what they were in the forward.
     """
 
+    reads_output = False
+
     def __init__(self, geometry: ConvGeometry, kept: Kept | None = None) -> None:
         self.geometry, self.kept = geometry, kept or Kept()
 

@@ -108,7 +108,7 @@ def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
 class SumPool(Op):
     """y[i, j] = sum_{a,b} x[s*i + a - p, s*j + b - p], per sample and channel. Adjoint: Spread."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, geometry: ConvGeometry) -> None:
         self.geometry = geometry
@@ -123,7 +123,7 @@ class SumPool(Op):
 class Spread(Op):
     """x[s*i + a - p, s*j + b - p] += g[i, j] for every a, b. Adjoint: SumPool."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, geometry: ConvGeometry) -> None:
         self.geometry = geometry

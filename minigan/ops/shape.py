@@ -102,7 +102,7 @@ def _sides(name: str, padding: Sequence[tuple[int, int]], x: Tensor) -> list[tup
 class Reshape(Op):
     """y = x in another shape, elements in row-major order of the shape. Adjoint: reshape back."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
     makes_view = True
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -121,7 +121,7 @@ class Reshape(Op):
 class Transpose(Op):
     """y = x with its axes permuted (a view). Adjoint: the inverse permutation."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
     makes_view = True
 
     def __init__(self, axes: tuple[int, ...]) -> None:
@@ -137,7 +137,7 @@ class Transpose(Op):
 class GetItem(Op):
     """y = x[index]. Adjoint: PutItem."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
     makes_view = True
 
     def __init__(self, index: Any) -> None:
@@ -153,7 +153,7 @@ class GetItem(Op):
 class PutItem(Op):
     """x = zeros of a shape, with g added at index (repeated indices add up). Adjoint: GetItem."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, index: Any, shape: tuple[int, ...]) -> None:
         self.index, self.shape = index, shape
@@ -168,7 +168,7 @@ class PutItem(Op):
 class Concat(Op):
     """y = the inputs one after the other along an axis. Adjoint: cut g at the seams."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, axis: int) -> None:
         self.axis = axis

@@ -22,7 +22,7 @@ def translate(x: Tensor, offsets: Array) -> Tensor:
 class Translate(Op):
     """Adjoint: the move back."""
 
-    reads_inputs = False
+    reads_inputs = reads_output = False
 
     def __init__(self, offsets: Array) -> None:
         self.offsets = offsets
