@@ -32,6 +32,7 @@ from .resume import Keeper, digest_of_code, versions
 
 ROOMS = ("samples", "frames", "checkpoints")
 FRAMES = 60  # at most so many pictures in training.gif
+OFTENEST = 4  # steps between two of them, at the beginning
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # Ctrl-C, kill, the terminal is gone
 
 
@@ -328,10 +329,10 @@ def frame_interval(step: int) -> int:
 
     It does not depend on how long the run is to be, so that one which is prolonged has the same frames.
 
-    >>> [frame_interval(step) for step in (1, 58, 59, 117, 118, 2340)]
-    [1, 1, 2, 2, 4, 64]
+    >>> [frame_interval(step) for step in (1, 235, 236, 471, 472, 2340)]
+    [4, 4, 8, 8, 16, 64]
     """
-    interval = 1
+    interval = OFTENEST
     while step // interval > FRAMES - 2:
         interval *= 2
     return interval
