@@ -10,7 +10,7 @@ from minigan.gan.models.paired import PatchGAN, Residual
 from minigan.restoration import TASKS
 from minigan.tensor import Tensor, grad
 
-SMALL = {"dncnn": 4, "srgan": 4, "pix2pix": 2, "context_encoder": 2}
+SMALL = {"dncnn": 4, "drunet": 4, "srgan": 4, "pix2pix": 2, "context_encoder": 2}
 
 
 def build(name, task=None, **settings):

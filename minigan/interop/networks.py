@@ -282,6 +282,20 @@ class Shuffled(Network):
         return self.shuffle(self.network(filled))[:, :, :height, :width]
 
 
+class BlockUNet(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        whole = 2 ** len(self.down)
+        y, maps = self.enter(mirrored(x, -height % whole, -width % whole)), []
+        for before, down in zip(self.before, self.down, strict=True):
+            maps.append(before(y))
+            y = down(maps[-1])
+        y = self.middle(y)
+        for up, after in zip(self.up, self.after, strict=True):
+            y = after(up(y) + maps.pop())
+        return self.leave(y)[:, :, :height, :width]
+
+
 class EncoderDecoder(Network):
     def forward(self, x):
         height, width = x.shape[2:]
