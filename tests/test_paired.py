@@ -65,6 +65,17 @@ def test_a_smaller_source_is_enlarged_for_it():
     np.testing.assert_allclose(discriminator(x, small).numpy(), discriminator(x, enlarged).numpy(), rtol=1e-5)
 
 
+def test_what_was_changed_is_judged():
+    """Beside the source, whose mask is not a part of the picture."""
+    rng = np.random.default_rng(0)
+    discriminator = PatchGAN(7, 4, 2, rng)
+    discriminator.network = nn.Sequential()
+    picture, source = (Tensor(rng.uniform(-1, 1, (1, channels, 8, 8))) for channels in (3, 4))
+    seen = discriminator(picture, source).numpy().reshape(7, 8, 8)
+    np.testing.assert_array_equal(seen[:4], source.numpy()[0])
+    np.testing.assert_allclose(seen[4:], 4 * (picture.numpy() - source.numpy()[:, :3])[0])
+
+
 @pytest.mark.parametrize("settings", [{"objective": gan.Hinge()}, {"penalties": [gan.R1()]}, {"n_critic": 2}])
 def test_settings_of_the_adversary_need_one(settings):
     generator, _ = build("dncnn")

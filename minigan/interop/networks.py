@@ -242,7 +242,7 @@ class PatchGAN(Network):
             return self.network(picture).flatten(1)
         if source.shape[2:] != picture.shape[2:]:
             source = F.interpolate(source, picture.shape[2:], mode="bilinear")
-        return self.network(torch.cat([source, picture], 1)).flatten(1)
+        return self.network(torch.cat([source, (picture - source[:, : picture.shape[1]]) * 4], 1)).flatten(1)
 
 
 class UNet(Network):
