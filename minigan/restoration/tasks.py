@@ -64,8 +64,9 @@ TASKS: dict[str, Task] = {
             name="denoise",
             summary="noise taken out, of whatever strength it is",
             degrade=OneOf(GaussianNoise(0, 50), GaussianNoise(0, 50), GaussianNoise(0, 50), ShotNoise(30, 1000)),
+            model="drunet",
         ),
-        Task(name="derain", summary="rain taken out", degrade=RAIN, crop=64),
+        Task(name="derain", summary="rain taken out", degrade=RAIN),
         Task(name="enlarge", summary="four times as large", degrade=Downscale(4), scale=4, model="srgan", crop=64),
         Task(
             name="inpaint",

@@ -1,4 +1,4 @@
-"""DRUNet (Zhang et al. 2021): a U-Net of residual blocks, the one to take for noise and rain.
+"""DRUNet (Zhang et al. 2021): a U-Net of residual blocks, the one to take for noise.
 
 What a plain network (``dncnn``) must carry through every layer, the picture itself, goes past the blocks here, so that
 they learn sooner; and the blocks on the halved map see far for little work. As in ``dncnn`` it works on ``shuffle`` x
@@ -81,7 +81,7 @@ def drunet(
 
 MODEL = PairedModel(
     name="drunet",
-    summary="takes away noise and rain: a U-Net of residual blocks",
+    summary="cleans: a U-Net of residual blocks",
     paper="Zhang et al. 2021, arXiv:2008.13751",
     networks=drunet,
     reach=40,
