@@ -97,10 +97,10 @@ class PatchGAN(nn.Module):
     """D(picture, source) or D(picture) -> logits (N, patches), each of a patch of the picture: strided 4x4 convolutions
     that see nothing further.
 
-    What is judged is a source beside what was changed in it, ``CLEAR`` times as strong: in the picture itself that would
-    be drowned by what both have in common. A smaller source is enlarged, a grey one is taken for every colour. With
-    ``layers`` = 2 a patch has 34 pixels a side, with 3 it has 70, as in pix2pix. No batch norm: with few pictures a
-    step it would tell D which of them come together.
+    What is judged is a source beside what was changed in it, ``CLEAR`` times as strong: in the picture itself it would
+    be drowned by what true and made ones have in common. A smaller source is enlarged, a grey one taken for every
+    colour. With ``layers`` = 2 a patch has 34 pixels a side, with 3 it has 70, as in pix2pix. No batch norm: with few
+    pictures a step it would tell D which of them come together.
     """
 
     def __init__(self, channels: int, width: int, layers: int, rng: np.random.Generator) -> None:
