@@ -35,7 +35,9 @@ PHOTOS = "--data examples/data/photos"
 DRAWINGS = "--data examples/data/openmoji/color.png --source examples/data/openmoji/black.png"
 ALONE = "--no-adversary --ema 0.999"
 COMMANDS = {
-    "denoise": f"--model drunet --task denoise {ALONE} --batch-size 4 {PHOTOS} --steps 6500 --decay-from 1",
+    "denoise-first": f"--model drunet --task denoise {ALONE} --batch-size 4 {PHOTOS} --steps 6500 --decay-from 1",
+    "denoise": f"--model drunet --task denoise {ALONE} --batch-size 2 --crop 80 {PHOTOS} --g-lr 6e-4 --steps 2200 "
+    "--decay-from 1 --start-from {work}/denoise-first",
     # The one that is bundled saw only rain within 50 degrees of straight down in these first 1,500 steps, and only of
     # 1 to 12 streaks on 1,000 pixels, opaque by 0.08 to 0.8, in all but the last 1,300.
     "derain-first": f"--model dncnn --task derain --no-adversary --batch-size 8 {PHOTOS} --steps 1500 --decay-from 700",
