@@ -7,7 +7,7 @@ Nobody has a photo with its noise and without. So the damage is done here, to go
 (data.Paired), and the network learns to undo it: first by itself, as near to the truth as it can (L1), then against an
 adversary who is shown the damaged picture beside what is to be judged, and calls what is too smooth a forgery.
 
-The same without the loop: python -m minigan train --model dncnn --task denoise --data examples/data/photos
+The same without the loop: python -m minigan train --model drunet --task denoise --data examples/data/photos
 And on a picture of yours: python -m minigan restore photo.jpg --model out/restore/model.safetensors
 """
 

@@ -625,6 +625,7 @@ TRANSLATORS = {
     "pix2pix": {"task": "colorize"},
     "context_encoder": {"task": "inpaint"},
     "dncnn": {"task": "enlarge"},  # the picture is enlarged for it
+    "drunet": {"task": "derain"},
     "cyclegan": {},  # is shown all of a picture at once
 }
 

@@ -10,7 +10,7 @@ from minigan.gan.models.paired import PatchGAN, Residual
 from minigan.restoration import TASKS
 from minigan.tensor import Tensor, grad
 
-SMALL = {"dncnn": 4, "srgan": 4, "pix2pix": 2, "context_encoder": 2}
+SMALL = {"dncnn": 4, "drunet": 4, "srgan": 4, "pix2pix": 2, "context_encoder": 2}
 
 
 def build(name, task=None, **settings):
@@ -63,6 +63,17 @@ def test_a_smaller_source_is_enlarged_for_it():
     small = Tensor(rng.standard_normal((1, 3, 4, 4)).astype(np.float32))
     enlarged = ops.resize(small, (16, 16), mode="bilinear")
     np.testing.assert_allclose(discriminator(x, small).numpy(), discriminator(x, enlarged).numpy(), rtol=1e-5)
+
+
+def test_what_was_changed_is_judged():
+    """Beside the source, whose mask is not a part of the picture."""
+    rng = np.random.default_rng(0)
+    discriminator = PatchGAN(7, 4, 2, rng)
+    discriminator.network = nn.Sequential()
+    picture, source = (Tensor(rng.uniform(-1, 1, (1, channels, 8, 8))) for channels in (3, 4))
+    seen = discriminator(picture, source).numpy().reshape(7, 8, 8)
+    np.testing.assert_array_equal(seen[:4], source.numpy()[0])
+    np.testing.assert_allclose(seen[4:], 4 * (picture.numpy() - source.numpy()[:, :3])[0])
 
 
 @pytest.mark.parametrize("settings", [{"objective": gan.Hinge()}, {"penalties": [gan.R1()]}, {"n_critic": 2}])

@@ -18,6 +18,7 @@ from minigan.restoration.restore import Restorer, tiles, weights
 RNG = np.random.default_rng
 SMALL = {
     "dncnn": {"width": 4},
+    "drunet": {"width": 4, "blocks": 1},
     "srgan": {"width": 4, "blocks": 1},
     "pix2pix": {"width": 2},
     "context_encoder": {"width": 2},

@@ -44,8 +44,8 @@ def train(model, task, data, out, *more):
 
 
 @pytest.mark.parametrize(
-    "model, task", [("dncnn", "denoise"), ("pix2pix", "derain"), ("srgan", "enlarge"), ("pix2pix", "enlarge"),
-                    ("context_encoder", "inpaint"), ("pix2pix", "colorize")]
+    "model, task", [("dncnn", "denoise"), ("drunet", "denoise"), ("pix2pix", "derain"), ("srgan", "enlarge"),
+                    ("pix2pix", "enlarge"), ("context_encoder", "inpaint"), ("pix2pix", "colorize")]
 )  # fmt: skip
 def test_a_task_is_trained(photos, tmp_path, model, task, capsys):
     assert train(model, task, photos, tmp_path / "run", "--steps", 2) == 0
@@ -172,6 +172,16 @@ def test_the_damage_does_not_depend_on_the_other_pictures():
     np.testing.assert_array_equal(both[0], first[0])
     other = [case.given for case in cases("denoise", noise, pictures, 1)]
     assert not np.array_equal(both[0], other[0])
+
+
+def test_rain_is_judged_at_what_is_not_trained_on():
+    trained = TASKS["derain"].degrade.degradations
+    for judged in JUDGED["derain"].values():
+        for setting in ("angles", "densities"):
+            low, high = getattr(judged, setting)
+            ranges = [getattr(rain, setting) for rain in trained]
+            assert all(high < first or last < low for first, last in ranges)
+            assert min(ranges)[0] < low and high < max(ranges)[1]  # but between them
 
 
 def test_holes_are_judged_inside():

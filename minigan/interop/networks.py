@@ -242,7 +242,7 @@ class PatchGAN(Network):
             return self.network(picture).flatten(1)
         if source.shape[2:] != picture.shape[2:]:
             source = F.interpolate(source, picture.shape[2:], mode="bilinear")
-        return self.network(torch.cat([source, picture], 1)).flatten(1)
+        return self.network(torch.cat([source, (picture - source[:, : picture.shape[1]]) * 4], 1)).flatten(1)
 
 
 class UNet(Network):
@@ -280,6 +280,20 @@ class Shuffled(Network):
         height, width = x.shape[2:]
         filled = self.unshuffle(mirrored(x, -height % self.r, -width % self.r))
         return self.shuffle(self.network(filled))[:, :, :height, :width]
+
+
+class BlockUNet(Network):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        whole = 2 ** len(self.down)
+        y, maps = self.enter(mirrored(x, -height % whole, -width % whole)), []
+        for before, down in zip(self.before, self.down, strict=True):
+            maps.append(before(y))
+            y = down(maps[-1])
+        y = self.middle(y)
+        for up, after in zip(self.up, self.after, strict=True):
+            y = after(up(y) + maps.pop())
+        return self.leave(y)[:, :, :height, :width]
 
 
 class EncoderDecoder(Network):

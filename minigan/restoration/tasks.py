@@ -44,6 +44,19 @@ class Task:
         return self.degrade if scales or self.scale == 1 else Compose(self.degrade, Enlarge(self.scale))
 
 
+# Nearly every way that rain can fall, and as much of it as can; by what is left out it is judged, see judge.py.
+RAIN = OneOf(
+    *(
+        Rain(angles, densities, opacities=opacities)
+        for angles in ((-80.0, 15.0), (25.0, 80.0))
+        for densities, opacities in (
+            ((0.2, 0.6), (0.3, 1.0)),  # a few bright streaks
+            ((1.0, 12.0), (0.08, 0.8)),
+            ((16.0, 20.0), (0.05, 0.4)),  # a curtain of faint ones
+        )
+    )
+)
+
 TASKS: dict[str, Task] = {
     task.name: task
     for task in (
@@ -51,9 +64,9 @@ TASKS: dict[str, Task] = {
             name="denoise",
             summary="noise taken out, of whatever strength it is",
             degrade=OneOf(GaussianNoise(0, 50), GaussianNoise(0, 50), GaussianNoise(0, 50), ShotNoise(30, 1000)),
+            model="drunet",
         ),
-        # Nearly every way that rain can fall; by the ways left out it is judged, see judge.py.
-        Task(name="derain", summary="rain taken out", degrade=OneOf(Rain((-80, 15)), Rain((25, 80)))),
+        Task(name="derain", summary="rain taken out", degrade=RAIN),
         Task(name="enlarge", summary="four times as large", degrade=Downscale(4), scale=4, model="srgan", crop=64),
         Task(
             name="inpaint",

@@ -15,6 +15,7 @@ from . import (
     cyclegan,
     dcgan,
     dncnn,
+    drunet,
     gan,
     mocogan,
     musegan,
@@ -57,7 +58,7 @@ MODELS: dict[str, Model] = {
 }
 
 PAIRED: dict[str, PairedModel] = {  # from picture to picture
-    module.MODEL.name: module.MODEL for module in (pix2pix, srgan, context_encoder, dncnn)
+    module.MODEL.name: module.MODEL for module in (pix2pix, srgan, context_encoder, dncnn, drunet)
 }
 
 UNPAIRED: dict[str, UnpairedModel] = {  # the same, learned without pairs

@@ -90,13 +90,17 @@ class Residual(nn.Module):
         return start + change
 
 
+CLEAR = 4.0
+
+
 class PatchGAN(nn.Module):
     """D(picture, source) or D(picture) -> logits (N, patches), each of a patch of the picture: strided 4x4 convolutions
     that see nothing further.
 
-    A picture and its source are judged together, one's channels after the other's; a smaller source is enlarged. With
-    ``layers`` = 2 a patch has 34 pixels a side, with 3 it has 70, as in pix2pix. No batch norm: with few pictures a
-    step it would tell D which of them come together.
+    What is judged is a source beside what was changed in it, ``CLEAR`` times as strong: in the picture itself it would
+    be drowned by what true and made ones have in common. A smaller source is enlarged, a grey one taken for every
+    colour. With ``layers`` = 2 a patch has 34 pixels a side, with 3 it has 70, as in pix2pix. No batch norm: with few
+    pictures a step it would tell D which of them come together.
     """
 
     def __init__(self, channels: int, width: int, layers: int, rng: np.random.Generator) -> None:
@@ -115,7 +119,8 @@ class PatchGAN(nn.Module):
             return ops.flatten(self.network(picture))
         if source.shape[2:] != picture.shape[2:]:
             source = ops.resize(source, picture.shape[2:], mode="bilinear")
-        return ops.flatten(self.network(ops.concat([source, picture], axis=1)))
+        start = source[:, : picture.shape[1]]  # without the mask
+        return ops.flatten(self.network(ops.concat([source, (picture - start) * CLEAR], axis=1)))
 
 
 def calm_(network: nn.Module, factor: float = 0.1) -> None:
