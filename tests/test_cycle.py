@@ -163,6 +163,13 @@ def test_a_picture_of_any_size(side, backend):
     assert y.shape == (2, 1, *side) and np.abs(y.numpy()).max() <= 1
 
 
+def test_what_is_residual_begins_near_the_picture(backend):
+    ab, _ = gan.build({"model": "cyclegan", **SMALL, "residual": True}, RNG(0))
+    x = backend.asarray(RNG(1).uniform(-3, 3, (2, 1, 9, 14)).astype(np.float32))
+    change = np.abs(ab.to(backend)(Tensor(x)).numpy() - backend.to_numpy(x))
+    assert 0 < change.mean() < change.max() < 0.2
+
+
 def test_each_player_is_another_network():
     players = gan.UNPAIRED["cyclegan"].players(RNG(0), **SMALL)
     assert len({network.state_dict()[key].tobytes() for network in players for key in ["network.0.weight"]}) == 4

@@ -45,11 +45,12 @@ def run(args: argparse.Namespace) -> None:
     if args.out is not None:
         refuse_inside(args.out, args.b)
     loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
-    settings = {**pictures.settings, **({"width": args.width} if args.width else {})}
+    asked = {name: getattr(args, name) for name in ("width", "residual") if getattr(args, name)}
+    settings = {**pictures.settings, **asked}
     players = (network.to(place) for network in model.players(init, **settings))
     steps = length(args, loader)
-    asked = changes(args, model.objective, ("cycle_weight", "identity_weight", "buffer"), steps)
-    trainer = model.trainer(*players, rng=noise, **asked)
+    changed = changes(args, model.objective, ("cycle_weight", "identity_weight", "buffer"), steps)
+    trainer = model.trainer(*players, rng=noise, **changed)
     architecture = {"model": args.model, **settings, **({"whole": args.size} if args.crop is None else {})}
     carry_out(args, trainer, loader, architecture, looks_at(pictures, looks), steps, base=f"out/{args.model}")
 

@@ -272,7 +272,8 @@ class Translator(Network):
     def forward(self, x):
         height, width = x.shape[2:]
         times = 2**self.halvings
-        return self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
+        y = self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
+        return x + y if self.residual else y
 
 
 class Shuffled(Network):

@@ -2,7 +2,8 @@
 
 The translator halves the picture, changes it in residual blocks, and doubles it back. Instance norm takes out how
 bright and how contrasted each channel of *this* picture is, which is a good part of a style, and the layer after it
-puts another's there. The detective judges patches.
+puts another's there. With ``residual`` its output is added to the picture, so that to keep something costs nothing. The
+detective judges patches.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ... import nn
 from ...errors import InputError
 from ...tensor import Tensor
 from .model import Networks
-from .paired import PatchGAN, whole
+from .paired import PatchGAN, calm_, whole
 from .pix2pix import mirrored
 from .unpaired import UnpairedModel
 
@@ -35,13 +36,17 @@ class NormedBlock(nn.Module):
 
 
 class Translator(nn.Module):
-    """(N, channels, H, W) -> the same, for any size: it is mirrored up to one that can be halved so often."""
+    """(N, channels, H, W) -> the same, for any size: it is mirrored up to one that can be halved so often.
 
-    def __init__(self, channels: int, width: int, halvings: int, blocks: int, rng: np.random.Generator) -> None:
+    y = tanh(network(x)), or x + network(x) where it is ``residual``, which begins near y = x."""
+
+    def __init__(
+        self, channels: int, width: int, halvings: int, blocks: int, residual: bool, rng: np.random.Generator
+    ) -> None:
         def normed(conv: nn.Module, outputs: int) -> list[nn.Module]:
             return [conv, nn.InstanceNorm2d(outputs), nn.ReLU()]
 
-        self.halvings = halvings
+        self.halvings, self.residual = halvings, residual
         wide = width * 2**halvings
         layers = normed(nn.Conv2d(channels, width, 7, padding=3, bias=False, rng=rng), width)
         for number in range(halvings):
@@ -53,13 +58,17 @@ class Translator(nn.Module):
             outputs = width * 2**number
             up = nn.ConvTranspose2d(2 * outputs, outputs, 4, stride=2, padding=1, bias=False, rng=rng)
             layers += normed(up, outputs)
-        self.network = nn.Sequential(*layers, nn.Conv2d(width, channels, 7, padding=3, rng=rng), nn.Tanh())
+        leave = nn.Conv2d(width, channels, 7, padding=3, rng=rng)
+        if residual:
+            calm_(leave)
+        self.network = nn.Sequential(*layers, leave, *([] if residual else [nn.Tanh()]))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         times = 2**self.halvings
         y = self.network(mirrored(x, -height % times, -width % times))
-        return y if y.shape[2:] == (height, width) else y[:, :, :height, :width]
+        y = y if y.shape[2:] == (height, width) else y[:, :, :height, :width]
+        return x + y if self.residual else y
 
 
 def cyclegan(
@@ -71,18 +80,20 @@ def cyclegan(
     halvings: int = 2,
     blocks: int = 3,
     layers: int = 2,
+    residual: bool = False,
 ) -> Networks:
     """picture (N, channels, H, W) -> picture (N, channels, H, W);  pictures -> logits (N, patches).
 
     The translator has ``width`` channels next to the pixels (default: 16; the paper's 64), twice as many after each of
     ``halvings``, and ``blocks`` there (the paper's 6 for 128 pixels, 9 for 256). The detective's patches have 16 pixels
-    a side with 1 of ``layers``, 34 with 2, 70 with 3 as in the paper.
+    a side with 1 of ``layers``, 34 with 2, 70 with 3 as in the paper. With ``residual``, which is not the paper's, the
+    translator adds its output to the picture.
     """
     width = width or 16
     whole("cyclegan", width=width, d_width=d_width, halvings=halvings, blocks=blocks, layers=layers)
     if channels not in (1, 3):
         raise InputError(f"cyclegan: channels = {channels} must be 1 (grey) or 3 (colour)")
-    return Translator(channels, width, halvings, blocks, rng), PatchGAN(channels, d_width, layers, rng)
+    return Translator(channels, width, halvings, blocks, residual, rng), PatchGAN(channels, d_width, layers, rng)
 
 
 MODEL = UnpairedModel(
