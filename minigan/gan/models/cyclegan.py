@@ -22,6 +22,8 @@ from .unpaired import UnpairedModel
 class NormedBlock(nn.Module):
     """x + norm(conv(relu(norm(conv(x)))))"""
 
+    by_sample = True
+
     def __init__(self, width: int, rng: np.random.Generator) -> None:
         self.body = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False, rng=rng),
@@ -39,6 +41,8 @@ class Translator(nn.Module):
     """(N, channels, H, W) -> the same, for any size: it is mirrored up to one that can be halved so often.
 
     y = tanh(network(x)), or x + network(x) where it is ``residual``, which begins near y = x."""
+
+    by_sample = True
 
     def __init__(
         self, channels: int, width: int, halvings: int, blocks: int, residual: bool, rng: np.random.Generator
