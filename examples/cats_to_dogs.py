@@ -67,18 +67,19 @@ def train(args: argparse.Namespace) -> None:
     size, channels = cats[0].shape[0], cats[0].shape[2]
     pictures = data.Unpaired(cats, dogs, crop=size, root=None if args.a is None else str(args.a))
     loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
-    settings = {"channels": channels, "width": 8, "d_width": 16, "residual": True}
+    settings = {"channels": channels, "width": 8, "d_width": 16}
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
-    trainer = model.trainer(*players, rng=noise, cycle_weight=4.0, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
+    weights = {"cycle_weight": 4.0, "identity_weight": 1.0}
+    trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
 
     args.out.mkdir(parents=True, exist_ok=True)
     shown = Exchanges(*(as_input(kind[:: max(1, len(kind) // 8)][:8]) for kind in (held_cats, held_dogs)))
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for record in trainer.steps(islice(loader.forever(), args.steps)):
             bar.update()
-            if record.step % 100 == 0 or record.step == args.steps:
+            if record.step % 250 == 0 or record.step == args.steps:
                 bar.set_postfix(cycle=f"{record.cycle:.2f}", refresh=False)
                 viz.save_png(args.out / f"step-{record.step:05d}.png", shown.grid(trainer))
                 if args.a is None:
