@@ -71,7 +71,7 @@ def train(args: argparse.Namespace) -> None:
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
-    weights = {"cycle_weight": 4.0, "identity_weight": 1.0}
+    weights = {"cycle_weight": 3.0, "identity_weight": 1.0}
     trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
 
     args.out.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,7 @@ def train(args: argparse.Namespace) -> None:
     drawn = in_mix(args.mix, np.flatnonzero(kept[1]), mix)
     both = data.Unpaired(faces[kept[0]], heads[drawn], crop=args.size, root=root)
     loader = data.Loader(both, args.batch_size, backend=place, rng=shuffle)
-    settings = {"channels": 3, "width": 12, "d_width": 24}
+    settings = {"channels": 3, "width": 12, "d_width": 24, "resize": True}
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)

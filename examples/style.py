@@ -51,7 +51,7 @@ def main() -> int:
     parser.add_argument("--steps", type=positive, help="default: 400")
     parser.add_argument("--batch-size", type=positive, help="crops of each kind a step (default: 4)")
     parser.add_argument(
-        "--identity-weight", type=float, default=1.0, help="of what is painted already, and is to stay (default: 1)"
+        "--identity-weight", type=float, default=2.5, help="of what is painted already, and is to stay (default: 2.5)"
     )
     parser.add_argument("--judge-epochs", type=positive, help="of the judge (default: 6)")
     add_usual(parser)
@@ -75,11 +75,11 @@ def train(args: argparse.Namespace) -> None:
 
     pictures = data.Unpaired(photos, paintings, crop=CROP, root=str(args.a))
     loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
-    settings = {"channels": 3, "width": 8, "d_width": 16, "residual": True}
+    settings = {"channels": 3, "width": 8, "d_width": 16, "resize": True}
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
-    weights = {"cycle_weight": 2.0, "identity_weight": args.identity_weight}
+    weights = {"cycle_weight": 5.0, "identity_weight": args.identity_weight}
     trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
 
     def painted(photo: np.ndarray) -> np.ndarray:

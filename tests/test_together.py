@@ -36,7 +36,7 @@ def test_it_is_the_same_as_one_after_the_other(backend):
 
 @pytest.mark.parametrize("player", ["translator", "detective"])
 def test_networks_that_say_so_are_joined(player, monkeypatch):
-    players = gan.build({"model": "cyclegan", "width": 2, "d_width": 2, "blocks": 1, "residual": True}, RNG(0))
+    players = gan.build({"model": "cyclegan", "width": 2, "d_width": 2, "blocks": 1, "resize": True}, RNG(0))
     network = players[player == "detective"].to(dtype=np.float64)
     x, y = (Tensor(RNG(n).uniform(-1, 1, (2, 3, 17, 16))) for n in (1, 2))
     alone, seen, forward = [network(x), network(y)], [], type(network).forward

@@ -85,7 +85,7 @@ FROM_PICTURES = (
     ),
     *(
         Needs(option, unpaired, f"with a model that does not learn from two kinds: choose {', '.join(gan.UNPAIRED)}")
-        for option in ("--a", "--b", "--cycle-weight", "--identity-weight", "--buffer", "--residual")
+        for option in ("--a", "--b", "--cycle-weight", "--identity-weight", "--buffer")
     ),
     *(
         Needs(option, edits, f"with a model that edits no pictures: choose {', '.join(gan.EDITORS)}")
@@ -205,7 +205,6 @@ def add(commands: argparse._SubParsersAction) -> None:
     kinds.add_argument("--cycle-weight", type=float, help="of what is to come back (default: 10)")
     kinds.add_argument("--identity-weight", type=float, help="of what is to stay as it is (default: 0)")
     kinds.add_argument("--buffer", type=natural, help="earlier fakes that D is shown, too (default: 50)")
-    kinds.add_argument("--residual", action="store_true", help="translators add to the picture: what can stay, stays")
 
     edit = parser.add_argument_group(f"to change one thing: {', '.join(gan.EDITORS)} (see minigan edit)")
     edit.add_argument("--table", metavar="FILE", help="what is to be seen in the pictures of --data (.csv, .tsv)")

@@ -45,12 +45,11 @@ def run(args: argparse.Namespace) -> None:
     if args.out is not None:
         refuse_inside(args.out, args.b)
     loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
-    asked = {name: getattr(args, name) for name in ("width", "residual") if getattr(args, name)}
-    settings = {**pictures.settings, **asked}
+    settings = {**pictures.settings, **({"width": args.width} if args.width else {})}
     players = (network.to(place) for network in model.players(init, **settings))
     steps = length(args, loader)
-    changed = changes(args, model.objective, ("cycle_weight", "identity_weight", "buffer"), steps)
-    trainer = model.trainer(*players, rng=noise, **changed)
+    asked = changes(args, model.objective, ("cycle_weight", "identity_weight", "buffer"), steps)
+    trainer = model.trainer(*players, rng=noise, **asked)
     architecture = {"model": args.model, **settings, **({"whole": args.size} if args.crop is None else {})}
     carry_out(args, trainer, loader, architecture, looks_at(pictures, looks), steps, base=f"out/{args.model}")
 

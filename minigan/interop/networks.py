@@ -272,8 +272,7 @@ class Translator(Network):
     def forward(self, x):
         height, width = x.shape[2:]
         times = 2**self.halvings
-        y = self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
-        return x + y if self.residual else y
+        return self.network(mirrored(x, -height % times, -width % times))[:, :, :height, :width]
 
 
 class Shuffled(Network):

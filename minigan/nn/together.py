@@ -14,11 +14,12 @@ from .activation import ELU, GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Tanh
 from .group_norm import GroupNorm, InstanceNorm2d, LayerNorm
 from .layers import BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Flatten, Linear, Reshape
 from .module import Module, Sequential
+from .resample import Upsample
 
 # Layers that treat each sample by itself, and remember nothing of it. Batch norm is told where a batch ends.
 BY_SAMPLE = {
     Sequential, Conv2d, ConvTranspose2d, Linear, Flatten, Reshape, LeakyReLU, ReLU, PReLU, ELU, GELU, SiLU, Sigmoid,
-    Tanh, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm,
+    Tanh, BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm, Upsample,
 }  # fmt: skip
 
 

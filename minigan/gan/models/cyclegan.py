@@ -2,8 +2,7 @@
 
 The translator halves the picture, changes it in residual blocks, and doubles it back. Instance norm takes out how
 bright and how contrasted each channel of *this* picture is, which is a good part of a style, and the layer after it
-puts another's there. With ``residual`` its output is added to the picture, so that to keep something costs nothing. The
-detective judges patches.
+puts another's there. The detective judges patches.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from ... import nn
 from ...errors import InputError
 from ...tensor import Tensor
 from .model import Networks
-from .paired import PatchGAN, calm_, whole
+from .paired import PatchGAN, whole
 from .pix2pix import mirrored
 from .unpaired import UnpairedModel
 
@@ -38,19 +37,17 @@ class NormedBlock(nn.Module):
 
 
 class Translator(nn.Module):
-    """(N, channels, H, W) -> the same, for any size: it is mirrored up to one that can be halved so often.
-
-    y = tanh(network(x)), or x + network(x) where it is ``residual``, which begins near y = x."""
+    """(N, channels, H, W) -> the same, for any size: it is mirrored up to one that can be halved so often."""
 
     by_sample = True
 
     def __init__(
-        self, channels: int, width: int, halvings: int, blocks: int, residual: bool, rng: np.random.Generator
+        self, channels: int, width: int, halvings: int, blocks: int, resize: bool, rng: np.random.Generator
     ) -> None:
         def normed(conv: nn.Module, outputs: int) -> list[nn.Module]:
             return [conv, nn.InstanceNorm2d(outputs), nn.ReLU()]
 
-        self.halvings, self.residual = halvings, residual
+        self.halvings = halvings
         wide = width * 2**halvings
         layers = normed(nn.Conv2d(channels, width, 7, padding=3, bias=False, rng=rng), width)
         for number in range(halvings):
@@ -60,19 +57,19 @@ class Translator(nn.Module):
         layers += [NormedBlock(wide, rng) for _ in range(blocks)]
         for number in reversed(range(halvings)):
             outputs = width * 2**number
-            up = nn.ConvTranspose2d(2 * outputs, outputs, 4, stride=2, padding=1, bias=False, rng=rng)
-            layers += normed(up, outputs)
-        leave = nn.Conv2d(width, channels, 7, padding=3, rng=rng)
-        if residual:
-            calm_(leave)
-        self.network = nn.Sequential(*layers, leave, *([] if residual else [nn.Tanh()]))
+            up: list[nn.Module] = (
+                [nn.Upsample(2), nn.Conv2d(2 * outputs, outputs, 3, padding=1, bias=False, rng=rng)]
+                if resize
+                else [nn.ConvTranspose2d(2 * outputs, outputs, 4, stride=2, padding=1, bias=False, rng=rng)]
+            )
+            layers += [*up, nn.InstanceNorm2d(outputs), nn.ReLU()]
+        self.network = nn.Sequential(*layers, nn.Conv2d(width, channels, 7, padding=3, rng=rng), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         times = 2**self.halvings
         y = self.network(mirrored(x, -height % times, -width % times))
-        y = y if y.shape[2:] == (height, width) else y[:, :, :height, :width]
-        return x + y if self.residual else y
+        return y if y.shape[2:] == (height, width) else y[:, :, :height, :width]
 
 
 def cyclegan(
@@ -84,20 +81,20 @@ def cyclegan(
     halvings: int = 2,
     blocks: int = 3,
     layers: int = 2,
-    residual: bool = False,
+    resize: bool = False,
 ) -> Networks:
     """picture (N, channels, H, W) -> picture (N, channels, H, W);  pictures -> logits (N, patches).
 
     The translator has ``width`` channels next to the pixels (default: 16; the paper's 64), twice as many after each of
     ``halvings``, and ``blocks`` there (the paper's 6 for 128 pixels, 9 for 256). The detective's patches have 16 pixels
-    a side with 1 of ``layers``, 34 with 2, 70 with 3 as in the paper. With ``residual``, which is not the paper's, the
-    translator adds its output to the picture.
+    a side with 1 of ``layers``, 34 with 2, 70 with 3 as in the paper. With ``resize`` the way back up repeats pixels and
+    convolves (Odena et al. 2016), where the paper's transposed convolutions easily leave squares.
     """
     width = width or 16
     whole("cyclegan", width=width, d_width=d_width, halvings=halvings, blocks=blocks, layers=layers)
     if channels not in (1, 3):
         raise InputError(f"cyclegan: channels = {channels} must be 1 (grey) or 3 (colour)")
-    return Translator(channels, width, halvings, blocks, residual, rng), PatchGAN(channels, d_width, layers, rng)
+    return Translator(channels, width, halvings, blocks, resize, rng), PatchGAN(channels, d_width, layers, rng)
 
 
 MODEL = UnpairedModel(
