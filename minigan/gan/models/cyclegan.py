@@ -87,8 +87,8 @@ def cyclegan(
 
     The translator has ``width`` channels next to the pixels (default: 16; the paper's 64), twice as many after each of
     ``halvings``, and ``blocks`` there (the paper's 6 for 128 pixels, 9 for 256). The detective's patches have 16 pixels
-    a side with 1 of ``layers``, 34 with 2, 70 with 3 as in the paper. With ``resize`` the way back up repeats pixels and
-    convolves (Odena et al. 2016), where the paper's transposed convolutions easily leave squares.
+    a side with 1 of ``layers``, 34 with 2, 70 with 3 as in the paper. With ``resize`` the way back up repeats pixels
+    and convolves (Odena et al. 2016); the paper's transposed convolutions easily leave squares.
     """
     width = width or 16
     whole("cyclegan", width=width, d_width=d_width, halvings=halvings, blocks=blocks, layers=layers)
