@@ -26,7 +26,7 @@ from minigan.translation.translator import WEIGHTS
 COMMANDS = {
     **{f"cats-{seed}": f"examples/cats_to_dogs.py --seed {seed}" for seed in range(3)},
     "style": "examples/style.py",
-    "emoji": "examples/emoji.py --steps 350 --identity-weight 2",
+    "emoji": "examples/emoji.py --mix .2 .35 .15",
 }
 BUNDLED = ("emoji",)
 TANGUY = Path(__file__).parents[1] / "examples/data/van_gogh/pere_tanguy.jpg"

@@ -75,7 +75,7 @@ def train(args: argparse.Namespace) -> None:
 
     pictures = data.Unpaired(photos, paintings, crop=CROP, root=str(args.a))
     loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
-    settings = {"channels": 3, "width": 8, "d_width": 16, "resize": True}
+    settings = {"channels": 3, "width": 12, "d_width": 16, "halvings": 1, "resize": True}
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
