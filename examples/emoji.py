@@ -156,7 +156,7 @@ def traits() -> dict[str, np.ndarray]:
 
 
 def in_mix(mix: Sequence[float] | None, numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As many of these heads, some of them repeatedly, that each trait has its share; without a mix, the heads."""
+    """Heads drawn from these, some of them repeatedly, so that each trait has its share; without a mix, these."""
     if mix is None:
         return numbers
     odds = np.ones(len(numbers))
