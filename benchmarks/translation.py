@@ -2,6 +2,7 @@
 
     python -m benchmarks.translation --faces my/faces.png     # run what has not been run yet, pack
     python -m benchmarks.translation --only cats-0 cats-1     # these alone
+    python -m benchmarks.translation --only cats-0 --draw docs/translate    # and the pictures of the page
 
 Each example writes what it says to ``--work``/NAME.txt. A network is packed in half precision, with its command.
 """
@@ -14,16 +15,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from minigan import checkpoint
+from minigan.backend import get
+from minigan.restoration.picture import read_photo
+from minigan.translation import PhotoTranslator
 from minigan.translation.translator import WEIGHTS
 
 COMMANDS = {
     **{f"cats-{seed}": f"examples/cats_to_dogs.py --seed {seed}" for seed in range(3)},
     "style": "examples/style.py",
-    "emoji": "examples/emoji.py --steps 350 --identity-weight 2",
+    "emoji": "examples/emoji.py --mix .2 .35 .15",
 }
 BUNDLED = ("emoji",)
+TANGUY = Path(__file__).parents[1] / "examples/data/van_gogh/pere_tanguy.jpg"
+FACE = (128, 62, 144)  # x, y, side: where his is
 
 
 def main() -> int:
@@ -31,6 +38,7 @@ def main() -> int:
     parser.add_argument("--faces", type=Path, metavar="PATH", help="portraits, for the emoji: see examples/emoji.py")
     parser.add_argument("--work", type=Path, default=Path("out/translation"), help="where the runs are")
     parser.add_argument("--only", nargs="+", choices=COMMANDS, metavar="NAME", help="these alone")
+    parser.add_argument("--draw", type=Path, metavar="DIR", help="write the pictures of what was run there")
     parser.add_argument("--backend", default="numpy", help="of each example (default: numpy)")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -54,6 +62,8 @@ def main() -> int:
         print(f"{name}\n{told.read_text()}")
         if name in BUNDLED:
             pack(name, args.work)
+        if args.draw:
+            draw(name, args.work / name, args.draw)
     return 0
 
 
@@ -65,6 +75,27 @@ def pack(name: str, work: Path) -> None:
     WEIGHTS.mkdir(exist_ok=True)
     checkpoint.save(target, "model", half, {**facts, "trained_by": f"python {COMMANDS[name]}"})
     print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")
+
+
+# ---- pictures of it ----------------------------------------------------------------------------------------------
+
+
+def draw(name: str, run: Path, folder: Path) -> None:
+    """What the example drew last, as the page shows it; of the emoji a painted portrait, and no photo of a person."""
+    last = sorted(run.glob("step-*.png"))
+    if name == "cats-0":
+        with Image.open(last[-1]) as grid:
+            grid.resize((2 * grid.width, 2 * grid.height), Image.Resampling.NEAREST).save(folder / "cats.png")
+    elif name == "style":
+        rows = [Image.open(path).convert("RGB") for path in last[-3:]]
+        Image.fromarray(np.concatenate([np.asarray(row) for row in rows])).save(folder / "style.jpg", quality=88)
+    elif name == "emoji":
+        translator = PhotoTranslator.load(run / "ab.safetensors", get("numpy"))
+        photo = read_photo(TANGUY)
+        both = [translator.looked_at(photo, FACE), translator.photo(photo, FACE).pixels]
+        shown = [pixels.repeat(4, 0).repeat(4, 1) for pixels in both]
+        between = np.full((len(shown[0]), 16, 3), 255, np.uint8)
+        Image.fromarray(np.concatenate([shown[0], between, shown[1]], axis=1)).save(folder / "tanguy.png")
 
 
 if __name__ == "__main__":

@@ -67,23 +67,24 @@ def train(args: argparse.Namespace) -> None:
     size, channels = cats[0].shape[0], cats[0].shape[2]
     pictures = data.Unpaired(cats, dogs, crop=size, root=None if args.a is None else str(args.a))
     loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
-    architecture = {"model": "cyclegan", "channels": channels, "width": 8, "d_width": 16, "whole": size}
-    settings = {name: value for name, value in architecture.items() if name not in ("model", "whole")}
+    settings = {"channels": channels, "width": 8, "d_width": 16}
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
-    trainer = model.trainer(*players, rng=noise, cycle_weight=4.0, g_lr=1e-3, d_lr=1e-3, schedule=falling)
+    weights = {"cycle_weight": 3.0, "identity_weight": 1.0}
+    trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
 
     args.out.mkdir(parents=True, exist_ok=True)
     shown = Exchanges(*(as_input(kind[:: max(1, len(kind) // 8)][:8]) for kind in (held_cats, held_dogs)))
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for record in trainer.steps(islice(loader.forever(), args.steps)):
             bar.update()
-            if record.step % 100 == 0 or record.step == args.steps:
+            if record.step % 250 == 0 or record.step == args.steps:
                 bar.set_postfix(cycle=f"{record.cycle:.2f}", refresh=False)
                 viz.save_png(args.out / f"step-{record.step:05d}.png", shown.grid(trainer))
                 if args.a is None:
                     tqdm.write(f"step {record.step}: {told(judged(trainer, held_cats))}")
+    architecture = {"model": "cyclegan", **settings, "whole": size}
     for name in ("ab", "ba"):
         checkpoint.save_model(args.out / f"{name}.safetensors", trainer.result(name), architecture)
     if args.a is None:
@@ -133,7 +134,7 @@ def judged(trainer: gan.Trainer, cats: np.ndarray) -> dict[str, float]:
     given = as_input(cats)
     made = gan.translate(trainer.result("ab"), given, 64)
     back = gan.translate(trainer.result("ba"), made, 64)
-    as_bytes = np.rint(made * 127.5 + 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
+    as_bytes = np.rint(np.clip(made, -1, 1) * 127.5 + 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
     return {**scores(as_bytes, cats), "cycle": float(np.abs(back - given).mean() / 2)}
 
 

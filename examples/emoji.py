@@ -4,9 +4,12 @@
     python examples/emoji.py --faces faces.png          # or a sheet of 64-pixel tiles, labels in faces.tsv
     python -m minigan translate me.jpg --model out/emoji/ab.safetensors
 
-The heads are bundled (examples/data/avatars). The portraits are yours to find: many public bodies publish those of
-their members, such as github.com/CivilServiceUSA/us-house (MIT). No face is searched for: crop the pictures to the
-head.
+The heads are bundled (examples/data/avatars), and cut as closely as a portrait is. The portraits are yours to find:
+many public bodies publish those of their members, such as github.com/CivilServiceUSA/us-house (MIT). No face is
+searched for: crop the pictures to the head.
+
+The game makes one heap look like the other, as a whole: where half of the heads have long hair, half of the emoji will,
+whoever is in the portraits. So say what there is in yours, and the heads are drawn in that mix (--mix).
 
 What is to come through? Nobody said; the cycle term only asks that the photo can be found again. With a table of labels
 beside the sheet (columns age, gender, in the sheet's order), each ninth portrait is held out, and judged:
@@ -25,7 +28,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -46,8 +49,10 @@ from minigan.runs.looks import Exchanges
 
 AVATARS = Path(__file__).parent / "data" / "avatars"
 TILE = 64  # pixels a side, on a sheet
+CORNER, SIDE = (11, 8), 48  # what is looked at of a head's tile: hair and eyes are then where a portrait has them
 HELD = 9  # each so-many-th portrait and head is not learned from
 WHITE = "dee1f5"  # the hair colour
+DARK = ("623d36", "92594b", "b16a5b")  # of the seven colours of skin
 
 
 def main() -> int:
@@ -57,7 +62,14 @@ def main() -> int:
     parser.add_argument("--size", type=positive, default=32, help="pixels a side of the emoji (default: 32)")
     parser.add_argument("--steps", type=positive, help="default: 600")
     parser.add_argument("--batch-size", type=positive, help="pictures of each kind a step (default: 8)")
-    parser.add_argument("--identity-weight", type=float, default=0.0, help="of heads that are to stay (default: 0)")
+    parser.add_argument("--identity-weight", type=float, default=2.0, help="of heads that are to stay (default: 2)")
+    parser.add_argument(
+        "--mix",
+        type=float,
+        nargs=3,
+        metavar=("LONG", "WHITE", "DARK"),
+        help="shares of the portraits with long hair, white hair, dark skin (default: those of the heads)",
+    )
     parser.add_argument("--judge-epochs", type=positive, help="of each judge (default: 6)")
     add_usual(parser)
     return user_errors(train, parser.parse_args())
@@ -68,9 +80,9 @@ def train(args: argparse.Namespace) -> None:
         dry_run(args, steps=2, batch_size=2, judge_epochs=1)
     set_defaults(args, steps=600, batch_size=8, judge_epochs=6)
     place = place_of(args)
-    init, noise, shuffle = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(3))
+    init, noise, shuffle, mix = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
 
-    faces, heads = (pictures(path, args.size) for path in (args.faces, AVATARS / "avatars.png"))
+    faces, heads = pictures(args.faces, args.size), all_heads(args.size)
     labels = args.faces.with_suffix(".tsv")
     people = table(labels) if args.faces.is_file() and labels.is_file() else []
     if len(people) > len(faces):
@@ -82,14 +94,15 @@ def train(args: argparse.Namespace) -> None:
             f"--faces {args.faces}: {len(faces)} portraits; at least {HELD}, of which one is only looked at"
         )
     root = str(args.faces) if args.faces.is_dir() else None
-    both = data.Unpaired(faces[kept[0]], heads[kept[1]], crop=args.size, root=root)
+    drawn = in_mix(args.mix, np.flatnonzero(kept[1]), mix)
+    both = data.Unpaired(faces[kept[0]], heads[drawn], crop=args.size, root=root)
     loader = data.Loader(both, args.batch_size, backend=place, rng=shuffle)
-    settings = {"channels": 3, "width": 12, "d_width": 24}
+    settings = {"channels": 3, "width": 12, "d_width": 24, "resize": True}
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
     weights = {"cycle_weight": 4.0, "identity_weight": args.identity_weight}
-    trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling)
+    trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
 
     args.out.mkdir(parents=True, exist_ok=True)
     shown = Exchanges(*(as_input(kind[~few][:8]) for kind, few in zip((faces, heads), kept, strict=True)))
@@ -125,6 +138,36 @@ def pictures(path: Path, size: int) -> np.ndarray:
     return np.stack([square(picture, size) for picture in data.read_pictures(path, TILE).values()])
 
 
+def all_heads(size: int) -> np.ndarray:
+    """uint8 (N, size, size, 3)"""
+    tiles = data.read_pictures(AVATARS / "avatars.png", TILE).values()
+    return np.stack([square(tile, size, CORNER, SIDE) for tile in tiles])
+
+
+def traits() -> dict[str, np.ndarray]:
+    """What is so of which head: bool (N,)"""
+    parts = table(AVATARS / "avatars.tsv")
+    length = {row["hair"]: row["length"] for row in table(AVATARS / "hair_lengths.tsv")}
+    return {
+        "long": np.array([length[part["hair"]] == "long" for part in parts]),
+        "white": np.array([part["hairColor"] == WHITE and part["hair"] != "bald" for part in parts]),
+        "dark": np.array([part["skinColor"] in DARK for part in parts]),
+    }
+
+
+def in_mix(mix: Sequence[float] | None, numbers: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Heads drawn from these, some of them repeatedly, so that each trait has its share; without a mix, these."""
+    if mix is None:
+        return numbers
+    odds = np.ones(len(numbers))
+    for (name, has), share in zip(traits().items(), mix, strict=True):
+        if not 0 <= share <= 1:
+            raise InputError(f"--mix: {share} is to be the share of {name}, from 0 to 1")
+        common = has[numbers].mean()
+        odds *= np.where(has[numbers], share / common, (1 - share) / (1 - common))
+    return np.asarray(rng.choice(numbers, 2 * len(numbers), p=odds / odds.sum()))
+
+
 def table(path: Path) -> list[dict[str, str]]:
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
@@ -136,7 +179,7 @@ def as_input(kind: np.ndarray) -> np.ndarray:
 
 
 def as_bytes(made: np.ndarray) -> np.ndarray:
-    return np.rint(made * 127.5 + 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
+    return np.rint(np.clip(made, -1, 1) * 127.5 + 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
 
 
 def nearest(faces: np.ndarray, heads: np.ndarray) -> np.ndarray:
@@ -154,13 +197,10 @@ def train_judges(
     args: argparse.Namespace, place: backend.ArrayBackend, faces: np.ndarray, heads: np.ndarray, learned: np.ndarray
 ) -> Judges:
     """Three classifiers by ``train_classifier.fit``. They learn from the heads that the game does not hold out, too."""
-    parts = table(AVATARS / "avatars.tsv")
-    length = {row["hair"]: row["length"] for row in table(AVATARS / "hair_lengths.tsv")}
-    long = np.array([length[part["hair"]] == "long" for part in parts])
-    white = np.array([part["hairColor"] == WHITE and part["hair"] != "bald" for part in parts])
+    known = traits()
     sets = {
-        "hair": (heads, long, ("short", "long")),
-        "white": (heads, white, ("coloured", "white")),
+        "hair": (heads, known["long"], ("short", "long")),
+        "white": (heads, known["white"], ("coloured", "white")),
         "head": (
             np.concatenate([faces, heads[learned]]),
             np.arange(len(faces) + learned.sum()) >= len(faces),
@@ -184,7 +224,7 @@ def judged(judges: Judges, faces: np.ndarray, emoji: np.ndarray, people: list[di
     female = np.array([row["gender"] == "female" for row in people])
     age = np.array([float(row["age"]) for row in people])
     long = belief("hair", emoji) > 0.5
-    real = pictures(AVATARS / "avatars.png", emoji.shape[1])[HELD - 1 :: HELD]
+    real = all_heads(emoji.shape[1])[HELD - 1 :: HELD]
     threshold = np.quantile(belief("head", real), 0.05)
     return {
         "hair": float(long[female].mean() + (~long)[~female].mean()) / 2,

@@ -48,8 +48,11 @@ def main() -> int:
     parser.add_argument("--a", type=Path, default=HERE / "photos", metavar="DIR", help="photos (default: bundled)")
     parser.add_argument("--b", type=Path, default=HERE / "van_gogh", metavar="DIR", help="paintings (default: bundled)")
     parser.add_argument("--out", type=Path, default=Path("out/style"), help="where to write (default: out/style)")
-    parser.add_argument("--steps", type=positive, help="default: 300")
+    parser.add_argument("--steps", type=positive, help="default: 400")
     parser.add_argument("--batch-size", type=positive, help="crops of each kind a step (default: 4)")
+    parser.add_argument(
+        "--identity-weight", type=float, default=2.5, help="of what is painted already, and is to stay (default: 2.5)"
+    )
     parser.add_argument("--judge-epochs", type=positive, help="of the judge (default: 6)")
     add_usual(parser)
     return user_errors(train, parser.parse_args())
@@ -58,7 +61,7 @@ def main() -> int:
 def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, batch_size=2, judge_epochs=1)
-    set_defaults(args, steps=300, batch_size=4, judge_epochs=6)
+    set_defaults(args, steps=400, batch_size=4, judge_epochs=6)
     place = place_of(args)
     init, noise, shuffle, crops = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
 
@@ -72,11 +75,12 @@ def train(args: argparse.Namespace) -> None:
 
     pictures = data.Unpaired(photos, paintings, crop=CROP, root=str(args.a))
     loader = data.Loader(pictures, args.batch_size, backend=place, rng=shuffle)
-    settings = {"channels": 3, "width": 8, "d_width": 16}
+    settings = {"channels": 3, "width": 12, "d_width": 16, "halvings": 1, "resize": True}
     model = gan.UNPAIRED["cyclegan"]
     players = [network.to(place) for network in model.players(init, **settings)]
     falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
-    trainer = model.trainer(*players, rng=noise, cycle_weight=5.0, g_lr=1e-3, d_lr=1e-3, schedule=falling)
+    weights = {"cycle_weight": 5.0, "identity_weight": args.identity_weight}
+    trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
 
     def painted(photo: np.ndarray) -> np.ndarray:
         return PhotoTranslator(trainer.result("ab"), 3, None).pixels(photo)

@@ -155,9 +155,9 @@ def test_settings_that_are_none(settings, message):
 # ---- CycleGAN's networks --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("side", [(8, 8), (9, 14), (3, 5)])
-def test_a_picture_of_any_size(side, backend):
-    ab, _ = gan.build({"model": "cyclegan", **SMALL, "halvings": 2}, RNG(0))
+@pytest.mark.parametrize(("side", "resize"), [((8, 8), False), ((9, 14), True), ((3, 5), False), ((3, 5), True)])
+def test_a_picture_of_any_size(side, resize, backend):
+    ab, _ = gan.build({"model": "cyclegan", **SMALL, "halvings": 2, "resize": resize}, RNG(0))
     x = backend.asarray(RNG(1).uniform(-1, 1, (2, 1, *side)).astype(np.float32))
     y = ab.to(backend)(Tensor(x))
     assert y.shape == (2, 1, *side) and np.abs(y.numpy()).max() <= 1

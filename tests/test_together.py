@@ -8,6 +8,8 @@ from minigan.nn import together
 from minigan.ops.norm import batches
 from minigan.tensor import Tensor, grad
 
+RNG = np.random.default_rng
+
 
 def network(place, seed=0):
     rng = np.random.default_rng(seed)
@@ -30,6 +32,18 @@ def test_it_is_the_same_as_one_after_the_other(backend):
         results.append([*(t.numpy() for t in (*y, *found)), *net.state_dict().values()])
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("player", ["translator", "detective"])
+def test_networks_that_say_so_are_joined(player, monkeypatch):
+    players = gan.build({"model": "cyclegan", "width": 2, "d_width": 2, "blocks": 1, "resize": True}, RNG(0))
+    network = players[player == "detective"].to(dtype=np.float64)
+    x, y = (Tensor(RNG(n).uniform(-1, 1, (2, 3, 17, 16))) for n in (1, 2))
+    alone, seen, forward = [network(x), network(y)], [], type(network).forward
+    monkeypatch.setattr(type(network), "forward", lambda self, x: seen.append(len(x)) or forward(self, x))
+    for one, other in zip(together(network, (x,), (y,)), alone, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-10, atol=1e-12)
+    assert seen == [4]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from commands import ROOT, python
 from PIL import Image
 
+from minigan import InputError
 from minigan.cli import main
 
 RNG = np.random.default_rng
@@ -103,6 +104,18 @@ def test_the_measures(examples):
         style.edge_correlation(photo, photo) == pytest.approx(1) and style.edge_correlation(photo, 255 - photo) > 0.99
     )
     assert abs(style.edge_correlation(photo, RNG(5).integers(0, 256, photo.shape, np.uint8))) < 0.2
+
+
+def test_heads_are_drawn_in_the_mix_that_is_asked_for(examples):
+    _, emoji, _ = examples
+    known, learned = emoji.traits(), np.arange(0, 850, 2)
+    assert emoji.in_mix(None, learned, RNG(0)) is learned
+    drawn = emoji.in_mix((0.2, 0.4, 0.0), learned, RNG(0))
+    assert set(drawn) <= set(learned) and len(drawn) == 850
+    assert np.abs([known[name][drawn].mean() - share for name, share in (("long", 0.2), ("white", 0.4))]).max() < 0.06
+    assert not known["dark"][drawn].any()
+    with pytest.raises(InputError, match=r"--mix: 1\.2 is to be the share of white, from 0 to 1"):
+        emoji.in_mix((0.2, 1.2, 0.1), learned, RNG(0))
 
 
 def test_every_hair_style_is_short_or_long(examples):

@@ -23,12 +23,15 @@ from .rules import Game, Terms, Turn
 
 @dataclass
 class Exchange:
-    """Pictures of both kinds (N, C, H, W), and what each was made into."""
+    """Pictures of both kinds (N, C, H, W), what each was made into, and what the translator into its own kind made of
+    it, where that matters."""
 
     a: Tensor
     b: Tensor
     fake_a: Tensor
     fake_b: Tensor
+    same_a: Tensor | None = None
+    same_b: Tensor | None = None
     told: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -84,7 +87,10 @@ class Cycle(Game):
         )
 
     def play(self, a: Tensor, b: Tensor) -> Exchange:
-        return Exchange(a, b, self.ba(b), self.ab(a))
+        if not self.identity_weight:
+            return Exchange(a, b, self.ba(b), self.ab(a))
+        (fake_a, same_a), (fake_b, same_b) = together(self.ba, (b,), (a,)), together(self.ab, (a,), (b,))
+        return Exchange(a, b, fake_a, fake_b, same_a, same_b)
 
     def a_loss(self, round: Exchange) -> Terms:
         return {"d_a_loss": self.d_loss(round, self.a, round.a, round.fake_a, self.fakes[0])}
@@ -97,8 +103,8 @@ class Cycle(Game):
         to_a, to_b = distance(self.ba(round.fake_b), round.a), distance(self.ab(round.fake_a), round.b)
         self.tell_what_returns(round, to_a, to_b)
         terms = {"g_loss": fooled, "cycle": (to_a + to_b) * self.cycle_weight}
-        if self.identity_weight:
-            stays = distance(self.ba(round.a), round.a) + distance(self.ab(round.b), round.b)
+        if round.same_a is not None and round.same_b is not None:
+            stays = distance(round.same_a, round.a) + distance(round.same_b, round.b)
             terms["identity"] = stays * self.identity_weight
         return terms
 

@@ -44,6 +44,7 @@ class Module:
     training = True
     buffer_names: tuple[str, ...] = ()  # attributes that hold arrays of the state which are not trained
     settings: tuple[str, ...] = ()  # what the layer was made with: "by_place" or "by_keyword=", as its repr shows them
+    by_sample = False  # whether forward does nothing across samples, beyond what the modules below do; see together
     takes_arrays = False  # whether forward takes NumPy arrays of fractions; whole numbers may be labels anywhere
 
     def forward(self, *inputs: Any) -> Any:

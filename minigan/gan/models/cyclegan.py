@@ -21,6 +21,8 @@ from .unpaired import UnpairedModel
 class NormedBlock(nn.Module):
     """x + norm(conv(relu(norm(conv(x)))))"""
 
+    by_sample = True
+
     def __init__(self, width: int, rng: np.random.Generator) -> None:
         self.body = nn.Sequential(
             nn.Conv2d(width, width, 3, padding=1, bias=False, rng=rng),
@@ -37,7 +39,11 @@ class NormedBlock(nn.Module):
 class Translator(nn.Module):
     """(N, channels, H, W) -> the same, for any size: it is mirrored up to one that can be halved so often."""
 
-    def __init__(self, channels: int, width: int, halvings: int, blocks: int, rng: np.random.Generator) -> None:
+    by_sample = True
+
+    def __init__(
+        self, channels: int, width: int, halvings: int, blocks: int, resize: bool, rng: np.random.Generator
+    ) -> None:
         def normed(conv: nn.Module, outputs: int) -> list[nn.Module]:
             return [conv, nn.InstanceNorm2d(outputs), nn.ReLU()]
 
@@ -51,8 +57,12 @@ class Translator(nn.Module):
         layers += [NormedBlock(wide, rng) for _ in range(blocks)]
         for number in reversed(range(halvings)):
             outputs = width * 2**number
-            up = nn.ConvTranspose2d(2 * outputs, outputs, 4, stride=2, padding=1, bias=False, rng=rng)
-            layers += normed(up, outputs)
+            up: list[nn.Module] = (
+                [nn.Upsample(2), nn.Conv2d(2 * outputs, outputs, 3, padding=1, bias=False, rng=rng)]
+                if resize
+                else [nn.ConvTranspose2d(2 * outputs, outputs, 4, stride=2, padding=1, bias=False, rng=rng)]
+            )
+            layers += [*up, nn.InstanceNorm2d(outputs), nn.ReLU()]
         self.network = nn.Sequential(*layers, nn.Conv2d(width, channels, 7, padding=3, rng=rng), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,18 +81,20 @@ def cyclegan(
     halvings: int = 2,
     blocks: int = 3,
     layers: int = 2,
+    resize: bool = False,
 ) -> Networks:
     """picture (N, channels, H, W) -> picture (N, channels, H, W);  pictures -> logits (N, patches).
 
     The translator has ``width`` channels next to the pixels (default: 16; the paper's 64), twice as many after each of
     ``halvings``, and ``blocks`` there (the paper's 6 for 128 pixels, 9 for 256). The detective's patches have 16 pixels
-    a side with 1 of ``layers``, 34 with 2, 70 with 3 as in the paper.
+    a side with 1 of ``layers``, 34 with 2, 70 with 3 as in the paper. With ``resize`` the way back up repeats pixels
+    and convolves (Odena et al. 2016); the paper's transposed convolutions easily leave squares.
     """
     width = width or 16
     whole("cyclegan", width=width, d_width=d_width, halvings=halvings, blocks=blocks, layers=layers)
     if channels not in (1, 3):
         raise InputError(f"cyclegan: channels = {channels} must be 1 (grey) or 3 (colour)")
-    return Translator(channels, width, halvings, blocks, rng), PatchGAN(channels, d_width, layers, rng)
+    return Translator(channels, width, halvings, blocks, resize, rng), PatchGAN(channels, d_width, layers, rng)
 
 
 MODEL = UnpairedModel(

@@ -103,6 +103,8 @@ class PatchGAN(nn.Module):
     pictures a step it would tell D which of them come together.
     """
 
+    by_sample = True
+
     def __init__(self, channels: int, width: int, layers: int, rng: np.random.Generator) -> None:
         modules: list[nn.Module] = []
         inputs = channels
