@@ -1,4 +1,5 @@
-"""What docs/translate.md tells of, and the translator that is bundled: the commands, and what they come to.
+"""What docs/translate.md tells of, and the networks that are bundled for it and for docs/attributes.md: the commands,
+and what they come to.
 
     python -m benchmarks.translation --faces my/faces.png     # run what has not been run yet, pack
     python -m benchmarks.translation --only cats-0 cats-1     # these alone
@@ -16,14 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from minigan import checkpoint
-from minigan.translation.translator import WEIGHTS
+from minigan.translation import editor, translator
 
 COMMANDS = {
     **{f"cats-{seed}": f"examples/cats_to_dogs.py --seed {seed}" for seed in range(3)},
     "style": "examples/style.py",
     "emoji": "examples/emoji.py --steps 350 --identity-weight 2",
+    "heads": "examples/avatars.py",
 }
-BUNDLED = ("emoji",)
+BUNDLED = {"emoji": ("ab.safetensors", translator.WEIGHTS), "heads": ("model.safetensors", editor.WEIGHTS)}
 
 
 def main() -> int:
@@ -59,10 +61,11 @@ def main() -> int:
 
 def pack(name: str, work: Path) -> None:
     """Into the package: the network's weights in float16, and how it was trained."""
-    arrays, facts = checkpoint.read(work / name / "ab.safetensors", "model")
+    file, folder = BUNDLED[name]
+    arrays, facts = checkpoint.read(work / name / file, "model")
     half = {key: array.astype(np.float16) for key, array in arrays.items()}
-    target = WEIGHTS / f"{name}.safetensors"
-    WEIGHTS.mkdir(exist_ok=True)
+    target = folder / f"{name}.safetensors"
+    folder.mkdir(exist_ok=True)
     checkpoint.save(target, "model", half, {**facts, "trained_by": f"python {COMMANDS[name]}"})
     print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")
 

@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
             bar.set_postfix(judged=f"{record.g_judged:.2f}", back=f"{record.back:.2f}", refresh=False)
             if record.step == args.steps:
                 break
+    generator = trainer.result()
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint.save_model(args.out / "model.safetensors", generator, architecture)
 

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     schedule = LinearDecay(start=args.steps // 2, end=args.steps + 1)
     trainer = gan.EDITORS["attribute"].trainer(
-        generator, discriminator, attributes=learned.attributes, rng=noise, schedule=schedule
+        generator, discriminator, attributes=learned.attributes, rng=noise, schedule=schedule, ema=0.995
     )
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for batch in loader.forever():
@@ -82,6 +82,7 @@ def run(args: argparse.Namespace) -> None:
             bar.set_postfix(judged=f"{record.g_judged:.2f}", back=f"{record.back:.2f}", refresh=False)
             if record.step == args.steps:
                 break
+    generator = trainer.result()
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint.save_model(args.out / "model.safetensors", generator, architecture)
 

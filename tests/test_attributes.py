@@ -119,8 +119,19 @@ def test_a_batch_asks_and_keeps_the_rest():
         assert (np.ptp(is_asked[:, part], axis=1) == 0).all()  # an attribute is asked for as a whole
     asks = np.stack([is_asked[:, part.start] for part in told.parts], axis=1)
     assert asks.any(axis=1).all() and 0.5 < asks.mean() < 0.75
-    of_hair = wanted[asks[:, 0] > 0][:, told.parts[0]].mean(axis=0)
-    np.testing.assert_allclose(of_hair, 1 / 3, atol=0.1)  # each colour as often as the others
+    of_black = wanted[(asks[:, 0] > 0) & (own[:, 0] == 1)][:, told.parts[0]].mean(axis=0)
+    np.testing.assert_allclose(of_black, [0, 1 / 2, 1 / 2], atol=0.1)  # another colour, each as often as the others
+
+
+def test_rare_values_are_shown_as_often_as_common_ones():
+    table = {"hair": ["red"] * 80 + ["black"] * 20, "hat": (["no"] * 8 + ["yes"] * 2) * 10}
+    told = data.Attributes(np.zeros((100, 8, 8, 3), np.uint8), table)
+    np.testing.assert_allclose(told.weights @ told.own, 50, rtol=1e-3)
+    table["hair"] = ["red"] * 99 + ["black"]
+    told = data.Attributes(np.zeros((100, 8, 8, 3), np.uint8), table)
+    assert told.weights[99] == told.weights.max() == 10  # or D would know it by heart
+    table["hair"] = [""] * 99 + ["black"]
+    np.testing.assert_allclose(data.Attributes(told.pictures, table, told.attributes).weights @ told.own[:, 2:], 50)
 
 
 def test_what_is_not_known_is_not_asked_for():
@@ -164,30 +175,69 @@ def test_settings_build_the_networks():
 
 
 def test_the_losses_in_numpy():
-    trainer = trainer_of(dtype=np.float64, judge_weight=2.0, back_weight=3.0, change_weight=0.5, penalties=())
+    trainer = trainer_of(
+        dtype=np.float64, judge_weight=2.0, back_weight=3.0, change_weight=0.5, coarse_weight=4.0, penalties=()
+    )
     (batch,) = batches(1, np.float64)
     x, own, wanted, is_asked = batch
     game = trainer.game
-    y = gan.edit(game.generator, x, wanted * is_asked)
-    back = gan.edit(game.generator, y, own * is_asked)
+    y = game.generator(*map(Tensor, (x, wanted * is_asked, own))).numpy()
+    back = game.generator(*map(Tensor, (y, own * is_asked, wanted))).numpy()
+    seen = game.generator.see(Tensor(x)).numpy()
     of_x = game.discriminator(Tensor(x), Tensor(own)).numpy()
     of_y = game.discriminator(Tensor(y), Tensor(wanted)).numpy()
 
     def ce(logits, shares):
         found = []
         for part in columns_of([HAIR, AGE]):
-            exps = np.exp(logits[:, 1:][:, part])
+            exps = np.exp(logits[:, part])
             found.append(-(shares[:, part] * np.log(exps / exps.sum(1, keepdims=True))).sum(1).mean())
         return np.mean(found)
 
     record = trainer.step(batch)
     assert record.d_loss == pytest.approx((np.log1p(np.exp(-of_x[:, 0])) + np.log1p(np.exp(of_y[:, 0]))).mean())
-    assert record.d_judged == pytest.approx(2 * ce(of_x, own))
+    assert record.d_judged == pytest.approx(2 * ce(of_x[:, 1:], own))
     assert record.back == pytest.approx(3 * np.abs(back - x).mean())
     assert record.change == pytest.approx(0.5 * np.abs(y - x).mean())
+    blocks = (y - x).reshape(len(x), 3, 2, 4, 2, 4).mean(axis=(3, 5))
+    assert record.coarse == pytest.approx(4 * np.abs(blocks).mean())
     assert record.changed == pytest.approx((np.abs(y - x).max(axis=1) > 0.1).mean())
     after = game.discriminator(Tensor(y), Tensor(wanted)).numpy()  # G is judged by the D that has just learned
-    assert record.g_judged == pytest.approx(2 * ce(after, wanted))
+    assert record.g_judged == pytest.approx(2 * ce(after[:, 1:], wanted))
+    assert record.g_seen == pytest.approx(ce(seen, own))
+
+
+@pytest.mark.parametrize("own", [None, np.concatenate([HAIR.encode(["red"] * 4), AGE.encode(["44"] * 4)], axis=1)])
+def test_where_nothing_is_asked_nothing_is_changed(own):
+    x, told = RNG(0).uniform(-1, 1, (4, 3, 8, 8)).astype("f"), () if own is None else (Tensor(own.astype("f")),)
+    editor = trainer_of().game.generator
+    np.testing.assert_array_equal(editor(Tensor(x), Tensor(np.zeros((4, 7), "f")), *told).numpy(), x)
+
+
+def test_a_change_is_as_large_as_what_is_asked_for_is_far():
+    editor = trainer_of(dtype=np.float64).game.generator
+    x = Tensor(RNG(0).uniform(-1, 1, (1, 3, 8, 8)))
+
+    def changed(own, **wanted):
+        told = np.concatenate([HAIR.encode([own[0]]), AGE.encode([own[1]])], axis=1)
+        return editor(x, Tensor(asked([HAIR, AGE], wanted)[None]), Tensor(told)).numpy() - x.numpy()
+
+    assert not changed(("red", 44), hair="red").any() and np.abs(changed(("red", 44), age="44")).max() < 1e-15
+    assert changed(("black", 44), hair="red").any()
+    np.testing.assert_allclose(changed(("red", 30), age="50"), 2 * changed(("red", 40), age="50"))
+    np.testing.assert_allclose(changed(("red", 60), age="50"), -changed(("red", 40), age="50"))
+    both = changed(("black", 44), hair="red", age="50")  # of the same two, since it is told both
+    assert np.isfinite(both).all() and both.any()
+
+
+def test_what_an_editor_sees_stands_for_what_it_is_not_told():
+    editor = trainer_of(dtype=np.float64).game.generator
+    x, ask = Tensor(RNG(0).uniform(-1, 1, (2, 3, 8, 8))), Tensor(np.eye(7)[[1, 5]])
+    logits = np.exp(editor.see(x).numpy())
+    seen = np.concatenate(
+        [logits[:, part] / logits[:, part].sum(1, keepdims=True) for part in columns_of([HAIR, AGE])], 1
+    )
+    np.testing.assert_allclose(editor(x, ask).numpy(), editor(x, ask, Tensor(seen)).numpy())
 
 
 def test_cross_entropy_is_its_gradient():
@@ -215,7 +265,7 @@ def test_the_detective_is_told(rng):
     np.testing.assert_array_equal(one[:, 1:], other[:, 1:])  # what it sees itself is not told
 
 
-@pytest.mark.parametrize("name", ["judge_weight", "back_weight", "change_weight"])
+@pytest.mark.parametrize("name", ["judge_weight", "back_weight", "change_weight", "coarse_weight"])
 @pytest.mark.parametrize("value", [-1, np.inf, np.nan])
 def test_a_weight_that_is_none(name, value):
     with pytest.raises(InputError, match=name):

@@ -291,11 +291,38 @@ class EncoderDecoder(Network):
 
 
 class Editor(Network):
-    def forward(self, x, ask):
+    def forward(self, x, ask, own=None):
         height, width = x.shape[2:]
-        small = self.unshuffle(mirrored(x, height % 2, width % 2))
+        small = self.halved(x)
         planes = ask[:, :, None, None].expand(-1, -1, *small.shape[2:])
-        return x + self.shuffle(self.body(torch.cat([small, planes], 1)))[:, :, :height, :width]
+        changes = self.body(torch.cat([small, planes], 1)).unflatten(1, (len(self.parts), -1))
+        if own is None:
+            seen = self.see(x)
+            own = torch.cat([seen[:, start:stop].softmax(1) for start, stop in self.parts], 1)
+        change = (changes * self.amounts(ask, own)[:, :, None, None, None]).sum(1)
+        return x + self.shuffle(change)[:, :, :height, :width]
+
+    def see(self, x):
+        return self.eyes(self.halved(x))
+
+    def halved(self, x):
+        return self.unshuffle(mirrored(x, x.shape[2] % 2, x.shape[3] % 2))
+
+    def amounts(self, ask, own):
+        found = []
+        for (start, stop), is_number in zip(self.parts, self.is_number, strict=True):
+            wanted, there = ask[:, start:stop], own[:, start:stop]
+            if is_number:
+                further = wanted - there * wanted.sum(1, keepdim=True)
+                found.append(further @ torch.linspace(0, 1, stop - start).to(further))
+            else:
+                found.append((wanted * (1 - there)).sum(1))
+        return torch.stack(found, 1)
+
+
+class Eyes(Network):
+    def forward(self, x):
+        return self.tell(self.body(x).mean((2, 3)))
 
 
 class Detective(Network):
