@@ -296,14 +296,16 @@ class Editor(Network):
         small = self.halved(x)
         planes = ask[:, :, None, None].expand(-1, -1, *small.shape[2:])
         changes = self.body(torch.cat([small, planes], 1)).unflatten(1, (len(self.parts), -1))
-        if own is None:
-            seen = self.see(x)
-            own = torch.cat([seen[:, start:stop].softmax(1) for start, stop in self.parts], 1)
-        change = (changes * self.amounts(ask, own)[:, :, None, None, None]).sum(1)
+        amounts = self.amounts(ask, self.seen(x) if own is None else own)
+        change = (changes * amounts[:, :, None, None, None]).sum(1)
         return x + self.shuffle(change)[:, :, :height, :width]
 
     def see(self, x):
         return self.eyes(self.halved(x))
+
+    def seen(self, x):
+        logits, parts = self.see(x), zip(self.parts, self.is_number, strict=True)
+        return torch.cat([(logits[:, a:z] * (1 if is_number else 10)).softmax(1) for (a, z), is_number in parts], 1)
 
     def halved(self, x):
         return self.unshuffle(mirrored(x, x.shape[2] % 2, x.shape[3] % 2))
@@ -322,7 +324,8 @@ class Editor(Network):
 
 class Eyes(Network):
     def forward(self, x):
-        return self.tell(self.body(x).mean((2, 3)))
+        maps = self.body(x)
+        return self.tell(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
 
 
 class Detective(Network):

@@ -30,6 +30,7 @@ from .paired import Networks, he_
 from .pix2pix import UNet, mirrored
 from .sizes import ImageSize, halvings
 
+DECIDED = 10.0  # times the logits of a category
 WEIGHTS = ("judge_weight", "back_weight", "change_weight", "coarse_weight")
 GAME_SETTINGS = (*WEIGHTS, "objective", "penalties", "augment", "n_critic")
 
@@ -40,7 +41,7 @@ class Editor(nn.Module):
 
     amount_p is how far what is asked for is from what is there, ``own``: for a category 1 - own's share of the value
     asked for, for a number the difference, with its sign, as a share of its range. What is not asked for has 0, and so
-    x stays as it is, to the bit. Without ``own`` it is what the editor sees itself: softmax(see(x)), part by part.
+    x stays as it is, to the bit. Without ``own`` it is what the editor sees itself, ``seen(x)``.
     """
 
     def __init__(self, body: nn.Module, eyes: nn.Module, attributes: Sequence[Attribute]) -> None:
@@ -54,10 +55,8 @@ class Editor(nn.Module):
         small = self.halved(x)
         planes = (small[:, :1] * 0 + 1) * ask.reshape(len(x), -1, 1, 1)
         changes = self.body(ops.concat([small, planes], axis=1))
-        if own is None:
-            seen = self.see(x)
-            own = ops.concat([ops.softmax(seen[:, start:stop], 1) for start, stop in self.parts], axis=1)
-        amounts, size = self.amounts(ask, own).reshape(len(x), -1, 1, 1), small.shape[1]
+        amounts = self.amounts(ask, self.seen(x) if own is None else own).reshape(len(x), -1, 1, 1)
+        size = small.shape[1]
         change = self.shuffle(
             sum(changes[:, p * size : (p + 1) * size] * amounts[:, p : p + 1] for p in range(len(self.parts)))
         )
@@ -66,6 +65,13 @@ class Editor(nn.Module):
     def see(self, x: Tensor) -> Tensor:
         """What it takes x for: (N, columns) of logits."""
         return self.eyes(self.halved(x))
+
+    def seen(self, x: Tensor) -> Tensor:
+        """The same as shares, of a category all but decided: a change by halves is none."""
+        logits, parts = self.see(x), zip(self.parts, self.is_number, strict=True)
+        return ops.concat(
+            [ops.softmax(logits[:, a:z] * (1.0 if is_number else DECIDED), 1) for (a, z), is_number in parts], axis=1
+        )
 
     def halved(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
@@ -86,17 +92,19 @@ class Editor(nn.Module):
 
 
 class Eyes(nn.Module):
-    """(N, inputs, H, W), of any size -> (N, columns) of logits: three halvings, then the mean over the picture."""
+    """(N, inputs, H, W), of any size -> (N, columns) of logits: three halvings, then of each map the mean and the
+    largest, which is where there is something anywhere."""
 
     def __init__(self, inputs: int, columns: int, width: int, rng: np.random.Generator) -> None:
         layers: list[nn.Module] = []
         for narrow, wide in pairwise((inputs, width, 2 * width, 4 * width)):
             layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1, rng=rng), nn.LeakyReLU(0.2)]
-        self.body, self.tell = nn.Sequential(*layers), nn.Linear(4 * width, columns, rng=rng)
+        self.body, self.tell = nn.Sequential(*layers), nn.Linear(8 * width, columns, rng=rng)
         he_(self.body, rng)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.tell(self.body(x).mean(axis=(2, 3)))
+        maps = self.body(x)
+        return self.tell(ops.concat([maps.mean(axis=(2, 3)), ops.amax(ops.amax(maps, 3), 2)], axis=1))
 
 
 class Detective(nn.Module):
