@@ -136,7 +136,7 @@ def test_rare_values_are_shown_as_often_as_common_ones():
 
 def test_rare_numbers_are_shown_and_asked_for_as_often_as_common_ones():
     table = {"age": ["20", "40", "60", "80"] * 10 + ["40", "60"] * 60}
-    told = data.Attributes(np.zeros((160, 8, 8, 3), np.uint8), table)
+    told = data.Attributes(np.zeros((160, 8, 8, 3), np.uint8), table, [AGE])
     np.testing.assert_allclose(told.weights @ told.own, 40, rtol=1e-6)
     wanted = told.draw(np.arange(160).repeat(5), RNG(0), np.dtype("float32"))[2]
     np.testing.assert_allclose(wanted.mean(axis=0), 0.25, atol=0.06)
