@@ -134,14 +134,6 @@ def test_rare_values_are_shown_as_often_as_common_ones():
     np.testing.assert_allclose(data.Attributes(told.pictures, table, told.attributes).weights @ told.own[:, 2:], 50)
 
 
-def test_rare_numbers_are_shown_and_asked_for_as_often_as_common_ones():
-    table = {"age": ["20", "40", "60", "80"] * 10 + ["40", "60"] * 60}
-    told = data.Attributes(np.zeros((160, 8, 8, 3), np.uint8), table, [AGE])
-    np.testing.assert_allclose(told.weights @ told.own, 40, rtol=1e-6)
-    wanted = told.draw(np.arange(160).repeat(5), RNG(0), np.dtype("float32"))[2]
-    np.testing.assert_allclose(wanted.mean(axis=0), 0.25, atol=0.06)
-
-
 def test_what_is_not_known_is_not_asked_for():
     pictures = np.zeros((6, 8, 8, 3), np.uint8)
     table = {"hair": ["red", "", "black", "", "red", "black"], "hat": ["a", "b", "a", "b", "a", "b"]}
@@ -234,6 +226,7 @@ def test_a_change_is_as_large_as_what_is_asked_for_is_far():
     assert changed(("black", 44), hair="red").any()
     np.testing.assert_allclose(changed(("red", 30), age="50"), 2 * changed(("red", 40), age="50"))
     np.testing.assert_allclose(changed(("red", 60), age="50"), -changed(("red", 40), age="50"))
+    np.testing.assert_allclose(changed(("red", 40), age="80"), 4 * changed(("red", 40), age="50"))
     both = changed(("black", 44), hair="red", age="50")  # of the same two, since it is told both
     assert np.isfinite(both).all() and both.any()
 

@@ -170,8 +170,7 @@ class Attributes(Drawn):
     A batch is (pictures, own, wanted, asked): pictures float (N, C, H, W) in [-1, 1]; the others (N, columns), see the
     top of this file. ``own`` is what the table says. One attribute is asked for, and each other with a chance of 1/4;
     ``asked`` is 1 in their columns. There, ``wanted`` is another value of the category, each as often as the others, or
-    some picture's number, by the weights; elsewhere it is ``own``. What is not known is 0 in all columns, and never
-    asked for.
+    some other picture's number; elsewhere it is ``own``. What is not known is 0 in all columns, and never asked for.
 
     ``weights`` show rare values as often as common ones, see ``evenly``.
     """
@@ -204,7 +203,8 @@ class Attributes(Drawn):
             self.known[:, number] = [text != "" for text in self.table[one.name]]
             rows = np.flatnonzero(self.known[:, number])
             self.own[rows, part] = one.encode([self.table[one.name][i] for i in rows])
-        self.weights: np.ndarray = evenly(self.own, self.parts)
+        categories = [part for one, part in zip(self.attributes, self.parts, strict=True) if isinstance(one, Category)]
+        self.weights = evenly(self.own, categories)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -233,8 +233,7 @@ class Attributes(Drawn):
                 further = 1 + rng.integers(attribute.columns - 1, size=count)
                 values = np.eye(attribute.columns)[(own[:, part].argmax(axis=1) + further) % attribute.columns]
             else:
-                shown = self.weights * self.known[:, number]
-                values = self.own[rng.choice(len(self), size=count, p=shown / shown.sum()), part]
+                values = self.own[rng.choice(np.flatnonzero(self.known[:, number]), size=count), part]
             rows = which[:, number]
             wanted[rows, part], is_asked[rows, part] = values[rows], 1
         return x.transpose(0, 3, 1, 2), *(a.astype(dtype, copy=False) for a in (own, wanted, is_asked))
@@ -256,9 +255,9 @@ class Attributes(Drawn):
 
 
 def evenly(own: np.ndarray, parts: Sequence[slice], rounds: int = 20) -> np.ndarray:
-    """How often to show each picture beside the others, so that each value of a category, or knot of a number (a column
-    of a part of ``own``), is seen as often as its others. By turns each attribute is put right (Deming & Stephan 1940),
-    which ends where all are. None is given more than OFTENEST: D would know it by heart.
+    """How often to show each picture beside the others, so that each value of each category (the columns of a part of
+    ``own``) is seen as often as its others. By turns each category is put right (Deming & Stephan 1940), which ends
+    where all are. None is given more than OFTENEST: D would know it by heart.
 
     >>> evenly(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), [slice(0, 2)])
     array([0.66666667, 0.66666667, 0.66666667, 2.        ])

@@ -294,11 +294,15 @@ class Editor(Network):
     def forward(self, x, ask, own=None):
         height, width = x.shape[2:]
         small = self.halved(x)
-        planes = ask[:, :, None, None].expand(-1, -1, *small.shape[2:])
+        planes = self.choices(ask)[:, :, None, None].expand(-1, -1, *small.shape[2:])
         changes = self.body(torch.cat([small, planes], 1)).unflatten(1, (len(self.parts), -1))
         amounts = self.amounts(ask, self.seen(x) if own is None else own)
         change = (changes * amounts[:, :, None, None, None]).sum(1)
         return x + self.shuffle(change)[:, :, :height, :width]
+
+    def choices(self, ask):
+        parts = zip(self.parts, self.is_number, strict=True)
+        return torch.cat([ask[:, a:z] * (not is_number) for (a, z), is_number in parts], 1)
 
     def see(self, x):
         return self.eyes(self.halved(x))

@@ -37,11 +37,13 @@ GAME_SETTINGS = (*WEIGHTS, "objective", "penalties", "augment", "n_critic")
 
 class Editor(nn.Module):
     """editor(x, ask, own) = x + sum_p amount_p body(x, ask)_p, a change for each attribute p. x (N, C, H, W) is of any
-    size; ``ask`` (N, columns) is shown to the body as planes beside the colours. It works on 2x2 pixels at a time.
+    size; the values in ``ask`` (N, columns) are shown to the body as planes beside the colours. It works on 2x2 pixels
+    at a time.
 
     amount_p is how far what is asked for is from what is there, ``own``: for a category 1 - own's share of the value
     asked for, for a number the difference, with its sign, as a share of its range. What is not asked for has 0, and so
-    x stays as it is, to the bit. Without ``own`` it is what the editor sees itself, ``seen(x)``.
+    x stays as it is, to the bit. A number is a direction: the body does not know how far one goes. Without ``own`` it is
+    what the editor sees itself, ``seen(x)``.
     """
 
     def __init__(self, body: nn.Module, eyes: nn.Module, attributes: Sequence[Attribute]) -> None:
@@ -53,7 +55,7 @@ class Editor(nn.Module):
     def forward(self, x: Tensor, ask: Tensor, own: Tensor | None = None) -> Tensor:
         height, width = x.shape[2:]
         small = self.halved(x)
-        planes = (small[:, :1] * 0 + 1) * ask.reshape(len(x), -1, 1, 1)
+        planes = (small[:, :1] * 0 + 1) * self.choices(ask).reshape(len(x), -1, 1, 1)
         changes = self.body(ops.concat([small, planes], axis=1))
         amounts = self.amounts(ask, self.seen(x) if own is None else own).reshape(len(x), -1, 1, 1)
         size = small.shape[1]
@@ -61,6 +63,11 @@ class Editor(nn.Module):
             sum(changes[:, p * size : (p + 1) * size] * amounts[:, p : p + 1] for p in range(len(self.parts)))
         )
         return x + (change[:, :, :height, :width] if height % 2 or width % 2 else change)
+
+    def choices(self, ask: Tensor) -> Tensor:
+        """What is asked for, without the numbers: a direction each, however far one goes."""
+        parts = zip(self.parts, self.is_number, strict=True)
+        return ops.concat([ask[:, a:z] * (0.0 if is_number else 1.0) for (a, z), is_number in parts], axis=1)
 
     def see(self, x: Tensor) -> Tensor:
         """What it takes x for: (N, columns) of logits."""
