@@ -49,7 +49,7 @@ def main() -> int:
     )
     parser.add_argument("--halve", action="store_true", help="work at half of that size: four times as fast")
     parser.add_argument("--out", type=Path, default=Path("out/ageing"), help="where to write (default: out/ageing)")
-    parser.add_argument("--steps", type=positive, help="of the editor (default: 900)")
+    parser.add_argument("--steps", type=positive, help="of the editor (default: 600)")
     parser.add_argument("--width", type=positive, help="channels of the editor next to the pixels (default: 16)")
     parser.add_argument("--batch-size", type=positive, help="faces a step (default: 16)")
     add_usual(parser)
@@ -59,7 +59,7 @@ def main() -> int:
 def run(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, width=4, batch_size=4)
-    set_defaults(args, steps=900, width=16, batch_size=16)
+    set_defaults(args, steps=600, width=16, batch_size=16)
     place = place_of(args)
     init, noise, shuffle = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(3))
 

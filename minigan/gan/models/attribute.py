@@ -42,8 +42,8 @@ class Editor(nn.Module):
 
     amount_p is how far what is asked for is from what is there, ``own``: for a category 1 - own's share of the value
     asked for, for a number the difference, with its sign, as a share of its range. What is not asked for has 0, and so
-    x stays as it is, to the bit. A number is a direction: the body does not know how far one goes. Without ``own`` it is
-    what the editor sees itself, ``seen(x)``.
+    x stays as it is, to the bit. A number is a direction: the body is not told how far one goes. Without ``own`` it
+    is what the editor sees itself, ``seen(x)``.
     """
 
     def __init__(self, body: nn.Module, eyes: nn.Module, attributes: Sequence[Attribute]) -> None:
