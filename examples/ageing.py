@@ -80,10 +80,9 @@ def run(args: argparse.Namespace) -> None:
         discriminator,
         attributes=learned.attributes,
         rng=noise,
-        judge_weight=3.0,  # age is in many places, and each a little: it may cost more than glasses do
+        judge_weight=2.0,  # age is in many places, and each a little: it may cost more than glasses do
         back_weight=2.0,
-        change_weight=0.1,
-        coarse_weight=40.0,  # and in the detail: light and shape are to stay
+        coarse_weight=20.0,  # and in the detail: light and shape are to stay
         augment=[gan.DiffAugment("translation")],  # with few faces D would learn them by heart
         schedule=LinearDecay(start=args.steps // 2, end=args.steps + 1),
         ema=0.995,

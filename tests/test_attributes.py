@@ -196,7 +196,7 @@ def test_the_losses_in_numpy():
 
     record = trainer.step(batch)
     assert record.d_loss == pytest.approx((np.log1p(np.exp(-of_x[:, 0])) + np.log1p(np.exp(of_y[:, 0]))).mean())
-    assert record.d_judged == pytest.approx(2 * ce(of_x[:, 1:], own))
+    assert record.d_judged == pytest.approx(2 * (ce(of_x[:, 1:], own) + ce(of_y[:, 1:], own)))
     assert record.back == pytest.approx(3 * np.abs(back - x).mean())
     assert record.change == pytest.approx(0.5 * np.abs(y - x).mean())
     blocks = (y - x).reshape(len(x), 3, 2, 4, 2, 4).mean(axis=(3, 5))

@@ -41,9 +41,11 @@ class AttributeEditing(TwoPlayer):
     G is told what is to change: ``ask = asked wanted``, zeros elsewhere. While it learns, it is also told what the
     picture is like; for pictures of which nobody knows, ``G.see(picture)`` learns to say it. D is told what a picture
     is, or was asked to be: its first column judges whether it is a real one of that kind, which a change that only
-    fools a classifier is not. The others say what it sees by itself.
+    fools a classifier is not. The others say what it sees by itself, in an edited picture what there was before: the
+    trace that stands for glasses to a judge of real pictures alone is no glasses to one who has seen it often.
 
-    d_loss + d_judged          = objective.d_loss(D(x, own), D(y, wanted)) + judge_weight CE(D(x), own)
+    d_loss + d_judged          = objective.d_loss(D(x, own), D(y, wanted))
+                                 + judge_weight (CE(D(x), own) + CE(D(y), own))
     g_loss + g_judged
         + back + change
         + coarse + g_seen      = objective.g_loss(D(y, wanted)) + judge_weight CE(D(y), wanted)
@@ -107,7 +109,7 @@ class AttributeEditing(TwoPlayer):
         of_real, of_fake = self.discriminator(real, round.own), self.discriminator(fake, round.wanted)
         self.tell_beliefs(round, of_real[:, :1], of_fake[:, :1])
         terms = {"d_loss": self.objective.d_loss(of_real[:, :1], of_fake[:, :1])}
-        terms["d_judged"] = self.judge(of_real, round.own) * self.judge_weight
+        terms["d_judged"] = (self.judge(of_real, round.own) + self.judge(of_fake, round.own)) * self.judge_weight
         return terms | (self.penalise(round, {real: of_real, fake: of_fake}) if self.penalties else {})
 
     def g_loss(self, round: Request) -> Terms:  # type: ignore[override]

@@ -175,7 +175,7 @@ class AttributeModel:
     penalties: tuple[Penalty, ...] = ()
     judge_weight: float = 1.0
     back_weight: float = 5.0
-    change_weight: float = 0.3
+    change_weight: float = 0.5
     coarse_weight: float = 0.0
     g_lr: float = 1e-3
     d_lr: float = 1e-3
