@@ -81,7 +81,9 @@ def run(args: argparse.Namespace) -> None:
         attributes=learned.attributes,
         rng=noise,
         judge_weight=2.0,  # age is in many places, and each a little: it may cost more than glasses do
+        doubt_weight=2.0,  # or G finds a pattern that no face has, and D has never seen
         back_weight=2.0,
+        change_weight=0.5,
         coarse_weight=20.0,  # and in the detail: light and shape are to stay
         augment=[gan.DiffAugment("translation")],  # with few faces D would learn them by heart
         schedule=LinearDecay(start=args.steps // 2, end=args.steps + 1),

@@ -32,7 +32,7 @@ from minigan.gan.attributes import cross_entropy
 from minigan.gan.models.attribute import Detective
 from minigan.gradcheck import check_grad
 from minigan.tensor import Tensor
-from minigan.translation.editor import PhotoEditor
+from minigan.translation.editor import WEIGHTS, PhotoEditor, bundled
 
 RNG = np.random.default_rng
 HAIR, AGE = Category("hair", ("black", "red", "white")), Number("age", 20, 80, 4)
@@ -591,6 +591,27 @@ def test_a_run_is_refused_in_a_line(argv, message, tmp_path, monkeypatch, capsys
 def test_other_commands_say_what_it_is_for(argv, message, model, portrait, capsys):
     assert run(*(word.format(model=model, portrait=portrait) for word in argv)) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_what_is_bundled_is_small_and_says_how_it_was_trained(name):
+    path = WEIGHTS / f"{name}.safetensors"
+    _, facts = checkpoint.read(path, "model")
+    assert path.stat().st_size < 500_000 and facts["trained_by"].startswith("python examples/")
+
+
+def test_the_bundled_heads_put_on_glasses_and_leave_them_on(tmp_path):
+    sheet = Image.open(ROOT / "examples/data/avatars/avatars.png").convert("RGB")
+    told = read_table(ROOT / "examples/data/avatars/attributes.tsv")
+    changed = {}
+    for wears in ("no", "yes"):
+        i = next(i for i, row in enumerate(told) if row["glasses"] == wears)
+        left, top = i % (sheet.width // 64) * 64, i // (sheet.width // 64) * 64
+        sheet.crop((left, top, left + 64, top + 64)).save(tmp_path / f"{wears}.png")
+        assert run("edit", tmp_path / f"{wears}.png", "--model", "heads", "--set", "glasses=yes") == 0
+        before, after = (np.asarray(Image.open(tmp_path / f"{wears}{end}.png"), int) for end in ("", "-edit"))
+        changed[wears] = np.abs(after - before).mean()
+    assert changed["no"] > 2 and changed["yes"] < 0.5
 
 
 def test_a_model_of_another_kind_edits_nothing(portrait, tmp_path, capsys):

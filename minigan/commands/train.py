@@ -214,6 +214,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     edit.add_argument("--back-weight", type=float, help="of an edit that can be taken back (default: the model's)")
     edit.add_argument("--change-weight", type=float, help="of what each changed pixel costs (default: the model's)")
     edit.add_argument("--coarse-weight", type=float, help="of what a change of 4x4 pixels' mean costs (default: 0)")
+    edit.add_argument("--doubt-weight", type=float, help="of D's seeing through an edited picture (default: 0)")
     parser.set_defaults(run=run)
 
 

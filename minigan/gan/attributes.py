@@ -41,11 +41,11 @@ class AttributeEditing(TwoPlayer):
     G is told what is to change: ``ask = asked wanted``, zeros elsewhere. While it learns, it is also told what the
     picture is like; for pictures of which nobody knows, ``G.see(picture)`` learns to say it. D is told what a picture
     is, or was asked to be: its first column judges whether it is a real one of that kind, which a change that only
-    fools a classifier is not. The others say what it sees by itself, in an edited picture what there was before: the
-    trace that stands for glasses to a judge of real pictures alone is no glasses to one who has seen it often.
+    fools a classifier is not. The others say what it sees by itself.
 
-    d_loss + d_judged          = objective.d_loss(D(x, own), D(y, wanted))
-                                 + judge_weight (CE(D(x), own) + CE(D(y), own))
+    d_loss + d_judged
+        + d_doubt              = objective.d_loss(D(x, own), D(y, wanted))
+                                 + judge_weight CE(D(x), own) + doubt_weight CE(D(y), own)
     g_loss + g_judged
         + back + change
         + coarse + g_seen      = objective.g_loss(D(y, wanted)) + judge_weight CE(D(y), wanted)
@@ -59,6 +59,8 @@ class AttributeEditing(TwoPlayer):
     change_weight  what each changed pixel costs; it does as GANimation's penalty on its mask (Pumarola et al. 2018)
     coarse_weight  what a change of the mean of 4x4 pixels costs besides: where the attribute is in the detail, as age
                    is in skin and hair, what is larger is to stay
+    doubt_weight   of D's seeing in an edited picture what there was before. Whoever has seen only real pictures takes a
+                   trace for glasses; who has seen that trace often, does not. It is harder for G, and slower
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class AttributeEditing(TwoPlayer):
         back_weight: float = 10.0,
         change_weight: float = 1.0,
         coarse_weight: float = 0.0,
+        doubt_weight: float = 0.0,
         objective: Objective | None = None,
         penalties: Sequence[Penalty] = (),
         augment: Sequence[Augmentation] = (),
@@ -82,6 +85,7 @@ class AttributeEditing(TwoPlayer):
             "back_weight": back_weight,
             "change_weight": change_weight,
             "coarse_weight": coarse_weight,
+            "doubt_weight": doubt_weight,
         }
         for name, weight in weights.items():
             if not 0 <= weight < math.inf:
@@ -97,7 +101,7 @@ class AttributeEditing(TwoPlayer):
             n_critic=n_critic,
         )
         self.judge_weight, self.back_weight = judge_weight, back_weight
-        self.change_weight, self.coarse_weight = change_weight, coarse_weight
+        self.change_weight, self.coarse_weight, self.doubt_weight = change_weight, coarse_weight, doubt_weight
         self.parts = columns_of(attributes)
 
     def play(self, picture: Tensor, own: Tensor, wanted: Tensor, asked: Tensor) -> Request:
@@ -109,7 +113,8 @@ class AttributeEditing(TwoPlayer):
         of_real, of_fake = self.discriminator(real, round.own), self.discriminator(fake, round.wanted)
         self.tell_beliefs(round, of_real[:, :1], of_fake[:, :1])
         terms = {"d_loss": self.objective.d_loss(of_real[:, :1], of_fake[:, :1])}
-        terms["d_judged"] = (self.judge(of_real, round.own) + self.judge(of_fake, round.own)) * self.judge_weight
+        terms["d_judged"] = self.judge(of_real, round.own) * self.judge_weight
+        terms["d_doubt"] = self.judge(of_fake, round.own) * self.doubt_weight
         return terms | (self.penalise(round, {real: of_real, fake: of_fake}) if self.penalties else {})
 
     def g_loss(self, round: Request) -> Terms:  # type: ignore[override]

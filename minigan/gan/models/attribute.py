@@ -31,7 +31,7 @@ from .pix2pix import UNet, mirrored
 from .sizes import ImageSize, halvings
 
 DECIDED = 10.0  # times the logits of a category
-WEIGHTS = ("judge_weight", "back_weight", "change_weight", "coarse_weight")
+WEIGHTS = ("judge_weight", "back_weight", "change_weight", "coarse_weight", "doubt_weight")
 GAME_SETTINGS = (*WEIGHTS, "objective", "penalties", "augment", "n_critic")
 
 
@@ -175,8 +175,9 @@ class AttributeModel:
     penalties: tuple[Penalty, ...] = ()
     judge_weight: float = 1.0
     back_weight: float = 5.0
-    change_weight: float = 0.5
+    change_weight: float = 0.3
     coarse_weight: float = 0.0
+    doubt_weight: float = 0.0
     g_lr: float = 1e-3
     d_lr: float = 1e-3
     betas: tuple[float, float] = (0.5, 0.99)
