@@ -175,9 +175,8 @@ def test_settings_build_the_networks():
 
 
 def test_the_losses_in_numpy():
-    trainer = trainer_of(
-        dtype=np.float64, judge_weight=2.0, back_weight=3.0, change_weight=0.5, coarse_weight=4.0, penalties=()
-    )
+    weights = {"judge_weight": 2.0, "back_weight": 3.0, "change_weight": 0.5, "coarse_weight": 4.0}
+    trainer = trainer_of(dtype=np.float64, penalties=(), doubt_weight=1.5, **weights)
     (batch,) = batches(1, np.float64)
     x, own, wanted, is_asked = batch
     game = trainer.game
@@ -196,7 +195,8 @@ def test_the_losses_in_numpy():
 
     record = trainer.step(batch)
     assert record.d_loss == pytest.approx((np.log1p(np.exp(-of_x[:, 0])) + np.log1p(np.exp(of_y[:, 0]))).mean())
-    assert record.d_judged == pytest.approx(2 * (ce(of_x[:, 1:], own) + ce(of_y[:, 1:], own)))
+    assert record.d_judged == pytest.approx(2 * ce(of_x[:, 1:], own))
+    assert record.d_doubt == pytest.approx(1.5 * ce(of_y[:, 1:], own))
     assert record.back == pytest.approx(3 * np.abs(back - x).mean())
     assert record.change == pytest.approx(0.5 * np.abs(y - x).mean())
     blocks = (y - x).reshape(len(x), 3, 2, 4, 2, 4).mean(axis=(3, 5))
@@ -267,7 +267,7 @@ def test_the_detective_is_told(rng):
     np.testing.assert_array_equal(one[:, 1:], other[:, 1:])  # what it sees itself is not told
 
 
-@pytest.mark.parametrize("name", ["judge_weight", "back_weight", "change_weight", "coarse_weight"])
+@pytest.mark.parametrize("name", ["judge_weight", "back_weight", "change_weight", "coarse_weight", "doubt_weight"])
 @pytest.mark.parametrize("value", [-1, np.inf, np.nan])
 def test_a_weight_that_is_none(name, value):
     with pytest.raises(InputError, match=name):
