@@ -13,7 +13,7 @@ import pytest
 from commands import python
 
 from minigan import backend as backends
-from minigan.data import Arrays, Dataset, Loader
+from minigan.data import Dataset, Loader
 from minigan.errors import InputError
 
 NUMPY = backends.get("numpy")
@@ -69,18 +69,6 @@ def test_without_drop_last_a_batch_may_be_larger_than_the_data():
 def test_without_shuffle_the_order_is_the_data_sets():
     loader = make(batch_size=5, shuffle=False)
     assert [numbers(batch) for batch in loader] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
-
-
-def test_what_has_weights_is_drawn_by_them():
-    class Weighted(Arrays):
-        weights = np.array([1.0, 0.0, 3.0, 0.0])
-
-    items = Weighted(np.arange(4, dtype=np.float32)[:, None], name="numbers")
-    loader = make(items, 4)
-    shown = np.concatenate([next(loader.forever())[:, 0] for _ in range(300)])
-    np.testing.assert_allclose(np.bincount(shown.astype(int), minlength=4) / 1200, [0.25, 0, 0.75, 0], atol=0.05)
-    in_order = next(iter(make(items, 4, shuffle=False)))
-    assert in_order[:, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_labels_go_with_their_pictures():

@@ -27,7 +27,6 @@ MOST_VALUES = 24  # of a category; a column with more is left out where none is 
 FEWEST_NUMBERS = 7  # different ones that make a column of numbers more than a category
 KNOTS = 4
 ALSO = 0.25  # chance of an attribute to be asked for beside the first one
-OFTENEST = 10.0  # times the mean that a picture is shown, whatever is rare in it
 
 
 @dataclass(frozen=True)
@@ -169,10 +168,8 @@ class Attributes(Drawn):
 
     A batch is (pictures, own, wanted, asked): pictures float (N, C, H, W) in [-1, 1]; the others (N, columns), see the
     top of this file. ``own`` is what the table says. One attribute is asked for, and each other with a chance of 1/4;
-    ``asked`` is 1 in their columns. There, ``wanted`` is another value of the category, each as often as the others, or
+    ``asked`` is 1 in their columns. There, ``wanted`` is some value of the category, each as often as the others, or
     some other picture's number; elsewhere it is ``own``. What is not known is 0 in all columns, and never asked for.
-
-    ``weights`` show rare values as often as common ones, see ``evenly``.
     """
 
     def __init__(
@@ -203,8 +200,6 @@ class Attributes(Drawn):
             self.known[:, number] = [text != "" for text in self.table[one.name]]
             rows = np.flatnonzero(self.known[:, number])
             self.own[rows, part] = one.encode([self.table[one.name][i] for i in rows])
-        categories = [part for one, part in zip(self.attributes, self.parts, strict=True) if isinstance(one, Category)]
-        self.weights = evenly(self.own, categories)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -230,8 +225,7 @@ class Attributes(Drawn):
         which &= self.known[chosen]
         for number, (attribute, part) in enumerate(zip(self.attributes, self.parts, strict=True)):
             if isinstance(attribute, Category):
-                further = 1 + rng.integers(attribute.columns - 1, size=count)
-                values = np.eye(attribute.columns)[(own[:, part].argmax(axis=1) + further) % attribute.columns]
+                values = np.eye(attribute.columns)[rng.integers(attribute.columns, size=count)]
             else:
                 values = self.own[rng.choice(np.flatnonzero(self.known[:, number]), size=count), part]
             rows = which[:, number]
@@ -252,24 +246,6 @@ class Attributes(Drawn):
 
     def __repr__(self) -> str:
         return f"Attributes({self.name!r}, {len(self)} pictures, {', '.join(one.name for one in self.attributes)})"
-
-
-def evenly(own: np.ndarray, parts: Sequence[slice], rounds: int = 20) -> np.ndarray:
-    """How often to show each picture beside the others, so that each value of each category (the columns of a part of
-    ``own``) is seen as often as its others. By turns each category is put right (Deming & Stephan 1940), which ends
-    where all are. None is given more than OFTENEST: D would know it by heart.
-
-    >>> evenly(np.array([[1, 0], [1, 0], [1, 0], [0, 1]]), [slice(0, 2)])
-    array([0.66666667, 0.66666667, 0.66666667, 2.        ])
-    """
-    weights = np.ones(len(own))
-    for _ in range(rounds):
-        for part in parts:
-            shown = weights @ own[:, part]
-            known = own[:, part].any(axis=1)
-            factors = shown.sum() / np.count_nonzero(shown) / np.where(shown > 0, shown, 1)
-            weights[known] *= (own[:, part] @ factors)[known]
-    return np.asarray(np.minimum(weights / weights.mean(), OFTENEST))
 
 
 # ---- from files ------------------------------------------------------------------------------------------------------

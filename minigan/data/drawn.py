@@ -17,7 +17,6 @@ class Drawn:
     name              what messages call it
     root              the folder that it was made of, where nothing else is to be written; or None
     labels, classes   an index into ``classes`` for each item, int64 (N,); or None and ()
-    weights           how often each item is to be shown beside the others (N,); or None, and an epoch shows each once
     settings          what a model made for these data must know of them; its file carries them, see ``gan.build``
     """
 
@@ -25,7 +24,6 @@ class Drawn:
     root: str | None = None
     labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
-    weights: np.ndarray | None = None
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -29,8 +29,7 @@ class Loader:
     break the next loop goes on where the last one stopped. ``state_dict`` is that position; a batch counts from the
     moment it is handed out. ``epoch`` counts the epochs handed out in full.
 
-    Of what is ``Drawn`` a batch is what it draws: of ``Paired`` pictures (target, source). Where it has ``weights``,
-    an epoch that is shuffled draws as many items as there are, each by its weight, some of them several times.
+    Of what is ``Drawn`` a batch is what it draws: of ``Paired`` pictures (target, source).
 
     ``rng`` belongs to the loader from now on: each epoch draws one permutation from it, and of what is ``Drawn``
     the seed of all that is drawn in it; loading a state sets it.
@@ -175,13 +174,7 @@ class Loader:
         self._rng_before_order = self._rng.bit_generator.state
         self.communicator.check_same("the loader", {**self._fixed(), "rng": _to_plain(self._rng_before_order)})
         count = len(self.dataset)
-        weights = self.dataset.weights if isinstance(self.dataset, Drawn) else None
-        if not self.shuffle:
-            self._order = np.arange(count)
-        elif weights is None:
-            self._order = self._rng.permutation(count)
-        else:
-            self._order = self._rng.choice(count, count, p=weights / weights.sum())
+        self._order = self._rng.permutation(count) if self.shuffle else np.arange(count)
         if isinstance(self.dataset, Drawn):
             self._epoch_seed = int(self._rng.integers(2**62))
         return self._order

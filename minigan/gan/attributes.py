@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.attributes import Attribute, columns_of
+from ..data.attributes import Attribute, Number, columns_of
 from ..errors import InputError
 from ..nn import Module
 from ..ops import abs as absolute
@@ -38,8 +38,8 @@ class AttributeEditing(TwoPlayer):
     """G changes what it is asked to and nothing else (StarGAN, Choi et al. 2018). Batches are (picture, own, wanted,
     asked), see ``data.Attributes``; networks G(picture, ask, own), D(picture, told) -> (N, 1 + columns).
 
-    G is told what is to change: ``ask = asked wanted``, zeros elsewhere. While it learns, it is also told what the
-    picture is like; for pictures of which nobody knows, ``G.see(picture)`` learns to say it. D is told what a picture
+    G is told what is to change: ``ask = asked wanted``, zeros elsewhere. While it learns, it is also told the numbers
+    that there are; for pictures of which nobody knows, ``G.see(picture)`` learns to say them. D is told what a picture
     is, or was asked to be: its first column judges whether it is a real one of that kind, which a change that only
     fools a classifier is not. The others say what it sees by itself.
 
@@ -50,7 +50,8 @@ class AttributeEditing(TwoPlayer):
         + back + change
         + coarse + g_seen      = objective.g_loss(D(y, wanted)) + judge_weight CE(D(y), wanted)
                                  + back_weight E|G(y, asked own, wanted) - x| + change_weight E|y - x|
-                                 + coarse_weight E|blocks(y - x)| + CE(G.see(x), own),  y = G(x, ask, own)
+                                 + coarse_weight E|blocks(y - x)| + CE of the numbers(G.see(x), own),
+                                 y = G(x, ask, own)
 
     CE is the mean over the attributes of -sum_k c_k log softmax(D)_k, of the attribute's columns.
 
@@ -103,6 +104,7 @@ class AttributeEditing(TwoPlayer):
         self.judge_weight, self.back_weight = judge_weight, back_weight
         self.change_weight, self.coarse_weight, self.doubt_weight = change_weight, coarse_weight, doubt_weight
         self.parts = columns_of(attributes)
+        self.numbers = [part for part, one in zip(self.parts, attributes, strict=True) if isinstance(one, Number)]
 
     def play(self, picture: Tensor, own: Tensor, wanted: Tensor, asked: Tensor) -> Request:
         ask = wanted * asked
@@ -122,15 +124,17 @@ class AttributeEditing(TwoPlayer):
         of_real = self.look_again(round)[:, :1] if self.objective.g_sees_real else None
         back = absolute(self.generator(round.fake, round.back, round.wanted) - round.real).mean()
         change = round.fake - round.real
-        seen = self.generator.see(self.show(round.real))  # type: ignore[attr-defined]
-        return {
+        terms = {
             "g_loss": self.objective.g_loss(of_fake[:, :1], of_real),
             "g_judged": self.judge(of_fake, round.wanted) * self.judge_weight,
             "back": back * self.back_weight,
             "change": absolute(change).mean() * self.change_weight,
             "coarse": absolute(avg_pool2d(change, BLOCK)).mean() * self.coarse_weight,
-            "g_seen": cross_entropy(seen, round.own, self.parts),
         }
+        if self.numbers:
+            seen = self.generator.see(self.show(round.real))  # type: ignore[attr-defined]
+            terms["g_seen"] = cross_entropy(seen, round.own, self.numbers)
+        return terms
 
     def judge(self, seen: Tensor, shares: Tensor) -> Tensor:
         """The mean cross-entropy of D's columns from the shares, over pictures and attributes."""

@@ -293,37 +293,25 @@ class EncoderDecoder(Network):
 class Editor(Network):
     def forward(self, x, ask, own=None):
         height, width = x.shape[2:]
-        small = self.halved(x)
-        planes = self.choices(ask)[:, :, None, None].expand(-1, -1, *small.shape[2:])
-        changes = self.body(torch.cat([small, planes], 1)).unflatten(1, (len(self.parts), -1))
-        amounts = self.amounts(ask, self.seen(x) if own is None else own)
+        small = made = self.halved(x)
+        if self.categories:
+            told = torch.cat([ask[:, start:stop] for start, stop in self.categories], 1)
+            made = torch.cat([small, told[:, :, None, None].expand(-1, -1, *small.shape[2:])], 1)
+        changes = self.body(made).unflatten(1, (-1, small.shape[1]))
+        amounts = torch.ones_like(changes[:, :, 0, 0, 0])
+        for number, (start, stop) in enumerate(self.numbers, len(amounts[0]) - len(self.numbers)):
+            wanted = ask[:, start:stop]
+            there = self.see(x)[:, start:stop].softmax(1) if own is None else own[:, start:stop]
+            further = wanted - there * wanted.sum(1, keepdim=True)
+            amounts[:, number] = further @ torch.linspace(0, 1, stop - start).to(further)
         change = (changes * amounts[:, :, None, None, None]).sum(1)
         return x + self.shuffle(change)[:, :, :height, :width]
-
-    def choices(self, ask):
-        parts = zip(self.parts, self.is_number, strict=True)
-        return torch.cat([ask[:, a:z] * (not is_number) for (a, z), is_number in parts], 1)
 
     def see(self, x):
         return self.eyes(self.halved(x))
 
-    def seen(self, x):
-        logits, parts = self.see(x), zip(self.parts, self.is_number, strict=True)
-        return torch.cat([(logits[:, a:z] * (1 if is_number else 10)).softmax(1) for (a, z), is_number in parts], 1)
-
     def halved(self, x):
         return self.unshuffle(mirrored(x, x.shape[2] % 2, x.shape[3] % 2))
-
-    def amounts(self, ask, own):
-        found = []
-        for (start, stop), is_number in zip(self.parts, self.is_number, strict=True):
-            wanted, there = ask[:, start:stop], own[:, start:stop]
-            if is_number:
-                further = wanted - there * wanted.sum(1, keepdim=True)
-                found.append(further @ torch.linspace(0, 1, stop - start).to(further))
-            else:
-                found.append((wanted * (1 - there)).sum(1))
-        return torch.stack(found, 1)
 
 
 class Eyes(Network):

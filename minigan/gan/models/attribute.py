@@ -1,8 +1,8 @@
 """Change one thing: StarGAN (Choi et al. 2018), one editor for all attributes, with a D that is told what to look for.
 
-The editor is a U-Net that sees what it is asked for as planes beside the colours. It adds a change for each attribute
-to the picture, as much of it as what is asked for differs from what is there (Wu et al. 2019, RelGAN, tell G that
-difference), so that of nothing nothing comes. What is there the data say while it learns, and later it sees for itself.
+The editor is a U-Net that sees which values it is asked for as planes beside the colours, and adds its change to the
+picture. A number, such as an age, is a direction, gone as far as what is asked for is from what is there (RelGAN, Wu et
+al. 2019, tells G that difference). What is there the data say while it learns, and later it sees for itself.
 
 A mask of where to paint, as in GANimation (Pumarola et al. 2018), was tried: it closes in the first fifty steps, and
 through a closed mask nothing is learned. What a change costs (``change_weight``) keeps it small without one.
@@ -30,72 +30,63 @@ from .paired import Networks, he_
 from .pix2pix import UNet, mirrored
 from .sizes import ImageSize, halvings
 
-DECIDED = 10.0  # times the logits of a category
 WEIGHTS = ("judge_weight", "back_weight", "change_weight", "coarse_weight", "doubt_weight")
 GAME_SETTINGS = (*WEIGHTS, "objective", "penalties", "augment", "n_critic")
 
 
 class Editor(nn.Module):
-    """editor(x, ask, own) = x + sum_p amount_p body(x, ask)_p, a change for each attribute p. x (N, C, H, W) is of any
-    size; the values in ``ask`` (N, columns) are shown to the body as planes beside the colours. It works on 2x2 pixels
-    at a time.
+    """editor(x, ask, own) = x + choice + sum_p amount_p direction_p, for x (N, C, H, W) of any size.
 
-    amount_p is how far what is asked for is from what is there, ``own``: for a category 1 - own's share of the value
-    asked for, for a number the difference, with its sign, as a share of its range. What is not asked for has 0, and so
-    x stays as it is, to the bit. A number is a direction: the body is not told how far one goes. Without ``own`` it
-    is what the editor sees itself, ``seen(x)``.
+    The body makes one change for all categories, whose values in ``ask`` (N, columns) it is shown as planes beside the
+    colours, and a direction for each number p. amount_p is how far what is asked for is from what is there, ``own``,
+    with its sign, as a share of p's range; it is 0 where p is not asked for. So a number that is there already, or
+    not asked for, changes nothing, to the bit. Without ``own`` it is what the editor sees itself, softmax(see(x)).
+    It works on 2x2 pixels at a time.
     """
 
-    def __init__(self, body: nn.Module, eyes: nn.Module, attributes: Sequence[Attribute]) -> None:
+    def __init__(self, body: nn.Module, eyes: nn.Module | None, attributes: Sequence[Attribute]) -> None:
         self.body, self.eyes = body, eyes
         self.unshuffle, self.shuffle = nn.PixelUnshuffle(2), nn.PixelShuffle(2)
-        self.parts = [(part.start, part.stop) for part in columns_of(attributes)]
-        self.is_number = [isinstance(one, Number) for one in attributes]
+        parts = [(part.start, part.stop) for part in columns_of(attributes)]
+        self.numbers = [part for part, one in zip(parts, attributes, strict=True) if isinstance(one, Number)]
+        self.categories = [part for part in parts if part not in self.numbers]
 
     def forward(self, x: Tensor, ask: Tensor, own: Tensor | None = None) -> Tensor:
         height, width = x.shape[2:]
         small = self.halved(x)
-        planes = (small[:, :1] * 0 + 1) * self.choices(ask).reshape(len(x), -1, 1, 1)
-        changes = self.body(ops.concat([small, planes], axis=1))
-        amounts = self.amounts(ask, self.seen(x) if own is None else own).reshape(len(x), -1, 1, 1)
-        size = small.shape[1]
-        change = self.shuffle(
-            sum(changes[:, p * size : (p + 1) * size] * amounts[:, p : p + 1] for p in range(len(self.parts)))
-        )
+        made = small
+        if self.categories:
+            told = ops.concat([ask[:, start:stop] for start, stop in self.categories], axis=1)
+            made = ops.concat([small, (small[:, :1] * 0 + 1) * told.reshape(len(x), -1, 1, 1)], axis=1)
+        made, each = self.body(made), small.shape[1]
+        changes = [made[:, start : start + each] for start in range(0, made.shape[1], each)]
+        if self.numbers:
+            amounts = self.amounts(x, ask, own)
+            changes[-len(amounts) :] = [
+                direction * amount.reshape(len(x), 1, 1, 1)
+                for direction, amount in zip(changes[-len(amounts) :], amounts, strict=True)
+            ]
+        change = self.shuffle(sum(changes[1:], changes[0]))
         return x + (change[:, :, :height, :width] if height % 2 or width % 2 else change)
 
-    def choices(self, ask: Tensor) -> Tensor:
-        """What is asked for, without the numbers: a direction each, however far one goes."""
-        parts = zip(self.parts, self.is_number, strict=True)
-        return ops.concat([ask[:, a:z] * (0.0 if is_number else 1.0) for (a, z), is_number in parts], axis=1)
+    def amounts(self, x: Tensor, ask: Tensor, own: Tensor | None) -> list[Tensor]:
+        """For each number: (N, 1)"""
+        seen, found = self.see(x) if own is None else own, []
+        for start, stop in self.numbers:
+            wanted, there = ask[:, start:stop], seen[:, start:stop]
+            there = ops.softmax(there, 1) if own is None else there
+            further, last = wanted - there * wanted.sum(1, keepdims=True), stop - start - 1
+            knots = [further[:, knot : knot + 1] * (knot / last) for knot in range(1, last + 1)]
+            found.append(sum(knots[1:], knots[0]))
+        return found
 
     def see(self, x: Tensor) -> Tensor:
-        """What it takes x for: (N, columns) of logits."""
-        return self.eyes(self.halved(x))
-
-    def seen(self, x: Tensor) -> Tensor:
-        """The same as shares, of a category all but decided: a change by halves is none."""
-        logits, parts = self.see(x), zip(self.parts, self.is_number, strict=True)
-        return ops.concat(
-            [ops.softmax(logits[:, a:z] * (1.0 if is_number else DECIDED), 1) for (a, z), is_number in parts], axis=1
-        )
+        """What it takes x for: (N, columns) of logits, of which those of numbers mean something."""
+        return self.eyes(self.halved(x))  # type: ignore[misc]
 
     def halved(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
         return self.unshuffle(mirrored(x, height % 2, width % 2))
-
-    def amounts(self, ask: Tensor, own: Tensor) -> Tensor:
-        """(N, attributes)"""
-        found = []
-        for (start, stop), is_number in zip(self.parts, self.is_number, strict=True):
-            wanted, there = ask[:, start:stop], own[:, start:stop]
-            if is_number:
-                further = wanted - there * wanted.sum(1, keepdims=True)
-                last = stop - start - 1
-                found.append(sum(further[:, knot : knot + 1] * (knot / last) for knot in range(1, last + 1)))
-            else:
-                found.append((wanted * (1 - there)).sum(1, keepdims=True))
-        return ops.concat(found, axis=1)
 
 
 class Eyes(nn.Module):
@@ -153,8 +144,10 @@ def attribute(
         size(f"attribute: {name}", value)
     columns = columns_of(known)[-1].stop
     widths = [width * min(2**i, 4) for i in range(halve + 1)]
-    unet = UNet(4 * channels + columns, 4 * channels * len(known), widths, rng)
-    editor = Editor(unet, Eyes(4 * channels, columns, width, rng), known)
+    numbers = [one for one in known if isinstance(one, Number)]
+    told = columns - sum(one.columns for one in numbers)  # as planes
+    unet = UNet(4 * channels + told, 4 * channels * (len(numbers) + (told > 0)), widths, rng)
+    editor = Editor(unet, Eyes(4 * channels, columns, width, rng) if numbers else None, known)
     shrink = nn.Sequential(
         *dcgan.shrinking(rng, image_size, channels, d_width, batch_norm=False, bias=True), nn.Flatten()
     )
