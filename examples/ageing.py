@@ -130,7 +130,8 @@ def run(args: argparse.Namespace) -> None:
     compared = []
     for years_wanted, (looks_now, _), distance in zip(wanted, looks, moved, strict=True):
         equal = int(np.abs(shifts - (looks_now - start)).argmin())
-        ratio = f"{distance / distances[equal]:.2f}" if abs(looks_now - start) > 1 else "-"  # too little to compare
+        enough = abs(looks_now - start) > 1 and distances[equal] > 0  # to be compared
+        ratio = f"{distance / distances[equal]:.2f}" if enough else "-"
         compared.append((f"{years_wanted:.0f}", f"{looks_now - start:+.1f}", f"{shifts[equal]:+.1f}", f"{distance:.2f}",
                          f"{distances[equal]:.2f}", ratio))  # fmt: skip
     print(Table(("asked for", "shift", "its shift", "editor", "mean difference", "ratio"), compared, names=1))
