@@ -33,7 +33,7 @@ setup(
             "data/files/**/*",
             "metrics/files/*",
             "restoration/files/*",
-            "translation/files/*",
+            "translation/files/**/*",
             "backend/cupy/*.cu",
             "backend/cupy/*.cuh",
             "explore/page/*",

@@ -1,4 +1,5 @@
-"""What docs/translate.md tells of, and the translator that is bundled: the commands, and what they come to.
+"""What docs/translate.md tells of, and the networks that are bundled for it and for docs/attributes.md: the commands,
+and what they come to.
 
     python -m benchmarks.translation --faces my/faces.png     # run what has not been run yet, pack
     python -m benchmarks.translation --only cats-0 cats-1     # these alone
@@ -20,15 +21,15 @@ from PIL import Image
 from minigan import checkpoint
 from minigan.backend import get
 from minigan.restoration.picture import read_photo
-from minigan.translation import PhotoTranslator
-from minigan.translation.translator import WEIGHTS
+from minigan.translation import PhotoTranslator, editor, translator
 
 COMMANDS = {
     **{f"cats-{seed}": f"examples/cats_to_dogs.py --seed {seed}" for seed in range(3)},
     "style": "examples/style.py",
     "emoji": "examples/emoji.py --mix .2 .35 .15",
+    "heads": "examples/avatars.py",
 }
-BUNDLED = ("emoji",)
+BUNDLED = {"emoji": ("ab.safetensors", translator.WEIGHTS), "heads": ("model.safetensors", editor.WEIGHTS)}
 TANGUY = Path(__file__).parents[1] / "examples/data/van_gogh/pere_tanguy.jpg"
 FACE = (128, 62, 144)  # x, y, side: where his is
 
@@ -69,10 +70,11 @@ def main() -> int:
 
 def pack(name: str, work: Path) -> None:
     """Into the package: the network's weights in float16, and how it was trained."""
-    arrays, facts = checkpoint.read(work / name / "ab.safetensors", "model")
+    file, folder = BUNDLED[name]
+    arrays, facts = checkpoint.read(work / name / file, "model")
     half = {key: array.astype(np.float16) for key, array in arrays.items()}
-    target = WEIGHTS / f"{name}.safetensors"
-    WEIGHTS.mkdir(exist_ok=True)
+    target = folder / f"{name}.safetensors"
+    folder.mkdir(exist_ok=True)
     checkpoint.save(target, "model", half, {**facts, "trained_by": f"python {COMMANDS[name]}"})
     print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")
 
@@ -90,9 +92,9 @@ def draw(name: str, run: Path, folder: Path) -> None:
         rows = [Image.open(path).convert("RGB") for path in last[-3:]]
         Image.fromarray(np.concatenate([np.asarray(row) for row in rows])).save(folder / "style.jpg", quality=88)
     elif name == "emoji":
-        translator = PhotoTranslator.load(run / "ab.safetensors", get("numpy"))
+        network = PhotoTranslator.load(run / "ab.safetensors", get("numpy"))
         photo = read_photo(TANGUY)
-        both = [translator.looked_at(photo, FACE), translator.photo(photo, FACE).pixels]
+        both = [network.looked_at(photo, FACE), network.photo(photo, FACE).pixels]
         shown = [pixels.repeat(4, 0).repeat(4, 1) for pixels in both]
         between = np.full((len(shown[0]), 16, 3), 255, np.uint8)
         Image.fromarray(np.concatenate([shown[0], between, shown[1]], axis=1)).save(folder / "tanguy.png")

@@ -80,11 +80,14 @@ def run(args: argparse.Namespace) -> None:
         discriminator,
         attributes=learned.attributes,
         rng=noise,
-        judge_weight=3.0,  # age is in many places, and each a little: it may cost more than glasses do
+        judge_weight=2.0,  # age is in many places, and each a little: it may cost more than glasses do
+        doubt_weight=2.0,  # or G finds a pattern that no face has, and D has never seen
         back_weight=2.0,
-        change_weight=0.1,
+        change_weight=0.5,
+        coarse_weight=20.0,  # and in the detail: light and shape are to stay
         augment=[gan.DiffAugment("translation")],  # with few faces D would learn them by heart
         schedule=LinearDecay(start=args.steps // 2, end=args.steps + 1),
+        ema=0.995,
     )
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for batch in loader.forever():
@@ -93,6 +96,7 @@ def run(args: argparse.Namespace) -> None:
             bar.set_postfix(judged=f"{record.g_judged:.2f}", back=f"{record.back:.2f}", refresh=False)
             if record.step == args.steps:
                 break
+    generator = trainer.result()
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint.save_model(args.out / "model.safetensors", generator, architecture)
 
@@ -126,7 +130,8 @@ def run(args: argparse.Namespace) -> None:
     compared = []
     for years_wanted, (looks_now, _), distance in zip(wanted, looks, moved, strict=True):
         equal = int(np.abs(shifts - (looks_now - start)).argmin())
-        ratio = f"{distance / distances[equal]:.2f}" if abs(looks_now - start) > 1 else "-"  # too little to compare
+        enough = abs(looks_now - start) > 1 and distances[equal] > 0  # to be compared
+        ratio = f"{distance / distances[equal]:.2f}" if enough else "-"
         compared.append((f"{years_wanted:.0f}", f"{looks_now - start:+.1f}", f"{shifts[equal]:+.1f}", f"{distance:.2f}",
                          f"{distances[equal]:.2f}", ratio))  # fmt: skip
     print(Table(("asked for", "shift", "its shift", "editor", "mean difference", "ratio"), compared, names=1))

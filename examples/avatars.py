@@ -46,7 +46,7 @@ SEEN = 40  # grey levels that a parameter moves a pixel by, to count as its regi
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/avatars"), help="where to write (default: out/avatars)")
-    parser.add_argument("--steps", type=positive, help="of the editor (default: 900)")
+    parser.add_argument("--steps", type=positive, help="of the editor (default: 1800)")
     parser.add_argument("--judge-steps", type=positive, help="of the judge (default: 400)")
     parser.add_argument("--width", type=positive, help="channels of the editor next to the pixels (default: 16)")
     parser.add_argument("--batch-size", type=positive, help="heads a step (default: 16)")
@@ -57,7 +57,7 @@ def main() -> int:
 def run(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, judge_steps=2, width=4, batch_size=4)
-    set_defaults(args, steps=900, judge_steps=400, width=16, batch_size=16)
+    set_defaults(args, steps=1800, judge_steps=400, width=16, batch_size=16)
     place = place_of(args)
     init, noise, shuffle, judging = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(4))
 

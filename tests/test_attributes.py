@@ -32,7 +32,7 @@ from minigan.gan.attributes import cross_entropy
 from minigan.gan.models.attribute import Detective
 from minigan.gradcheck import check_grad
 from minigan.tensor import Tensor
-from minigan.translation.editor import PhotoEditor
+from minigan.translation.editor import WEIGHTS, PhotoEditor, bundled
 
 RNG = np.random.default_rng
 HAIR, AGE = Category("hair", ("black", "red", "white")), Number("age", 20, 80, 4)
@@ -164,30 +164,70 @@ def test_settings_build_the_networks():
 
 
 def test_the_losses_in_numpy():
-    trainer = trainer_of(dtype=np.float64, judge_weight=2.0, back_weight=3.0, change_weight=0.5, penalties=())
+    weights = {"judge_weight": 2.0, "back_weight": 3.0, "change_weight": 0.5, "coarse_weight": 4.0}
+    trainer = trainer_of(dtype=np.float64, penalties=(), doubt_weight=1.5, **weights)
     (batch,) = batches(1, np.float64)
     x, own, wanted, is_asked = batch
     game = trainer.game
-    y = gan.edit(game.generator, x, wanted * is_asked)
-    back = gan.edit(game.generator, y, own * is_asked)
+    y = game.generator(*map(Tensor, (x, wanted * is_asked, own))).numpy()
+    back = game.generator(*map(Tensor, (y, own * is_asked, wanted))).numpy()
+    seen = game.generator.see(Tensor(x)).numpy()
     of_x = game.discriminator(Tensor(x), Tensor(own)).numpy()
     of_y = game.discriminator(Tensor(y), Tensor(wanted)).numpy()
 
-    def ce(logits, shares):
+    hair, age = columns_of([HAIR, AGE])
+
+    def ce(logits, shares, parts=(hair, age)):
         found = []
-        for part in columns_of([HAIR, AGE]):
-            exps = np.exp(logits[:, 1:][:, part])
+        for part in parts:
+            exps = np.exp(logits[:, part])
             found.append(-(shares[:, part] * np.log(exps / exps.sum(1, keepdims=True))).sum(1).mean())
         return np.mean(found)
 
     record = trainer.step(batch)
     assert record.d_loss == pytest.approx((np.log1p(np.exp(-of_x[:, 0])) + np.log1p(np.exp(of_y[:, 0]))).mean())
-    assert record.d_judged == pytest.approx(2 * ce(of_x, own))
+    assert record.d_judged == pytest.approx(2 * ce(of_x[:, 1:], own))
+    assert record.d_doubt == pytest.approx(1.5 * ce(of_y[:, 1:], own))
     assert record.back == pytest.approx(3 * np.abs(back - x).mean())
     assert record.change == pytest.approx(0.5 * np.abs(y - x).mean())
+    blocks = (y - x).reshape(len(x), 3, 2, 4, 2, 4).mean(axis=(3, 5))
+    assert record.coarse == pytest.approx(4 * np.abs(blocks).mean())
     assert record.changed == pytest.approx((np.abs(y - x).max(axis=1) > 0.1).mean())
     after = game.discriminator(Tensor(y), Tensor(wanted)).numpy()  # G is judged by the D that has just learned
-    assert record.g_judged == pytest.approx(2 * ce(after, wanted))
+    assert record.g_judged == pytest.approx(2 * ce(after[:, 1:], wanted))
+    assert record.g_seen == pytest.approx(ce(seen, own, [age]))
+
+
+def test_a_number_is_a_direction_gone_as_far_as_is_asked_for():
+    told = data.Attributes(examples().pictures, {"age": examples().table["age"]}, [AGE])
+    editor = trainer_of(told, dtype=np.float64).game.generator
+    x = Tensor(RNG(0).uniform(-1, 1, (1, 3, 8, 8)))
+
+    def changed(own, *wanted):
+        ask = AGE.encode(wanted) if wanted else np.zeros((1, 4))
+        return editor(x, Tensor(ask), None if own is None else Tensor(AGE.encode([own]))).numpy() - x.numpy()
+
+    assert not changed(44).any() and not changed(None).any()  # nothing is asked for
+    assert np.abs(changed(44, 44)).max() < 1e-15 and changed(30, 40).any()
+    np.testing.assert_allclose(changed(30, 50), 2 * changed(40, 50))
+    np.testing.assert_allclose(changed(60, 50), -changed(40, 50))
+    np.testing.assert_allclose(changed(40, 80), 4 * changed(40, 50))
+    exps = np.exp(editor.see(x).numpy())
+    np.testing.assert_allclose(changed(None, 50), changed(AGE.decode(exps / exps.sum())[0], 50))
+
+
+def test_a_number_stays_where_a_category_is_asked_for():
+    editor = trainer_of(dtype=np.float64).game.generator
+    x, own = (
+        Tensor(RNG(0).uniform(-1, 1, (1, 3, 8, 8))),
+        Tensor(np.concatenate([HAIR.encode(["red"]), AGE.encode([44])], 1)),
+    )
+    hair, both = (
+        editor(x, Tensor(asked([HAIR, AGE], {"hair": "white"} | more)[None]), own).numpy()
+        for more in ({}, {"age": "44"})
+    )
+    np.testing.assert_allclose(hair, both, atol=1e-14)
+    assert (hair != x.numpy()).any()
 
 
 def test_cross_entropy_is_its_gradient():
@@ -215,7 +255,7 @@ def test_the_detective_is_told(rng):
     np.testing.assert_array_equal(one[:, 1:], other[:, 1:])  # what it sees itself is not told
 
 
-@pytest.mark.parametrize("name", ["judge_weight", "back_weight", "change_weight"])
+@pytest.mark.parametrize("name", ["judge_weight", "back_weight", "change_weight", "coarse_weight", "doubt_weight"])
 @pytest.mark.parametrize("value", [-1, np.inf, np.nan])
 def test_a_weight_that_is_none(name, value):
     with pytest.raises(InputError, match=name):
@@ -539,6 +579,27 @@ def test_a_run_is_refused_in_a_line(argv, message, tmp_path, monkeypatch, capsys
 def test_other_commands_say_what_it_is_for(argv, message, model, portrait, capsys):
     assert run(*(word.format(model=model, portrait=portrait) for word in argv)) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", bundled())
+def test_what_is_bundled_is_small_and_says_how_it_was_trained(name):
+    path = WEIGHTS / f"{name}.safetensors"
+    _, facts = checkpoint.read(path, "model")
+    assert path.stat().st_size < 500_000 and facts["trained_by"].startswith("python examples/")
+
+
+def test_the_bundled_heads_put_on_glasses_and_leave_them_on(tmp_path):
+    sheet = Image.open(ROOT / "examples/data/avatars/avatars.png").convert("RGB")
+    told = read_table(ROOT / "examples/data/avatars/attributes.tsv")
+    changed = {}
+    for wears in ("no", "yes"):
+        i = next(i for i, row in enumerate(told) if row["glasses"] == wears)
+        left, top = i % (sheet.width // 64) * 64, i // (sheet.width // 64) * 64
+        sheet.crop((left, top, left + 64, top + 64)).save(tmp_path / f"{wears}.png")
+        assert run("edit", tmp_path / f"{wears}.png", "--model", "heads", "--set", "glasses=yes") == 0
+        before, after = (np.asarray(Image.open(tmp_path / f"{wears}{end}.png"), int) for end in ("", "-edit"))
+        changed[wears] = np.abs(after - before).mean()
+    assert changed["no"] > 2 * changed["yes"]
 
 
 def test_a_model_of_another_kind_edits_nothing(portrait, tmp_path, capsys):

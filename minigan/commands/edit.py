@@ -15,7 +15,7 @@ from ..data.attributes import Number, asked
 from ..errors import InputError
 from ..restoration.picture import Photo, read_photo
 from ..runs.folder import model_of
-from ..translation.editor import PhotoEditor
+from ..translation.editor import WEIGHTS, PhotoEditor, bundled
 from .arguments import THREADS, place_for
 from .options import check
 from .pictures import add_own_pictures, check_targets, target_of, work_on
@@ -25,11 +25,14 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "edit",
         help="change one thing in pictures of your own",
-        description="Change an attribute in pictures with a network that train --model attribute made. The pictures "
-        "themselves are never changed. Do not show an edited picture of a real person as a true one.",
+        description="Change an attribute in pictures with a network that is bundled, or one of your own, which train "
+        "--model attribute makes. The pictures themselves are never changed. Do not show an edited picture of a real "
+        "person as a true one.",
     )
     add_own_pictures(parser, None, "edit")
-    parser.add_argument("--model", metavar="MODEL", required=True, help="what train --model attribute wrote")
+    parser.add_argument(
+        "--model", metavar="MODEL", required=True, help=f"{', '.join(bundled())}, a file, or the folder of a run"
+    )
     parser.add_argument("--set", metavar="NAME=VALUE,...", help="what is to change, as hair_color=white,glasses=yes")
     parser.add_argument(
         "--sweep",
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--compare does nothing beside --sweep, whose strip begins with the picture: leave it out")
     if args.threads:
         minigan.set_num_threads(args.threads)
-    file = model_of(Path(args.model))
+    file = WEIGHTS / f"{args.model}.safetensors" if args.model in bundled() else model_of(Path(args.model))
     editor = PhotoEditor.load(file, place_for(args))
     if args.sweep is not None:
         sweep(args, editor, file)

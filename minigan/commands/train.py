@@ -18,6 +18,7 @@ from .. import data, gan
 from ..checkpoint import Checkpoints
 from ..errors import InputError
 from ..gan.models import Model
+from ..gan.models.attribute import WEIGHTS
 from ..media import medium_of
 from ..restoration import TASKS
 from ..runs import Latents
@@ -89,7 +90,7 @@ FROM_PICTURES = (
     ),
     *(
         Needs(option, edits, f"with a model that edits no pictures: choose {', '.join(gan.EDITORS)}")
-        for option in ("--table", "--attributes", "--judge-weight", "--back-weight", "--change-weight")
+        for option in ("--table", "--attributes", *(f"--{name.replace('_', '-')}" for name in WEIGHTS))
     ),
     Needs("--crop", lambda args: paired(args) or unpaired(args), "with a model that learns from no crops"),
     Needs("--channels", lambda args: not paired(args) and not edits(args), "with a model that keeps the channels"),
@@ -210,8 +211,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     edit.add_argument("--table", metavar="FILE", help="what is to be seen in the pictures of --data (.csv, .tsv)")
     edit.add_argument("--attributes", metavar="NAMES", help="columns of it to learn, with commas (default: all it can)")
     edit.add_argument("--judge-weight", type=float, help="of being seen as asked for (default: the model's)")
-    edit.add_argument("--back-weight", type=float, help="of an edit that can be taken back (default: 10)")
+    edit.add_argument("--back-weight", type=float, help="of an edit that can be taken back (default: the model's)")
     edit.add_argument("--change-weight", type=float, help="of what each changed pixel costs (default: the model's)")
+    edit.add_argument("--coarse-weight", type=float, help="of what a change of 4x4 pixels' mean costs (default: 0)")
+    edit.add_argument("--doubt-weight", type=float, help="of D's seeing through an edited picture (default: 0)")
     parser.set_defaults(run=run)
 
 

@@ -11,12 +11,12 @@ import minigan
 from .. import data, gan
 from ..data.attributes import open_attributes
 from ..errors import InputError
+from ..gan.models.attribute import WEIGHTS
 from ..runs import Edits
 from .arguments import LENGTH, THREADS, place_for
 from .options import Needs, check, set_defaults
 from .training import carry_out, changes, length
 
-WEIGHTS = ("judge_weight", "back_weight", "change_weight")
 SHOWN = 6  # pictures of the data in a picture of the progress
 
 

@@ -305,11 +305,33 @@ class EncoderDecoder(Network):
 
 
 class Editor(Network):
-    def forward(self, x, ask):
+    def forward(self, x, ask, own=None):
         height, width = x.shape[2:]
-        small = self.unshuffle(mirrored(x, height % 2, width % 2))
-        planes = ask[:, :, None, None].expand(-1, -1, *small.shape[2:])
-        return x + self.shuffle(self.body(torch.cat([small, planes], 1)))[:, :, :height, :width]
+        small = made = self.halved(x)
+        if self.categories:
+            told = torch.cat([ask[:, start:stop] for start, stop in self.categories], 1)
+            made = torch.cat([small, told[:, :, None, None].expand(-1, -1, *small.shape[2:])], 1)
+        changes = self.body(made).unflatten(1, (-1, small.shape[1]))
+        amounts = torch.ones_like(changes[:, :, 0, 0, 0])
+        for number, (start, stop) in enumerate(self.numbers, len(amounts[0]) - len(self.numbers)):
+            wanted = ask[:, start:stop]
+            there = self.see(x)[:, start:stop].softmax(1) if own is None else own[:, start:stop]
+            further = wanted - there * wanted.sum(1, keepdim=True)
+            amounts[:, number] = further @ torch.linspace(0, 1, stop - start).to(further)
+        change = (changes * amounts[:, :, None, None, None]).sum(1)
+        return x + self.shuffle(change)[:, :, :height, :width]
+
+    def see(self, x):
+        return self.eyes(self.halved(x))
+
+    def halved(self, x):
+        return self.unshuffle(mirrored(x, x.shape[2] % 2, x.shape[3] % 2))
+
+
+class Eyes(Network):
+    def forward(self, x):
+        maps = self.body(x)
+        return self.tell(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
 
 
 class Detective(Network):

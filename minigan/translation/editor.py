@@ -20,6 +20,13 @@ from ..nn import Module
 from ..restoration.picture import Photo
 from ..restoration.restore import to_bytes
 
+WEIGHTS = Path(__file__).parent / "files" / "editors"
+
+
+def bundled() -> list[str]:
+    """The names of the editors that are bundled."""
+    return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
+
 
 @dataclass(frozen=True)
 class PhotoEditor:

@@ -21,12 +21,16 @@ def step(side, x, own, wanted, asked):
 
     def judged(seen, shares):
         parts = columns_of(ATTRIBUTES)
-        return sum(F.cross_entropy(seen[:, 1:][:, part], shares[:, part]) for part in parts) / len(parts)
+        return sum(F.cross_entropy(seen[:, part], shares[:, part]) for part in parts) / len(parts)
 
-    y = generator(x, wanted * asked)
+    y = generator(x, wanted * asked, own)
     real = x.clone().requires_grad_()
     of_x, of_y = discriminator(real, own), discriminator(y.detach(), wanted)
-    losses = {"d_loss": F.softplus(-of_x[:, 0]).mean() + F.softplus(of_y[:, 0]).mean(), "d_judged": judged(of_x, own)}
+    losses = {
+        "d_loss": F.softplus(-of_x[:, 0]).mean() + F.softplus(of_y[:, 0]).mean(),
+        "d_judged": judged(of_x[:, 1:], own),
+        "d_doubt": 0.6 * judged(of_y[:, 1:], own),
+    }
     if count % EVERY == 0:
         (slope,) = torch.autograd.grad(of_x[:, 0].sum(), real, create_graph=True)
         losses["penalty"] = EVERY * slope.square().sum((1, 2, 3)).mean() / 2
@@ -35,9 +39,11 @@ def step(side, x, own, wanted, asked):
     of_y = discriminator(y, wanted)
     of_g = {
         "g_loss": F.softplus(-of_y[:, 0]).mean(),
-        "g_judged": judged(of_y, wanted),
-        "back": 5 * (generator(y, own * asked) - x).abs().mean(),
+        "g_judged": judged(of_y[:, 1:], wanted),
+        "back": 5 * (generator(y, own * asked, wanted) - x).abs().mean(),
         "change": side.change_weight * (y - x).abs().mean(),
+        "coarse": 0.7 * F.avg_pool2d(y - x, 4).abs().mean(),
+        "g_seen": F.cross_entropy(generator.see(x)[:, 2:], own[:, 2:]),
     }
     side.update("g", sum(of_g.values()))
     return losses | of_g
@@ -49,7 +55,7 @@ def make_game(dtype=np.float64, change_weight=0.3):
     networks = (network.to("numpy", dtype) for network in gan.build(architecture, np.random.default_rng(0)))
     trainer = gan.EDITORS["attribute"].trainer(
         *networks, attributes=ATTRIBUTES, rng=np.random.default_rng(1), penalties=[gan.R1(gamma=1.0, every=EVERY)],
-        change_weight=change_weight,
+        change_weight=change_weight, coarse_weight=0.7, doubt_weight=0.6,
     )  # fmt: skip
     step.count = 0
     game = Lockstep(trainer, step)
