@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from ..backend import Array, ArrayBackend
 from ..errors import InputError
-from ..tensor import Tensor
+from ..tensor import Gradients, Op, Tensor, apply
 from .activation import amax, relu, softmax
 from .elementwise import log, sigmoid, softplus
 
@@ -19,7 +20,20 @@ def straight_through(hard: Tensor, smooth: Tensor) -> Tensor:
     """
     if hard.shape != smooth.shape:
         raise InputError(f"straight_through: a value {hard.shape} cannot have the gradient of {smooth.shape}")
-    return hard.detach() + (smooth - smooth.detach())  # the difference is 0; its gradient is not
+    return apply(StraightThrough(), hard.detach(), smooth)
+
+
+class StraightThrough(Op):
+    """y = hard;  d smooth = g"""
+
+    reads_inputs = False
+    makes_view = True
+
+    def forward(self, backend: ArrayBackend, hard: Array, smooth: Array) -> Array:
+        return hard
+
+    def vjp(self, g: Tensor, y: Tensor, hard: Tensor, smooth: Tensor) -> Gradients:
+        return None, lambda: g
 
 
 def step(x: Tensor) -> Tensor:
