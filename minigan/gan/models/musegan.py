@@ -49,7 +49,7 @@ class Composer(nn.Module):
         self.embed = nn.Linear(voices * EIGHTH * rows, EMBEDDING, bias=False, rng=rng)
         self.first = nn.Linear(REACH * EMBEDDING, width, rng=rng)
         self.beat = nn.ModuleList([nn.Linear(width, width, rng=rng) for _ in range(bar // EIGHTH)])
-        # Of the voice that is written as the first, second, ...: it knows its own last note, and what those before sing.
+        # Of the voice that is written first, second, ...: it knows its own last note, and what those before it sing.
         known = [rows - 1 + place * EIGHTH * rows for place in range(voices)]
         self.hear = nn.ModuleList([nn.Linear(count, width, rng=rng) for count in known])
         self.sing = nn.ModuleList([nn.Linear(width + count, EIGHTH * rows, rng=rng) for count in known])
@@ -95,7 +95,7 @@ class Composer(nn.Module):
         return found
 
     def choose(self, y: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
-        """Two sixteenths of a voice (N, EIGHTH * rows), and what is held then: where no note begins, the one before is."""
+        """Two sixteenths of a voice (N, EIGHTH * rows), and what it holds then: where no note begins, the last one."""
         notes = []
         for at in range(0, EIGHTH * self.rows, self.rows):
             last = at + self.rows - 1
@@ -107,10 +107,10 @@ class Composer(nn.Module):
 
 
 class Listener(nn.Module):
-    """Rolls (N, voices, rows, steps) -> (N, 1): what happens in each step, in view of the steps around, summed over time.
+    """Rolls (N, voices, rows, steps) -> (N, 1): what happens in a step, in view of those around, summed over time.
 
-    Beside the notes it is shown intervals: from a voice's last note to its next, which are its steps, and from
-    voice to voice, which are its chords. So what it learns of a cadence in one key, it knows in all.
+    Beside the notes it is shown intervals: from a voice's last note to its next one, from voice to voice, and those
+    that are kept while both voices move. So what it learns of a cadence in one key, it knows in all.
     """
 
     buffer_names = ("wheel", "back")
@@ -143,10 +143,10 @@ class Listener(nn.Module):
         return self.head(self.body((self.now(seen) + self.place).transpose(0, 2, 1)).sum(2))
 
     def intervals(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, steps, voices, rows) -> one-hot, modulo the circle, (N, steps, ..., circle): of each voice and then of each pair
-        of them, and of each pair what it keeps while both move.
+        """(N, steps, voices, rows) -> one-hot, modulo the circle, (N, steps, ..., circle): of each voice and of each pair
+        of them; and of each pair what it keeps while both move.
 
-        Of two one-hots the interval is their correlation, and that is a product of what Fourier makes of them.
+        Of two one-hots the interval is their correlation, which is a product of what Fourier makes of them.
         """
         waves, half, voices = ops.linear(x, Tensor(self.wheel)), len(self.wheel) // 2, x.shape[2]
         sides = [(waves, later(waves)), *((waves[:, :, :-n], waves[:, :, n:]) for n in range(1, voices))]
@@ -209,8 +209,8 @@ MODEL = Model(
     d_lr=2e-3,
     betas=(0.0, 0.99),
     ema=0.995,
-    batch_size=64,
-    steps=1200,
+    batch_size=32,
+    steps=2400,
     medium="music",
     open_data=open_music,
 )
