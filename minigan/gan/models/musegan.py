@@ -143,7 +143,7 @@ class Listener(nn.Module):
         return self.head(self.body((self.now(seen) + self.place).transpose(0, 2, 1)).sum(2))
 
     def intervals(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, steps, voices, rows) -> one-hot, modulo the circle, (N, steps, ..., circle): of each voice and of each pair
+        """(N, steps, voices, rows) -> one-hot, modulo a circle, (N, steps, ..., circle): of each voice and of each pair
         of them; and of each pair what it keeps while both move.
 
         Of two one-hots the interval is their correlation, which is a product of what Fourier makes of them.
