@@ -183,8 +183,10 @@ class Composer(Network):
         noise = torch.cat([-F.softplus(-logit[..., :pitches]).log(), logit[..., pitches:]], 3) + self.start
         order = [0, self.voices - 1, *range(1, self.voices - 1)][: self.voices]
         held, rolls = [torch.zeros_like(noise[:, 0, 0, :pitches])] * self.voices, [[] for _ in range(self.voices)]
+        past = torch.zeros_like(context[:, : self.embed.out_features])
         for start in range(0, self.steps, 2):
-            h = self.beat[start // 2 % len(self.beat)](F.relu(self.first(context) + code))
+            h = F.relu(self.first(torch.cat([context, past], 1)) + code)
+            h = self.beat[start // 2 % len(self.beat)](h)
             written = []
             for place, voice in enumerate(order):
                 known = torch.cat([held[voice], *written], 1) * 4
@@ -193,7 +195,8 @@ class Composer(Network):
                 held[voice] = notes[:, 1, :pitches]
                 written.append(notes.flatten(1))
                 rolls[voice].append(notes)
-            context = torch.cat([context[:, self.embed.out_features :], self.embed(torch.cat(written, 1))], 1)
+            last = self.embed(torch.cat(written, 1))
+            context, past = torch.cat([context[:, self.embed.out_features :], last], 1), past + last
         return torch.stack([torch.cat(notes, 1).transpose(1, 2) for notes in rolls], 1)
 
     def choose(self, y, held):

@@ -47,7 +47,7 @@ class Composer(nn.Module):
         self.code = nn.Linear(self.shared, width, rng=rng)
         self.before = nn.Linear(self.shared, REACH * EMBEDDING, rng=rng)  # what was written before the first note
         self.embed = nn.Linear(voices * EIGHTH * rows, EMBEDDING, bias=False, rng=rng)
-        self.first = nn.Linear(REACH * EMBEDDING, width, rng=rng)
+        self.first = nn.Linear((REACH + 1) * EMBEDDING, width, rng=rng)
         self.beat = nn.ModuleList([nn.Linear(width, width, rng=rng) for _ in range(bar // EIGHTH)])
         # Of the voice that is written first, second, ...: it knows its own last note, and what those before it sing.
         known = [rows - 1 + place * EIGHTH * rows for place in range(voices)]
@@ -66,12 +66,11 @@ class Composer(nn.Module):
         noise = self.noise(z)
         held = [part[:, : self.rows - 1] * 0 for part in noise]  # the note that each voice sings
         eighths = []  # (N, voices * EIGHTH * rows), voices as they are written
+        past = context[:, :EMBEDDING] * 0  # the sum of all that was written, which tells the key
         for start in range(0, self.steps, EIGHTH):
-            beat, now = (
-                self.beat[start // EIGHTH % len(self.beat)],
-                slice(start * self.rows, (start + EIGHTH) * self.rows),
-            )
-            h = beat(ops.relu(self.first(context) + shared))
+            h = ops.relu(self.first(ops.concat([context, past], axis=1)) + shared)
+            h = self.beat[start // EIGHTH % len(self.beat)](h)
+            now = slice(start * self.rows, (start + EIGHTH) * self.rows)
             written: list[Tensor] = []
             for place, voice in enumerate(self.order):
                 known = ops.concat([held[voice], *written], axis=1) * LOUD
@@ -79,7 +78,8 @@ class Composer(nn.Module):
                 notes, held[voice] = self.choose(logits + noise[voice][:, now], held[voice])
                 written.append(notes)
             eighths.append(ops.concat(written, axis=1))
-            context = ops.concat([context[:, EMBEDDING:], self.embed(eighths[-1])], axis=1)
+            last = self.embed(eighths[-1])
+            context, past = ops.concat([context[:, EMBEDDING:], last], axis=1), past + last
         rolls = ops.concat([e.reshape(-1, self.voices, EIGHTH, self.rows) for e in eighths], axis=2)
         back = [self.order.index(voice) for voice in range(self.voices)]
         return ops.concat([rolls[:, place : place + 1] for place in back], axis=1).transpose(0, 1, 3, 2)
@@ -205,12 +205,12 @@ MODEL = Model(
     networks=musegan,
     penalties=(R1(gamma=0.02, every=8),),
     z_dim=320,
-    g_lr=2e-3,
-    d_lr=2e-3,
+    g_lr=3e-3,
+    d_lr=1.5e-3,
     betas=(0.0, 0.99),
     ema=0.995,
     batch_size=32,
-    steps=2400,
+    steps=2000,
     medium="music",
     open_data=open_music,
 )
