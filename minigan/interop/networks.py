@@ -182,12 +182,13 @@ class Composer(Network):
         logit = (x + x**3 * 0.044715) * (8 / torch.pi) ** 0.5
         noise = torch.cat([-F.softplus(-logit[..., :pitches]).log(), logit[..., pitches:]], 3) + self.start
         order = [0, self.voices - 1, *range(1, self.voices - 1)][: self.voices]
-        held, rolls = [torch.zeros_like(noise[:, 0, 0, :pitches])] * self.voices, [[] for _ in range(self.voices)]
+        held = [torch.zeros_like(noise[:, 0, 0, :pitches])] * self.voices
+        rolls: list[list[Tensor]] = [[] for _ in range(self.voices)]
         past = torch.zeros_like(context[:, : self.embed.out_features])
         for start in range(0, self.steps, 2):
             h = F.relu(self.first(torch.cat([context, past], 1)) + code)
             h = self.beat[start // 2 % len(self.beat)](h)
-            written = []
+            written: list[Tensor] = []
             for place, voice in enumerate(order):
                 known = torch.cat([held[voice], *written], 1) * 4
                 logits = self.sing[place](torch.cat([F.relu(h + self.hear[place](known)), known], 1))
