@@ -110,7 +110,7 @@ MODEL = Model(
     betas=(0.5, 0.9),
     n_critic=5,
     batch_size=64,
-    steps=1500,
+    steps=1000,
     medium="text",
     open_data=open_text,
 )
