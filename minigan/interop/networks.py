@@ -215,7 +215,7 @@ class Listener(Network):
     def forward(self, x):
         x = x.permute(0, 3, 1, 2)
         seen = torch.cat([part.flatten(2) for part in (x, *self.intervals(x))], 2) * 4
-        return self.head(self.body((self.now(seen) + self.place).transpose(1, 2)).transpose(1, 2)).reshape(-1, 1)
+        return self.head(self.body((self.now(seen) + self.place).transpose(1, 2)).sum(2))
 
     def intervals(self, x):
         voices = x.shape[2]

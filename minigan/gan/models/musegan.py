@@ -107,9 +107,7 @@ class Composer(nn.Module):
 
 
 class Listener(nn.Module):
-    """Rolls (N, voices, rows, steps) -> logits (N * steps / 2, 1), each of a bar or so: what happens around an eighth.
-
-    As a PatchGAN judges patches. A whole roll is told at a glance by one note or other, and then nothing else counts.
+    """Rolls (N, voices, rows, steps) -> (N, 1): what happens in a step, in view of those around, summed over time.
 
     Beside the notes it is shown intervals: from a voice's last note to its next one, from voice to voice, and those
     that are kept while both voices move. So what it learns of a cadence in one key, it knows in all.
@@ -142,8 +140,7 @@ class Listener(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.transpose(0, 3, 1, 2)  # (N, steps, voices, rows)
         seen = ops.concat([ops.flatten(part, 2) for part in (x, *self.intervals(x))], axis=2) * LOUD
-        found = self.body((self.now(seen) + self.place).transpose(0, 2, 1)).transpose(0, 2, 1)
-        return self.head(found).reshape(-1, 1)
+        return self.head(self.body((self.now(seen) + self.place).transpose(0, 2, 1)).sum(2))
 
     def intervals(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(N, steps, voices, rows) -> one-hot, modulo a circle, (N, steps, ..., circle): of each voice and of each pair
@@ -179,8 +176,7 @@ def musegan(
     z_dim: int = 320,
     width: int | None = None,
 ) -> Networks:
-    """z (N, z_dim) -> rolls (N, voices, rows, steps) -> logits (N * steps / 2, 1), with a voice for each of the ``lowest``
-    pitches.
+    """z (N, z_dim) -> rolls (N, voices, rows, steps) -> logits (N, 1), with a voice for each of the ``lowest`` pitches.
 
     ``width`` units in G's layers, three quarters as many channels in D's (default: 128). Each voice's private latent
     is an equal part of z, as is the shared one.
@@ -207,14 +203,14 @@ MODEL = Model(
     summary="music: bars of several voices, a shared latent and private ones, binary neurons; R1",
     paper="Dong & Yang 2018, arXiv:1804.09399",
     networks=musegan,
-    penalties=(R1(gamma=0.002, every=8),),
+    penalties=(R1(gamma=0.02, every=8),),
     z_dim=320,
     g_lr=3e-3,
     d_lr=1.5e-3,
     betas=(0.0, 0.99),
     ema=0.995,
     batch_size=32,
-    steps=1000,
+    steps=2000,
     medium="music",
     open_data=open_music,
 )
