@@ -10,7 +10,7 @@ from ..tensor import Gradients, Op, Tensor, apply
 from .activation import amax, relu, softmax
 from .elementwise import log, sigmoid, softplus
 
-STEEP = 1e4  # slope of the ramps that stand for steps: between 0 and 1 they pass in a ten-thousandth
+STEEP = 1e6  # slope of the ramps that stand for steps: between 0 and 1 they pass in a millionth
 
 
 def straight_through(hard: Tensor, smooth: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class StraightThrough(Op):
 
 
 def step(x: Tensor) -> Tensor:
-    """1 where x >= 0, else 0, as a ramp from -1e-4 to 0: exporters know what it is made of.
+    """1 where x >= 0, else 0, as a ramp from -1e-6 to 0: exporters know what it is made of.
 
     >>> step(Tensor([-2.0, -0.001, 0.0, 0.5]))
     Tensor([0., 0., 1., 1.], dtype=float32)
@@ -46,7 +46,7 @@ def step(x: Tensor) -> Tensor:
 
 
 def one_hot_max(x: Tensor, axis: int = -1) -> Tensor:
-    """1 at the largest along ``axis`` and 0 elsewhere, but for what comes within 1e-4 of it.
+    """1 at the largest along ``axis`` and 0 elsewhere, but for what comes within 1e-6 of it.
 
     >>> one_hot_max(Tensor([[0.0, 3.0, 2.0]]))
     Tensor([[0., 1., 0.]], dtype=float32)
