@@ -27,6 +27,7 @@ from minigan.data.music import WHERE, notes_of
 from minigan.errors import InputError
 from minigan.files import write_atomically
 from minigan.media import medium_of
+from minigan.optim import LinearDecay
 from minigan.runs import Latents, Run
 
 Pieces = tuple[np.ndarray, np.ndarray]  # pitches and onsets (N, T, voices)
@@ -41,7 +42,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--data", metavar="SOURCE", help="chorales.npz, see above, or a folder of MIDI files")
     add_usual(parser)
     parser.add_argument("--steps", type=positive, help="default: what the model takes by itself")
-    parser.add_argument("--batch-size", type=positive, help="tunes a step (default: 64)")
+    parser.add_argument("--batch-size", type=positive, help="tunes a step (default: 32)")
     parser.add_argument("--width", type=positive, help="of the networks (default: the model's own)")
     parser.add_argument("--out", metavar="DIR", help="where to write (default: out/musegan, -2, -3, ...)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly")
@@ -65,7 +66,8 @@ def train(args: argparse.Namespace) -> None:
     if args.width:
         architecture["width"] = args.width
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
-    trainer = model.trainer(generator, discriminator, z_dim=model.z_dim, rng=noise)
+    falling = LinearDecay(start=args.steps // 2, end=args.steps + 1)
+    trainer = model.trainer(generator, discriminator, z_dim=model.z_dim, rng=noise, schedule=falling)
 
     with Run(
         args.out,

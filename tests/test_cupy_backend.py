@@ -586,7 +586,13 @@ def test_tf32_on_the_command_line(command, cupy, tmp_path, monkeypatch):
 
 
 PRODUCTS = [((5, 3), (3, 4)), ((1, 3), (3, 1)), ((5, 1), (1, 4)), ((5, 3), (3,))]
-PRODUCTS += [((2, 5, 3), (2, 3, 4)), ((5, 3), (2, 3, 4)), ((2, 5, 3), (3, 4)), ((1, 5, 3), (1, 3, 1))]
+PRODUCTS += [
+    ((2, 2, 5, 3), (3, 4)),
+    ((2, 5, 3), (2, 3, 4)),
+    ((5, 3), (2, 3, 4)),
+    ((2, 5, 3), (3, 4)),
+    ((1, 5, 3), (1, 3, 1)),
+]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

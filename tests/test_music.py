@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from minigan import cli, data, gan, metrics
+from minigan import Tensor, cli, data, gan, metrics
 from minigan.data.music import BAR, Piece, notes_of, read_midi, write_midi
 from minigan.errors import InputError
 from minigan.media import Music, medium_of
@@ -223,6 +223,31 @@ def test_a_private_latent_moves_its_voice_and_what_hears_it(rng):
     first = slice(0, 1)
     np.testing.assert_array_equal(a[:, :1, :, first], b[:, :1, :, first])
     assert (a[:, 3] != b[:, 3]).any() and (a[:, :3] != b[:, :3]).any()
+
+
+def test_d_is_shown_intervals_and_what_is_kept_while_both_move():
+    """Against sums by hand; a tune that is moved as a whole has the same ones."""
+    voices = [62, 62, 64, 65, 0, 60, 67, 69], [57, 57, 59, 60, 60, 62, 60, 62], [50, 52, 52, 53, 53, 55, 60, 55]
+    music = data.Music([piece(*(voice * 4 for voice in voices))], lowest=[55, 50, 45], span=30)
+    moved = data.Music([piece(*([n and n + 3 for n in voice * 4] for voice in voices))], lowest=[55, 50, 45], span=30)
+    _, d = gan.build({"model": "musegan", **music.settings, "z_dim": 10, "width": 8}, np.random.default_rng(0))
+    found, kept = (part.numpy() for part in d.intervals(Tensor(music.rolls.astype(np.float32).transpose(0, 3, 1, 2))))
+    row = np.where(music.pieces[0].pitch > 0, music.pieces[0].pitch.astype(int) - [55, 50, 45], -1)  # (steps, voices)
+    pairs = [(0, 1), (1, 2), (0, 2)]
+    for t in range(1, 32):
+        wanted = [(row[t, v], row[t - 1, v]) for v in range(3)] + [(row[t, a], row[t, b]) for a, b in pairs]
+        for place, (a, b) in enumerate(wanted):
+            one_hot = np.eye(24)[(a - b) % 24] if min(a, b) >= 0 else np.zeros(24)
+            np.testing.assert_allclose(found[0, t, place], one_hot, atol=1e-6)
+        for place, (a, b) in enumerate(pairs):
+            sung = row[t - 1 : t + 1, [a, b]].min() >= 0
+            same = row[t, a] - row[t, b] == row[t - 1, a] - row[t - 1, b]
+            kept_one = sung and same and row[t, a] != row[t - 1, a]
+            np.testing.assert_allclose(kept[0, t, place].sum(), kept_one, atol=1e-6)
+            assert not kept_one or kept[0, t, place].argmax() == (row[t, a] - row[t, b]) % 24
+    assert kept.sum() > 4
+    others = d.intervals(Tensor(moved.rolls.astype(np.float32).transpose(0, 3, 1, 2)))
+    np.testing.assert_allclose(others[0].numpy(), found, atol=1e-6)
 
 
 @pytest.mark.parametrize(

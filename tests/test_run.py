@@ -11,6 +11,7 @@ from playing import trainer_of
 
 from minigan import InputError, backend, data, gan, nn
 from minigan.checkpoint import read_model
+from minigan.media import Pictures
 from minigan.runs import Latents, Run
 from minigan.runs import run as runs
 
@@ -126,7 +127,18 @@ def test_progress_is_shown_unless_quiet(tmp_path, capfd):
     assert capfd.readouterr().err == ""
     go(make_run(tmp_path / "loud", quiet=False))
     shown = capfd.readouterr().err
-    assert "4/4" in shown and "d_loss" in shown and "D(G(z))" in shown
+    assert "4/4" in shown and "d_loss" in shown and "D(G(z))" in shown and "images/s" in shown
+
+
+def test_what_is_made_is_called_what_it_is(tmp_path, capfd):
+    class Tunes(Pictures):
+        noun = "tunes"
+
+    run = make_run(tmp_path, quiet=False, looks=Latents(Z_DIM, np.random.default_rng(5), medium=Tunes({})))
+    go(run)
+    assert run.keeper.config["data"].startswith(f"{len(run.loader.dataset)} tunes with checksum")
+    shown = capfd.readouterr().err
+    assert "tunes/s" in shown and "images" not in shown
 
 
 # ---- ends ahead of time ---------------------------------------------------------------------------------------------

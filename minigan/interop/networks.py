@@ -175,46 +175,60 @@ class Speller(Network):
 
 class Composer(Network):
     def forward(self, z):
-        rows, split, pitches = self.rows, self.outer_voices, self.rows - 1
+        rows, pitches = self.rows, self.rows - 1
         code, context = self.code(z[:, : self.shared]), self.before(z[:, : self.shared])
         private = z[:, self.shared :].unflatten(1, (self.voices, -1))
         x = torch.stack([to(private[:, v]).unflatten(1, (-1, rows)) for v, to in enumerate(self.directions)], 1)
         logit = (x + x**3 * 0.044715) * (8 / torch.pi) ** 0.5
-        noise = torch.cat([-F.softplus(-logit[..., :pitches]).log(), logit[..., pitches:]], 3)
-        order = list(range(self.voices)) if self.voices < 3 else [0, self.voices - 1, *range(1, self.voices - 1)]
-        noise, held, written = noise[:, order], None, []
+        noise = torch.cat([-F.softplus(-logit[..., :pitches]).log(), logit[..., pitches:]], 3) + self.start
+        order = [0, self.voices - 1, *range(1, self.voices - 1)][: self.voices]
+        held = [torch.zeros_like(noise[:, 0, 0, :pitches])] * self.voices
+        rolls: list[list[Tensor]] = [[] for _ in range(self.voices)]
+        past = torch.zeros_like(context[:, : self.embed.out_features])
         for start in range(0, self.steps, 2):
-            beat = self.beat[start // 2 % len(self.beat)]
-            h = F.relu(beat(F.relu(self.first(context) + code)))
-            before = (None, None) if held is None else (held[:, :split], held[:, split:])
-            now = noise[:, :, start : start + 2]
-            eighth = self.choose(self.outer(h), now[:, :split], before[0])
-            if self.voices > 2:
-                logits = self.inner(F.relu(h + self.seen(eighth.flatten(1))))
-                eighth = torch.cat([eighth, self.choose(logits, now[:, split:], before[1])], 1)
-            written.append(eighth)
-            held = eighth[:, :, 1:, :pitches]
-            context = torch.cat([context[:, self.embed.out_features :], self.embed(eighth.flatten(1))], 1)
-        back = [order.index(voice) for voice in range(self.voices)]
-        return torch.cat(written, 2).transpose(2, 3)[:, back]
+            h = F.relu(self.first(torch.cat([context, past], 1)) + code)
+            h = self.beat[start // 2 % len(self.beat)](h)
+            written: list[Tensor] = []
+            for place, voice in enumerate(order):
+                known = torch.cat([held[voice], *written], 1) * 4
+                logits = self.sing[place](torch.cat([F.relu(h + self.hear[place](known)), known], 1))
+                notes = self.choose(logits.unflatten(1, (2, rows)) + noise[:, voice, start : start + 2], held[voice])
+                held[voice] = notes[:, 1, :pitches]
+                written.append(notes.flatten(1))
+                rolls[voice].append(notes)
+            last = self.embed(torch.cat(written, 1))
+            context, past = torch.cat([context[:, self.embed.out_features :], last], 1), past + last
+        return torch.stack([torch.cat(notes, 1).transpose(1, 2) for notes in rolls], 1)
 
-    def choose(self, logits, noise, held):
-        y = logits.reshape(noise.shape) + noise
+    def choose(self, y, held):
         pitch, begins = y[..., :-1], y[..., -1:]
-        one, hard = F.one_hot(pitch.argmax(3), pitch.shape[3]).to(y.dtype), (begins >= 0).to(y.dtype)
+        one, hard = F.one_hot(pitch.argmax(2), pitch.shape[2]).to(y.dtype), (begins >= 0).to(y.dtype)
         if self.training:
-            soft, smooth = torch.softmax(pitch, 3), torch.sigmoid(begins)
+            soft, smooth = torch.softmax(pitch, 2), torch.sigmoid(begins)
             one, hard = one - soft.detach() + soft, hard - smooth.detach() + smooth
-        steps = []
-        for i in (0, 1):
-            sings, begun = one[:, :, i : i + 1], hard[:, :, i : i + 1]
-            if held is None:
-                begun = torch.ones_like(begun)
-            else:
-                sings = held + begun * (sings - held)
-            steps.append(torch.cat([sings, begun], 3))
-            held = sings
-        return torch.cat(steps, 2)
+        first = held + hard[:, 0] * (one[:, 0] - held)
+        second = first + hard[:, 1] * (one[:, 1] - first)
+        return torch.cat([torch.stack([first, second], 1), hard], 2)
+
+
+class Listener(Network):
+    def forward(self, x):
+        x = x.permute(0, 3, 1, 2)
+        seen = torch.cat([part.flatten(2) for part in (x, *self.intervals(x))], 2) * 4
+        return self.head(self.body((self.now(seen) + self.place).transpose(1, 2)).sum(2))
+
+    def intervals(self, x):
+        voices = x.shape[2]
+        waves = torch.complex(*(x @ self.wheel.T).chunk(2, 3))
+        below = [(waves[:, :, :-n], waves[:, :, n:]) for n in range(1, voices)]
+        product = torch.cat([a * b.conj() for a, b in ((waves, self.later(waves)), *below)], 2)
+        found = torch.cat([product.real, product.imag], 3) @ self.back.T
+        moves, chords = found[:, :, :voices, 1:].sum(3, keepdim=True), found[:, :, voices:]
+        both = torch.cat([moves[:, :, :-n] * moves[:, :, n:] for n in range(1, voices)], 2)
+        return found, chords * self.later(chords) * both
+
+    def later(self, x):
+        return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
 
 
 # ---- from picture to picture ---------------------------------------------------------------------

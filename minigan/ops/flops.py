@@ -60,6 +60,7 @@ RULES: dict[str, Rule] = {
         for name in (
             "BroadcastTo",
             "Reshape",
+            "StraightThrough",
             "Transpose",
             "GetItem",
             "PutItem",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+from ..backend import Array, ArrayBackend
 from ..errors import InputError
-from ..tensor import Tensor
+from ..tensor import Gradients, Op, Tensor, apply
 from .activation import amax, relu, softmax
 from .elementwise import log, sigmoid, softplus
 
-STEEP = 1e4  # slope of the ramps that stand for steps: between 0 and 1 they pass in a ten-thousandth
+STEEP = 1e6  # slope of the ramps that stand for steps: between 0 and 1 they pass in a millionth
 
 
 def straight_through(hard: Tensor, smooth: Tensor) -> Tensor:
@@ -19,11 +20,24 @@ def straight_through(hard: Tensor, smooth: Tensor) -> Tensor:
     """
     if hard.shape != smooth.shape:
         raise InputError(f"straight_through: a value {hard.shape} cannot have the gradient of {smooth.shape}")
-    return hard.detach() + (smooth - smooth.detach())  # the difference is 0; its gradient is not
+    return apply(StraightThrough(), hard.detach(), smooth)
+
+
+class StraightThrough(Op):
+    """y = hard;  d smooth = g"""
+
+    reads_inputs = False
+    makes_view = True
+
+    def forward(self, backend: ArrayBackend, hard: Array, smooth: Array) -> Array:
+        return hard
+
+    def vjp(self, g: Tensor, y: Tensor, hard: Tensor, smooth: Tensor) -> Gradients:
+        return None, lambda: g
 
 
 def step(x: Tensor) -> Tensor:
-    """1 where x >= 0, else 0, as a ramp from -1e-4 to 0: exporters know what it is made of.
+    """1 where x >= 0, else 0, as a ramp from -1e-6 to 0: exporters know what it is made of.
 
     >>> step(Tensor([-2.0, -0.001, 0.0, 0.5]))
     Tensor([0., 0., 1., 1.], dtype=float32)
@@ -32,7 +46,7 @@ def step(x: Tensor) -> Tensor:
 
 
 def one_hot_max(x: Tensor, axis: int = -1) -> Tensor:
-    """1 at the largest along ``axis`` and 0 elsewhere, but for what comes within 1e-4 of it.
+    """1 at the largest along ``axis`` and 0 elsewhere, but for what comes within 1e-6 of it.
 
     >>> one_hot_max(Tensor([[0.0, 3.0, 2.0]]))
     Tensor([[0., 1., 0.]], dtype=float32)

@@ -20,6 +20,8 @@ WALK = 10  # samples from one latent to another
 class Looks(Protocol):
     """Draws what the networks of a trainer make of the same inputs, at any time; a game of another kind has its own."""
 
+    medium: Medium  # what these make
+
     def grid(self, trainer: Trainer[Any]) -> np.ndarray:
         """A picture, as ``viz.grid`` makes it."""
         ...
@@ -54,6 +56,8 @@ class Latents:
 class Pairs:
     """A network on the same sources: source, result and truth side by side, three pairs in a row."""
 
+    medium: Medium = PICTURES
+
     def __init__(self, target: np.ndarray, source: np.ndarray) -> None:
         self.target, self.source = target, source
 
@@ -68,6 +72,8 @@ class Pairs:
 
 class Edits:
     """An editor on the same pictures, a row each: as it is, then every value of every attribute by itself."""
+
+    medium: Medium = PICTURES
 
     def __init__(self, pictures: Attributes, count: int) -> None:
         chosen = np.linspace(0, len(pictures) - 1, count).round().astype(int)
@@ -93,6 +99,8 @@ class Edits:
 class Exchanges:
     """Both translators on the same pictures: one, what it becomes, and what comes back; of kind a in the left three
     columns, of kind b in the right three."""
+
+    medium: Medium = PICTURES
 
     def __init__(self, a: np.ndarray, b: np.ndarray) -> None:
         rows = min(len(a), len(b))

@@ -105,7 +105,8 @@ class Run:
         self.looks = looks
         self.stopped = ""  # the signal that ended it early
         self.bar: Any = None  # of progress, while batches are handed out
-        config = {**(config or {}), "data": describe_data(loader), **({"metric": str(best)} if best else {})}
+        data = describe_data(loader, looks.medium.noun)
+        config = {**(config or {}), "data": data, **({"metric": str(best)} if best else {})}
         if self.ranks.size > 1:
             length = {"steps": self.total, "checkpoint_every": checkpoint_every, "resume": resume}
             same = {"code": digest_of_code(), **versions(), **architecture, **config, **length}
@@ -202,7 +203,8 @@ class Run:
             tell(self.bar.write, str(alarm))
         if alarms and alarms[0].kind == "not_finite":
             self.keeper.back_to_before(alarms[0])
-        self.bar.set_postfix_str(describe(record, self.journal.health.active, self.best), refresh=False)
+        told = describe(record, self.looks.medium.noun, self.journal.health.active, self.best)
+        self.bar.set_postfix_str(told, refresh=False)
         self.bar.update()
         if record.step % frame_interval(record.step) == 0 or record.step == self.total:
             self.add_frame(record.step)
@@ -319,9 +321,9 @@ class Run:
         self.looks.finish(self.trainer, self.out)
 
 
-def describe_data(loader: Loader) -> str:
+def describe_data(loader: Loader, noun: str) -> str:
     """What must be the same for the data to be the same, wherever they lie."""
-    return f"{len(loader.dataset)} images with checksum {loader.dataset.fingerprint()}"
+    return f"{len(loader.dataset)} {noun} with checksum {loader.dataset.fingerprint()}"
 
 
 def frame_interval(step: int) -> int:
@@ -345,7 +347,7 @@ def tell(write: Any, text: str) -> None:
             write(text, file=sys.stderr)
 
 
-def describe(record: Record, alarms: list[str], best: Best | None = None) -> str:
+def describe(record: Record, noun: str, alarms: list[str], best: Best | None = None) -> str:
     """The record in one short line, for a progress bar."""
     distance = "" if best is None or math.isnan(best.last) else f"FD {best.last:.3g}  "
     losses = "".join(f"{name} {value:.3f}  " for name, value in record.values.items() if name.endswith("_loss"))
@@ -354,7 +356,7 @@ def describe(record: Record, alarms: list[str], best: Best | None = None) -> str
         for name, said in (("d_real", "D(x)"), ("d_fake", "D(G(z))"))
         if name in record.values
     )
-    return f"{losses}{beliefs}{distance}{record.images_per_second:.0f} images/s" + "".join(f"  [{a}]" for a in alarms)
+    return f"{losses}{beliefs}{distance}{record.images_per_second:.0f} {noun}/s" + "".join(f"  [{a}]" for a in alarms)
 
 
 def _stop_all_the_same(ignored: Any) -> None:

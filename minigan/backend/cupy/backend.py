@@ -127,6 +127,8 @@ class CupyBackend(Device):
     def matmul(self, a: Array, b: Array) -> Array:
         if b.ndim == 1:
             return self.matmul(a, b[:, None])[..., 0]
+        if a.ndim > 3 and b.ndim == 2:  # BLAS knows one axis of batches
+            return self.matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
         out = self._blas.matmul(a, b, self.tf32)
         return super().matmul(a, b) if out is None else out
 
