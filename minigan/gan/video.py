@@ -23,8 +23,8 @@ class Video(TwoPlayer):
     g_loss + g_image_loss = objective.g_loss of either
 
     ``frames`` is 1 in the paper; of two, the judge can tell whether they show the same thing. The penalties hold either
-    judge, and count once for each frame of a clip: clips of T frames lie sqrt(T) times as far apart as pictures do, so
-    that logits as far apart take a slope as much smaller. Other arguments are TwoPlayer's.
+    judge; that of clips counts T-fold, as clips of T frames lie sqrt(T) times as far apart as pictures do, and a slope
+    as much smaller tells them apart. Other arguments are TwoPlayer's.
     """
 
     def __init__(self, generator: Module, discriminator: Module, *, frames: int = 2, **settings: Any) -> None:

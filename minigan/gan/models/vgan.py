@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ... import nn
+from ...errors import InputError
 from ...tensor import Tensor
 from ..penalties import R1
 from ..video import Video
@@ -56,10 +57,12 @@ def vgan(
     """z (N, z_dim) -> clips (N, frames, channels, height, width) in [-1, 1]; clips, clusters (N,) -> logits (N, 1).
 
     ``clusters`` says how many clips of the data are in each. ``width`` is the number of channels next to the pixels
-    (default: 64, and half of it for the background). However many ``things`` move, one foreground shows them.
+    (default: 48, and half of it for the background). However many ``things`` move, one foreground shows them.
     """
     whole("vgan", frames=frames)
-    width, counts, inputs = width or 64, counted(clusters), z_dim - 1 + EMBEDDING
+    width, counts, inputs = width or 48, counted(clusters), z_dim - 1 + EMBEDDING
+    if z_dim < 2:
+        raise InputError(f"z_dim = {z_dim} must be at least 2: the first number chooses the cluster")
     foreground = dcgan.generator(rng, image_size, frames * (channels + 1), inputs, width)
     background = dcgan.generator(rng, image_size, channels, inputs, max(1, width // 2))
     generator = SelfConditionedGenerator(Scene(foreground, background, frames), counts, EMBEDDING, rng)
@@ -78,8 +81,8 @@ MODEL = Model(
     d_lr=1e-3,
     betas=(0.0, 0.99),
     ema=0.998,
-    batch_size=32,
-    steps=4500,
+    batch_size=16,
+    steps=1500,
     medium="clips",
     open_data=open_clips,
     data_options=OPTIONS,
