@@ -84,7 +84,8 @@ class FrameFolder(Drawn):
     def stills(self) -> np.ndarray:
         """Of each window, the mean frame of its clip."""
         means = {name: np.rint(clip.mean(axis=0)).astype(np.uint8) for name, clip in self.clips.items()}
-        return np.stack([means[name] for name in self.owner]).transpose(0, 3, 1, 2)
+        found: np.ndarray = np.stack([means[name] for name in self.owner]).transpose(0, 3, 1, 2)
+        return found
 
     def fingerprint(self) -> str:
         found = zlib.crc32(repr((self.frames, [clip.shape for clip in self.clips.values()])).encode())
