@@ -334,8 +334,10 @@ class Film(Network):
         return torch.einsum("ntpij,npcjk,ntplk->ntpcil", rows, x, columns)
 
 
-class MocoganGenerator(SelfConditionedGenerator):
-    pass
+class MocoganGenerator(Network):
+    def forward(self, z, clusters=None):
+        clusters = self.choose(z) if clusters is None else clusters
+        return self.network(torch.cat([z[:, 1:], self.embedding(clusters)], 1))
 
 
 class MocoganDiscriminator(Network):

@@ -104,15 +104,15 @@ def shifted(x: Tensor, by: Tensor) -> Tensor:
     frames, away = by.shape[1], by.transpose(0, 2, 1, 3)  # (N, P, T, 2)
 
     def mixing(side: int, axis: int) -> Tensor:
-        places = Tensor(x.backend.asarray(np.arange(side, dtype=x.dtype)))
-        source = places - away[:, :, :, axis].reshape(-1, p, frames, 1)
+        places = Tensor(x.backend.xp.arange(side, dtype=x.dtype))
+        source = places - away[:, :, :, axis : axis + 1]
         inside = relu(source) - relu(source - (side - 1))
         weights = relu(2 - absolute(inside.reshape(-1, p, frames, side, 1) - places))  # (N, P, T, to, from)
         return weights / weights.sum(4, keepdims=True)
 
-    lines = x.transpose(0, 1, 3, 2, 4).reshape(-1, p, height, c * width)
-    down = mixing(height, 0).reshape(-1, p, frames * height, height) @ lines
-    across = down.reshape(-1, p, frames, height * c, width) @ mixing(width, 1).transpose(0, 1, 2, 4, 3)
+    lines = x.transpose(0, 1, 3, 2, 4).reshape(-1, height, c * width)
+    down = mixing(height, 0).reshape(-1, frames * height, height) @ lines
+    across = down.reshape(-1, height * c, width) @ mixing(width, 1).reshape(-1, width, width).transpose(0, 2, 1)
     return across.reshape(-1, p, frames, height, c, width).transpose(0, 2, 1, 4, 3, 5)
 
 
