@@ -104,7 +104,7 @@ def shifted(x: Tensor, by: Tensor) -> Tensor:
     frames, away = by.shape[1], by.transpose(0, 2, 1, 3)  # (N, P, T, 2)
 
     def mixing(side: int, axis: int) -> Tensor:
-        places = Tensor(x.backend.xp.arange(side, dtype=x.dtype))
+        places = Tensor(x.backend.asarray(x.backend.xp.arange(side, dtype=x.dtype)))
         source = places - away[:, :, :, axis : axis + 1]
         inside = relu(source) - relu(source - (side - 1))
         weights = relu(2 - absolute(inside.reshape(-1, p, frames, side, 1) - places))  # (N, P, T, to, from)
