@@ -19,7 +19,7 @@ WHY_NOT = backends.available()["cupy"]
 on_gpu = not WHY_NOT and not fake_cupy.installed
 on_stand_in = pytest.mark.skipif(not fake_cupy.installed, reason="looks into the stand-in, and here is a GPU")
 needs_cupy = [pytest.mark.gpu] if on_gpu else [pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
-Z_DIM, BATCH, CLASSES = 5, 4, 3
+Z_DIM, BATCH, CLASSES = 6, 4, 3
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigan import InputError, data, gan
+from minigan import InputError, backend, data, gan
 from minigan.data import Dataset
 from minigan.data.clusters import k_means, nearest, small_copies
 from minigan.tensor import Tensor, no_grad
@@ -76,6 +76,22 @@ def test_small_copies_are_means_of_windows(rng, side, window):
         for image in images for c in range(3) for i in range(kept) for j in range(kept)
     ]  # fmt: skip
     np.testing.assert_allclose(small_copies(images).ravel(), expected)
+
+
+def test_clips_are_sorted_by_one_picture_of_each(rng):
+    dataset, _ = blobs(rng)
+    moving = data.MovingDigits(dataset, frames=3, size=20)
+    found = data.clustered(moving, 3)
+    np.testing.assert_array_equal(found.labels, data.clustered(dataset, 3).labels)
+    assert found.class_counts() == [120, 120, 120] and found.name == "moving blobs in 3 clusters"
+    assert moving.labels is None and found.fingerprint() == moving.fingerprint()
+    clips, clusters = next(iter(data.Loader(found, 6, backend=backend.get("numpy"), rng=rng, labels=True)))
+    assert clips.shape == (6, 3, 1, 20, 20) and clusters.shape == (6,)
+
+
+def test_what_has_no_labels_has_none_to_count(rng):
+    with pytest.raises(InputError, match="moving blobs has no labels"):
+        data.MovingDigits(blobs(rng)[0], size=20).class_counts()
 
 
 # ---- the model -------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from minigan.tensor import Tensor
 
 def make_model(path, name="dcgan", **settings):
     architecture: dict = {**small_models.architecture(name), **settings}
-    if name == "self_conditioned":
+    if gan.MODELS[name].clusters:
         architecture["clusters"] = [5, 2, 9]
     generator, _ = gan.build(architecture, np.random.default_rng(0))
     rng = np.random.default_rng(1)

@@ -47,6 +47,17 @@ def test_windows_of_gifs_and_of_folders(tmp_path, rng):
     assert starts == {0, 1, 2, 3, 4, 5}
 
 
+def test_a_window_is_sorted_by_the_mean_of_its_clip(tmp_path):
+    save_gif(tmp_path / "a.gif", frames(8))
+    save_folder(tmp_path / "b", frames(4, first=100))
+    clips = data.FrameFolder(tmp_path, frames=4)
+    stills = clips.stills()
+    assert stills.shape == (3, 3, 4, 6) and stills.dtype == np.uint8
+    np.testing.assert_array_equal(stills[0], stills[1])
+    for still, clip in zip(stills[1:], clips.clips.values(), strict=True):
+        np.testing.assert_allclose(still.transpose(1, 2, 0), clip.mean(axis=0), atol=0.5)
+
+
 def test_sizes_are_refused_by_name_or_brought_together(tmp_path):
     save_gif(tmp_path / "a.gif", frames(3))
     save_gif(tmp_path / "b.gif", frames(3, size=(8, 8)))

@@ -59,7 +59,7 @@ def test_two_digits_one_over_the_other(rng):
 
 def test_bundled_digits_and_a_folder_of_ones_own(tmp_path):
     clips = data.moving_digits(split="test", frames=5, size=40)
-    assert clips.settings == {"image_size": 40, "channels": 1, "frames": 5} and len(clips) == 10000
+    assert clips.settings == {"image_size": 40, "channels": 1, "frames": 5, "things": 1} and len(clips) == 10000
     assert clips.root is None
 
 

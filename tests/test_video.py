@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import small_models
 from PIL import Image, ImageSequence
 
 from minigan import cli, data, gan, media, nn
 from minigan.errors import InputError
 from minigan.gan.health import Health
+from minigan.gan.models.mocogan import shifted
+from minigan.gradcheck import check_grad
 from minigan.tensor import Tensor
 
 SMALL = {"model": "mocogan", "image_size": 8, "frames": 3, "width": 4, "z_dim": 9, "state": 4, "noise": 1}
@@ -40,12 +43,80 @@ def test_a_longer_z_is_a_longer_clip_that_begins_the_same():
 def test_content_is_what_all_frames_share_and_motion_what_they_do_not():
     generator, _ = gan.build(SMALL, np.random.default_rng(0))
     seen = []
-    generator.network = nn.Sequential(Spy(seen), generator.network)
+    film = generator.network
+    film.drawing, film.place = nn.Sequential(Spy(seen), film.drawing), nn.Sequential(film.place, Spy(seen))
     gan.generate(generator, latents(generator, 5))
-    vectors = seen[0].reshape(4, 5, generator.content + 4)
-    content = vectors[:, :, : generator.content]
-    assert (content == content[:, :1]).all()
-    assert (vectors[:, 1:, generator.content :] != vectors[:, :-1, generator.content :]).all()
+    content, places = seen
+    assert content.shape == (4, film.content + film.told)
+    places = places.reshape(4, 5, 2)
+    assert (places[:, 1:] != places[:, :-1]).all()
+
+
+@pytest.mark.parametrize("by", [(0, 0), (2, -1), (-3, 4), (0.25, 0), (-1.5, 0.75), (40, 0)])
+def test_maps_are_moved_and_smooth(by, backend, rng):
+    """Each pixel is a mean of those around the place that it comes from, with weights 2 - distance."""
+    x = rng.standard_normal((1, 1, 3, 5, 6)).astype(np.float32)
+    y = shifted(Tensor(backend.asarray(x)), Tensor(backend.asarray(np.array([[[by]]], np.float32))))
+    assert y.shape == (1, 1, 1, 3, 5, 6)
+    for i, j in np.ndindex(5, 6):
+        source = np.clip(np.subtract((i, j), by), 0, (4, 5))
+        down, across = (np.maximum(0, 2 - abs(source[a] - np.arange(side))) for a, side in enumerate((5, 6)))
+        weights = np.outer(down / down.sum(), across / across.sum())
+        np.testing.assert_allclose(
+            backend.to_numpy(y.data)[0, 0, 0, :, i, j], (x[0, 0] * weights).sum((1, 2)), atol=1e-6
+        )
+
+
+def test_a_rough_map_does_not_flicker_as_it_moves():
+    x = np.indices((1, 1, 1, 16, 16))[4] % 2 * 2.0 - 1
+    by = np.linspace(0, 2, 9)[None, :, None, None] * [0, 1]
+    assert np.abs(shifted(Tensor(x), Tensor(by)).numpy()[..., 4:-4]).max() < 1e-12
+
+
+def test_each_part_goes_its_own_way_in_each_frame(rng):
+    x = Tensor(rng.standard_normal((2, 2, 3, 4, 4)))
+    by = rng.integers(-2, 3, (2, 5, 2, 2)).astype(float)
+    moved = shifted(x, Tensor(by)).numpy()
+    for n, t, p in np.ndindex(2, 5, 2):
+        alone = shifted(x[n : n + 1, p : p + 1], Tensor(by[n : n + 1, t : t + 1, p : p + 1])).numpy()
+        np.testing.assert_allclose(moved[n, t, p], alone[0, 0, 0])
+
+
+@pytest.mark.parametrize("things", [None, 1, 2])
+def test_what_moves_and_what_rests(things, rng):
+    """Maps of a single pixel each: of every thing one, and of what rests."""
+    generator, _ = gan.build({**SMALL, "things": things}, rng)
+    film = generator.network
+    film.last = nn.Sequential()
+    spots = np.zeros((1, (things or 2) * 4, 16, 16), np.float32)
+    spots[0, 0, 3, 3] = 1
+    spots[0, 4:, 12, 8] = 4  # of the second part
+
+    class Fixed(nn.Module):
+        def forward(self, x):
+            return Tensor(spots)
+
+    film.drawing = Fixed()
+    film.place.bias.assign(np.arange(2 * (things or 1)))
+    film.place.weight.assign(0)
+    if things is None:
+        plain = gan.generate(generator, latents(generator, 2, 1))
+        film.rest.assign([0.5])
+        rested = gan.generate(generator, latents(generator, 2, 1))
+        assert rested[0, 0, 0, 12, 8] - plain[0, 0, 0, 12, 8] == pytest.approx(2)
+        film.look.weight.assign(np.eye(4))
+        looks = gan.generate(generator, latents(generator, 2, 1))
+        assert (looks[0, 0] != looks[0, 1]).all()
+        return
+    shown = gan.generate(generator, latents(generator, 2, 1))[0, 0, 0]
+    assert np.unravel_index(shown[:10].argmax(), (10, 16)) == (3, 4)
+    if things == 2:
+        assert np.unravel_index(shown.argmax(), (16, 16)) == (14, 11)
+
+
+def test_the_way_has_a_gradient(rng):
+    x, by = rng.standard_normal((2, 2, 1, 3, 3)), rng.uniform(-0.8, 0.8, (2, 2, 2, 2))
+    check_grad(shifted, Tensor(x), Tensor(by))
 
 
 class Spy(nn.Module):
@@ -62,6 +133,23 @@ class Seen:
         self.into = into
 
 
+@pytest.mark.parametrize("name", ["mocogan", "vgan"])
+def test_every_player_is_told_the_cluster(name, rng):
+    architecture = small_models.architecture(name)
+    generator, discriminator = gan.build({**architecture, "clusters": [3, 1, 2]}, rng)
+    z = Tensor(rng.standard_normal((8, 6)).astype(np.float32))
+    with nn.mode(generator, training=False):
+        chosen = generator.choose(z)
+        np.testing.assert_array_equal(generator(z).numpy(), generator(z, chosen).numpy())
+        assert not np.allclose(generator(z).numpy(), generator(z, (chosen + 1) % 3).numpy())
+    clips = Tensor(rng.uniform(-1, 1, (8, 3, 1, 8, 8)).astype(np.float32))
+    for judge in (discriminator, discriminator.image) if name == "mocogan" else (discriminator,):
+        one, other = (judge(clips, np.full(8, cluster)).numpy() for cluster in (0, 1))
+        assert one.shape == (8, 1) and not np.allclose(one, other)
+        with pytest.raises(InputError, match="has to be told"):
+            judge(clips)
+
+
 @pytest.mark.parametrize("z_dim", [3, 10])
 def test_a_z_that_makes_no_whole_frames_is_refused(z_dim):
     generator, _ = gan.build({**SMALL, "noise": 2, "z_dim": 12}, np.random.default_rng(0))
@@ -70,8 +158,8 @@ def test_a_z_that_makes_no_whole_frames_is_refused(z_dim):
 
 
 def test_too_few_numbers_for_the_motion_are_refused():
-    with pytest.raises(InputError, match="takes 7 numbers"):
-        gan.build({**SMALL, "z_dim": 7}, np.random.default_rng(0))
+    with pytest.raises(InputError, match="takes 7 numbers, the content two at least"):
+        gan.build({**SMALL, "z_dim": 8}, np.random.default_rng(0))
 
 
 def test_vgan_shows_its_background_where_the_mask_is_dark():
@@ -86,12 +174,22 @@ def test_vgan_shows_its_background_where_the_mask_is_dark():
             return Tensor(made)
 
     z = np.random.default_rng(1).standard_normal((2, 5))
-    back = gan.generate(generator.background, z)
-    generator.foreground = Fixed()
+    back = gan.generate(nn.Sequential(Mapped(generator), generator.network.background), z)
+    generator.network.foreground = Fixed()
     clips = gan.generate(generator, z)
     np.testing.assert_allclose(clips[:, 0], back, atol=1e-6)
     np.testing.assert_allclose(clips[:, 1], back / 2 + 0.25, atol=1e-6)
     np.testing.assert_allclose(clips[:, 2], np.full_like(back, 0.5), atol=1e-6)
+
+
+class Mapped(nn.Module):
+    """What the generator's network is given."""
+
+    def __init__(self, generator):
+        self.generator = Seen(generator)
+
+    def forward(self, z):
+        return self.generator.into.mapping(z)
 
 
 # ---- the game -----------------------------------------------------------------------------------------------------
@@ -101,9 +199,9 @@ def test_the_judge_of_frames_sees_frames_of_the_clip_in_question(backend):
     game = trainer(backend.name).game
     clips = np.arange(4 * 3).reshape(4, 3, 1, 1, 1) * np.ones((1, 1, 1, 8, 8))
     seen = game.some(Tensor(backend.asarray(clips.astype(np.float32))))
-    assert seen.shape == (4, 2, 1, 8, 8)
+    assert seen.shape == (4, game.frames, 1, 8, 8)
     numbers = np.array(seen.numpy())[:, :, 0, 0, 0].astype(int)
-    np.testing.assert_array_equal(numbers // 3, np.arange(4)[:, None] * [[1, 1]])
+    np.testing.assert_array_equal(numbers // 3, np.arange(4)[:, None].repeat(game.frames, 1))
     drawn = {int(n) % 3 for _ in range(20) for n in np.array(game.some(Tensor(backend.asarray(clips))).numpy()).ravel()}
     assert drawn == {0, 1, 2}
 
@@ -111,7 +209,7 @@ def test_the_judge_of_frames_sees_frames_of_the_clip_in_question(backend):
 def test_the_judge_of_frames_tells_whether_they_show_the_same_thing(rng):
     judge = trainer().game.image
     seen = []
-    judge.head = nn.Sequential(Spy(seen), judge.head)
+    judge.body.end = nn.Sequential(Spy(seen), judge.body.end)
     judge.eval()
     one, other = rng.uniform(-1, 1, (2, 1, 1, 1, 8, 8)).astype(np.float32)
     for frames in ([one, one], [one, other], [other, one]):

@@ -290,10 +290,10 @@ def learned_from(args: argparse.Namespace, model: Model) -> tuple[Any, Any]:
     """What --data holds, and the same in clusters where the model is told such."""
     if model.open_data is not None:
         given = {name: getattr(args, name) for name in model.data_options if getattr(args, name) is not None}
-        examples = model.open_data(args.data, **given)
-        return examples, examples
-    images = of_class(data.open_images(args.data, args.size, args.channels), args.only)
-    return images, data.clustered(images, args.clusters or model.clusters) if model.clusters else images
+        examples: Any = model.open_data(args.data, **given)
+    else:
+        examples = of_class(data.open_images(args.data, args.size, args.channels), args.only)
+    return examples, data.clustered(examples, args.clusters or model.clusters) if model.clusters else examples
 
 
 def asked(args: argparse.Namespace, steps: int) -> dict[str, Any]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from ..errors import InputError
 from .dataset import Dataset
+from .drawn import Drawn
 
 ENOUGH = 100  # pictures a cluster, on average, that two networks can learn from
 SMALL = 16  # pixels a side of the copies that are compared, at most
 ROUNDS = 20
 
 
-def clustered(dataset: Dataset, clusters: int, *, seed: int = 0) -> Dataset:
+Pictures = TypeVar("Pictures", Dataset, Drawn)
+
+
+def clustered(dataset: Pictures, clusters: int, *, seed: int = 0) -> Pictures:
     """The same pictures, each labelled with its cluster: ``clusters`` of them, or one for each 100 pictures if fewer.
+
+    Clips are put together by one picture of each, see ``Drawn.stills``.
 
     Deterministic: equal pictures and seeds give equal clusters. None of them is empty. Labels that the pictures had
     are not looked at.
@@ -23,9 +31,15 @@ def clustered(dataset: Dataset, clusters: int, *, seed: int = 0) -> Dataset:
     if clusters < 1:
         raise InputError(f"clustered: clusters = {clusters} must be at least 1")
     count = max(1, min(clusters, len(dataset) // ENOUGH))
-    labels = k_means(small_copies(dataset.images), count, np.random.default_rng(seed))
+    pictures = dataset.images if isinstance(dataset, Dataset) else dataset.stills()
+    labels = k_means(small_copies(pictures), count, np.random.default_rng(seed))
     names = tuple(f"cluster {number}" for number in range(labels.max(initial=0) + 1))
-    return replace(dataset, labels=labels, classes=names, name=f"{dataset.name} in {len(names)} clusters")
+    name = f"{dataset.name} in {len(names)} clusters"
+    if isinstance(dataset, Dataset):
+        return replace(dataset, labels=labels, classes=names, name=name)
+    sorted_clips = copy(dataset)
+    sorted_clips.labels, sorted_clips.classes, sorted_clips.name = labels, names, name
+    return sorted_clips
 
 
 def k_means(x: np.ndarray, k: int, rng: np.random.Generator, rounds: int = ROUNDS) -> np.ndarray:

@@ -38,6 +38,16 @@ class Drawn:
         which is a stream of this batch alone."""
         raise NotImplementedError(f"{type(self).__name__}.draw")
 
+    def stills(self) -> np.ndarray:
+        """A picture of each item, uint8 (N, C, H, W), by which alike ones are put together, see ``clustered``."""
+        raise NotImplementedError(f"{type(self).__name__}.stills")
+
+    def class_counts(self) -> list[int]:
+        """How many items there are of each class."""
+        if self.labels is None:
+            raise InputError(f"{self.name} has no labels, so nothing to be counted by")
+        return [int(count) for count in np.bincount(self.labels, minlength=len(self.classes))]
+
     def fingerprint(self) -> str:
         """A checksum of all that a batch depends on: the same data give the same one."""
         raise NotImplementedError(f"{type(self).__name__}.fingerprint")

@@ -73,7 +73,7 @@ class MovingDigits(Drawn):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"image_size": self.size, "channels": 1, "frames": self.frames}
+        return {"image_size": self.size, "channels": 1, "frames": self.frames, "things": self.digits}
 
     def __len__(self) -> int:
         """Clips in an epoch, which shows each picture once, and others beside it."""
@@ -103,6 +103,10 @@ class MovingDigits(Drawn):
         period = np.maximum(2 * walls, 1)  # there and back again
         places: np.ndarray = np.rint(walls - np.abs(unfolded % period - walls)).astype(int)
         return places.clip(0, walls)
+
+    def stills(self) -> np.ndarray:
+        """What moves, at rest; of several in a clip, the first."""
+        return self.pictures.images
 
     def fingerprint(self) -> str:
         told = f"{self.pictures.fingerprint()} {self.digits} {self.frames} {self.size} {SPEED}"

@@ -71,11 +71,12 @@ def sefa(subject: Subject, count: int = 8) -> list[Direction]:
         weight = weight.reshape(len(weight), -1).T
     weight = weight.reshape(len(weight), -1)
     z_dim = subject.inputs(1, np.random.default_rng(0))["z"].shape[1]
-    shown = getattr(subject.network, "content", z_dim)  # of a clip's z, what is not motion
-    weight = weight[:, :shown]  # a class's vector stands behind z
+    shown: Any = getattr(subject.network, "content", z_dim)  # of a clip's z, what is not motion
+    first = int(hasattr(subject.network, "mapping"))  # the first number of z chooses a cluster, and goes no further
+    weight = weight[:, : shown - first]  # a class's vector, or a cluster's, stands behind z
     values, vectors = np.linalg.eigh(weight.T @ weight)
     order = np.argsort(values)[::-1][:count]
-    vectors = np.pad(vectors, ((0, z_dim - len(vectors)), (0, 0)))  # of a layer that sees only how z begins
+    vectors = np.pad(vectors, ((first, z_dim - first - len(vectors)), (0, 0)))  # where the layer sees a part of z
     return [Direction("SeFa", _unit(vectors[:, n]), float(values[n] / values.sum())) for n in order]
 
 

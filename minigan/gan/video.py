@@ -23,7 +23,8 @@ class Video(TwoPlayer):
     g_loss + g_image_loss = objective.g_loss of either
 
     ``frames`` is 1 in the paper; of two, the judge can tell whether they show the same thing. The penalties hold either
-    judge. Other arguments are TwoPlayer's.
+    judge; that of clips counts T-fold, as clips of T frames lie sqrt(T) times as far apart as pictures do, and a slope
+    as much smaller tells them apart. Other arguments are TwoPlayer's.
     """
 
     def __init__(self, generator: Module, discriminator: Module, *, frames: int = 2, **settings: Any) -> None:
@@ -33,10 +34,11 @@ class Video(TwoPlayer):
 
     def d_loss(self, round: Round) -> Terms:
         terms = super().d_loss(round)
+        terms["penalty"] *= float(round.real.shape[1])  # frames of a clip
         if self.image is None:
             return terms
         real, fake = self.sloped("real", self.some(round.real)), self.sloped("fake", self.some(round.fake.detach()))
-        real_logits, fake_logits = self.image(real), self.image(fake)
+        real_logits, fake_logits = (self.image(x, *round.given) for x in (real, fake))
         terms["d_image_loss"] = self.objective.d_loss(real_logits, fake_logits)
         if self.due_penalties():
             terms["penalty"] += self.penalise(round, {real: real_logits, fake: fake_logits}, self.image)["penalty"]
@@ -45,10 +47,10 @@ class Video(TwoPlayer):
     def g_loss(self, round: Round) -> Terms:
         terms = super().g_loss(round)
         if self.image is not None:
-            fake_logits, real_logits = self.image(self.some(round.fake)), None
+            fake_logits, real_logits = self.image(self.some(round.fake), *round.given), None
             if self.objective.g_sees_real:
                 with no_grad():
-                    real_logits = self.image(self.some(round.real))
+                    real_logits = self.image(self.some(round.real), *round.given)
             terms["g_image_loss"] = self.objective.g_loss(fake_logits, real_logits)
         return terms
 

@@ -357,35 +357,57 @@ class Detective(Network):
 # ---- moving pictures -----------------------------------------------------------------------------
 
 
-class MocoganGenerator(Network):
-    def forward(self, z):
-        content, state, noise = z.split([self.content, self.state, z.shape[1] - self.content - self.state], 1)
-        vectors = []
+class Film(Network):
+    def forward(self, w):
+        steps = w.shape[1] - self.content - self.state - self.told
+        content, state, noise, told = w.split([self.content, self.state, steps, self.told], 1)
+        states = []
         for drawn in noise.split(self.noise, 1):
             state = self.gru(drawn, state)
-            vectors.append(torch.cat([content, self.place(state)], 1))
-        pictures = self.network(torch.stack(vectors, 1).flatten(0, 1))
-        return pictures.unflatten(0, (len(z), -1))
+            states.append(state)
+        path = torch.stack(states, 1)
+        by, maps = self.place(path).unflatten(2, (-1, 2)), self.drawing(torch.cat([content, told], 1))
+        parts = maps.unflatten(1, (self.things + (self.rest is not None), -1))
+        seen = self.shifted(parts[:, : self.things], by).sum(2)
+        if self.rest is not None:
+            seen = seen + parts[:, self.things :] * self.rest + self.look(path)[..., None, None]
+        return self.last(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
+
+    def shifted(self, x, by):
+        def mixing(side, by):
+            places = torch.arange(side, dtype=x.dtype)
+            source = (places - by[..., None]).clamp(0, side - 1)
+            weights = F.relu(2 - (source[..., None] - places).abs())
+            return weights / weights.sum(-1, keepdim=True)
+
+        rows, columns = (mixing(side, by[..., axis]) for axis, side in enumerate(x.shape[3:]))
+        return torch.einsum("ntpij,npcjk,ntplk->ntpcil", rows, x, columns)
+
+
+class MocoganGenerator(Network):
+    def forward(self, z, clusters=None):
+        clusters = self.choose(z) if clusters is None else clusters
+        return self.network(torch.cat([z[:, 1:], self.embedding(clusters)], 1))
 
 
 class MocoganDiscriminator(Network):
-    def forward(self, clips):
-        return self.video(clips)
+    def forward(self, clips, clusters=None):
+        return self.video(clips, clusters)
 
 
-class ClipJudge(Network):
+class Whole(Network):
     def forward(self, clips):
         return self.network(clips.flatten(1, 2))
 
 
-class FrameJudge(Network):
+class Frames(Network):
     def forward(self, frames):
-        features = self.body(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        features = self.body(frames.flatten(0, 1)).sum((2, 3)).unflatten(0, frames.shape[:2])
         mean = features.mean(1, keepdim=True)
-        return self.head(torch.cat([mean.squeeze(1), (features - mean).abs().mean(1)], 1))
+        return self.end(torch.cat([mean.squeeze(1), (features - mean).abs().mean(1)], 1))
 
 
-class VganGenerator(Network):
+class Scene(Network):
     def forward(self, z):
         moving, back = self.foreground(z), self.background(z).unsqueeze(1)
         split = self.frames * back.shape[2]

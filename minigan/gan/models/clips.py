@@ -11,15 +11,15 @@ from ...ops import abs as absolute
 from ...ops import concat
 from ...tensor import Tensor
 from . import dcgan
-from .sizes import ImageSize, halvings
+from .self_conditioned import GROUP, HIDDEN, features, told
+from .self_conditioned import SelfConditionedDiscriminator as Judge
+from .sizes import ImageSize
 
 OPTIONS = ("size", "channels", "frames", "digits")  # of ``open_clips``
-HIDDEN = 256  # units of a judge's last hidden layer
-GROUP = 4  # of a batch, that the minibatch standard deviation compares
 
 
-class ClipJudge(nn.Module):
-    """Clips (N, T, C, H, W) -> logits (N, 1): ``network`` sees the frames as channels of one picture, (N, T C, H, W).
+class Whole(nn.Module):
+    """Clips (N, T, C, H, W) -> features: ``network`` sees the frames as channels of one picture, (N, T C, H, W).
 
     Its first layer sees every frame at once, so that each of its channels answers to a movement, and all that follows
     costs as much as for a picture. A ``conv3d`` sees the same locally, for T times the work.
@@ -33,46 +33,42 @@ class ClipJudge(nn.Module):
         return self.network(clips.reshape(count, frames * channels, height, width))
 
 
-class FrameJudge(nn.Module):
-    """Frames of each clip (N, K, C, H, W) -> logits (N, 1): are they real, and do they show the same thing?
+class Frames(nn.Module):
+    """Frames of each clip (N, K, C, H, W) -> features, by which to tell whether they are real and show the same thing.
 
-    ``body`` makes features (N K, features) of each frame by itself, wherever the thing in it may be; ``head`` sees
-    their mean over a clip's frames, and how far they are from it on average.
+    ``body`` makes features (N K, features, h, w) of each frame by itself. Their sum over all places does not depend on
+    where a thing is. ``end`` sees the mean of that over a clip's frames, and how far they are from it on average.
     """
 
-    def __init__(self, body: nn.Module, head: nn.Module) -> None:
-        self.body, self.head = body, head
+    def __init__(self, body: nn.Module, end: nn.Module) -> None:
+        self.body, self.end = body, end
 
     def forward(self, frames: Tensor) -> Tensor:
         count, several = frames.shape[:2]
-        features = self.body(frames.reshape(count * several, *frames.shape[2:])).reshape(count, several, -1)
+        seen = self.body(frames.reshape(count * several, *frames.shape[2:])).sum((2, 3))
+        features = seen.reshape(count, several, -1)
         mean = features.mean(1, keepdims=True)
         apart = absolute(features - mean).mean(1)
-        return self.head(concat([mean.reshape(count, -1), apart], axis=1))
+        return self.end(concat([mean.reshape(count, -1), apart], axis=1))
 
 
-def judge_of_frames(rng: np.random.Generator, image_size: ImageSize, channels: int, width: int) -> FrameJudge:
-    """A ``FrameJudge`` whose body is ``judge`` without its last layer."""
-    body = nn.Sequential(*list(judge(rng, image_size, channels, width).children().values())[:-1])
-    head = nn.Sequential(nn.Linear(2 * HIDDEN, HIDDEN, rng=rng), nn.LeakyReLU(0.2), nn.Linear(HIDDEN, 1, rng=rng))
-    nn.init.dcgan_(head, rng)
-    return FrameJudge(body, head)
+def judge_of_clips(rng: np.random.Generator, image_size: ImageSize, channels: int, width: int, clusters: int) -> Judge:
+    """clips, clusters (N,) -> logits (N, 1); ``channels``: those of all frames together"""
+    return told(Whole(features(rng, image_size, channels, width)), clusters, rng)
 
 
-def judge(rng: np.random.Generator, image_size: ImageSize, channels: int, width: int) -> nn.Module:
-    """DCGAN's discriminator without batch norm, so that R1 may hold its slope; a minibatch standard deviation, by which
-    it notices samples too much alike; and a hidden layer that sees the whole."""
-    (rows, columns), features = halvings(image_size)[-1], dcgan.widths(image_size, width)[-1]
-    network = nn.Sequential(
+def judge_of_frames(rng: np.random.Generator, image_size: ImageSize, channels: int, width: int, clusters: int) -> Judge:
+    """frames (N, K, C, H, W), clusters (N,) -> logits (N, 1)"""
+    body = nn.Sequential(
         *dcgan.shrinking(rng, image_size, channels, width, batch_norm=False, bias=True),
         nn.MinibatchStd(group_size=GROUP),
-        nn.Flatten(),
-        nn.Linear((features + 1) * rows * columns, HIDDEN, rng=rng),
+        nn.Conv2d(dcgan.widths(image_size, width)[-1] + 1, HIDDEN, 1, rng=rng),
         nn.LeakyReLU(0.2),
-        nn.Linear(HIDDEN, 1, rng=rng),
     )
-    nn.init.dcgan_(network, rng)
-    return network
+    end = nn.Sequential(nn.Linear(2 * HIDDEN, HIDDEN, rng=rng), nn.LeakyReLU(0.2))
+    for network in (body, end):
+        nn.init.dcgan_(network, rng)
+    return told(Frames(body, end), clusters, rng)
 
 
 def open_clips(

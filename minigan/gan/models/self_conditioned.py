@@ -95,29 +95,45 @@ def self_conditioned(
     ``clusters`` says how many pictures of the data are in each. With a single one this is a GAN like others. ``width``
     is the number of channels next to the pixels (default: 32).
     """
-    counts = [int(count) for count in clusters]
-    if not counts or min(counts) < 1:
-        raise InputError(f"clusters = {clusters}: give each cluster's number of pictures, at least 1")
+    counts = counted(clusters)
     if z_dim < 2:
         raise InputError(f"z_dim = {z_dim} must be at least 2: the first number chooses the cluster")
     width = width or 32
     network = dcgan.generator(rng, image_size, channels, z_dim - 1 + EMBEDDING, width)
     generator = SelfConditionedGenerator(network, counts, EMBEDDING, rng)
 
+    return generator, told(features(rng, image_size, channels, width), len(counts), rng)
+
+
+def features(rng: np.random.Generator, image_size: ImageSize, channels: int, width: int) -> nn.Module:
+    """D without its head: images (N, channels, height, width) -> (N, HIDDEN)"""
     shrink = dcgan.shrinking(rng, image_size, channels, width, batch_norm=False, bias=True)
-    (rows, columns), features = halvings(image_size)[-1], dcgan.widths(image_size, width)[-1]
+    (rows, columns), deepest = halvings(image_size)[-1], dcgan.widths(image_size, width)[-1]
     body = nn.Sequential(
         *shrink,
         nn.MinibatchStd(group_size=GROUP),
         nn.Flatten(),
-        nn.Linear((features + 1) * rows * columns, HIDDEN, rng=rng),
+        nn.Linear((deepest + 1) * rows * columns, HIDDEN, rng=rng),
         nn.LeakyReLU(0.2),
     )
     nn.init.dcgan_(body, rng)
-    discriminator = SelfConditionedDiscriminator(body, len(counts), rng)
+    return body
+
+
+def told(body: nn.Module, clusters: int, rng: np.random.Generator) -> SelfConditionedDiscriminator:
+    """D of what ``body`` sees, and of the cluster."""
+    discriminator = SelfConditionedDiscriminator(body, clusters, rng)
     for parameter in (discriminator.head.psi.weight, discriminator.head.embed.weight):
         nn.init.normal_(parameter, rng, std=0.02)
-    return generator, discriminator
+    return discriminator
+
+
+def counted(clusters: Sequence[int]) -> list[int]:
+    """How many of the data are in each cluster, once that has been found to be so."""
+    counts = [int(count) for count in clusters]
+    if not counts or min(counts) < 1:
+        raise InputError(f"clusters = {clusters}: give each cluster's number of pictures, at least 1")
+    return counts
 
 
 MODEL = Model(
