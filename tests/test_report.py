@@ -135,7 +135,7 @@ def test_the_slider_shows_another_picture(out, tmp_path, browse):
     assert "<output>step 12</output>" in text
     player = text[text.index('<figure class="player">') :].split("</figure>")[0]
     shown = [image for image in re.findall(r"<img[^>]*>", player) if "hidden" not in image]
-    assert len(shown) == 1 and 'data-step="3"' in shown[0]
+    assert len(shown) == 1 and 'data-step="12"' in shown[0]
 
 
 def test_it_fills_the_screen(out, tmp_path, browse):

@@ -292,7 +292,7 @@ class Translator(Network):
 class Shuffled(Network):
     def forward(self, x):
         height, width = x.shape[2:]
-        filled = self.unshuffle(mirrored(x, -height % self.r, -width % self.r))
+        filled = self.unshuffle(mirrored(x, -height % self.step, -width % self.step))
         return self.shuffle(self.network(filled))[:, :, :height, :width]
 
 

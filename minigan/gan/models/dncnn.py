@@ -18,15 +18,16 @@ from .pix2pix import mirrored
 
 
 class Shuffled(nn.Module):
-    """``network`` on squares of ``r`` x ``r`` pixels; a picture that they do not fill is mirrored at its border."""
+    """``network`` on squares of ``r`` x ``r`` pixels; a picture whose sides are no multiples of ``step`` (default: r),
+    which the network wants, is mirrored at its border."""
 
-    def __init__(self, network: nn.Module, r: int) -> None:
-        self.network, self.r = network, r
+    def __init__(self, network: nn.Module, r: int, step: int | None = None) -> None:
+        self.network, self.step = network, step or r
         self.unshuffle, self.shuffle = nn.PixelUnshuffle(r), nn.PixelShuffle(r)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        filled = self.unshuffle(mirrored(x, -height % self.r, -width % self.r))
+        filled = self.unshuffle(mirrored(x, -height % self.step, -width % self.step))
         y = self.shuffle(self.network(filled))
         return y if y.shape[2:] == (height, width) else y[:, :, :height, :width]
 

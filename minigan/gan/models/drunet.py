@@ -75,7 +75,7 @@ def drunet(
     cells = shuffle * shuffle
     widths = [width * 2**number for number in range(halvings + 1)]
     body = BlockUNet(source_channels * cells, channels * cells, widths, blocks, rng)
-    network = body if shuffle == 1 else Shuffled(body, shuffle)
+    network = body if shuffle == 1 else Shuffled(body, shuffle, shuffle * 2**halvings)
     return Residual(network, channels), detective(channels + source_channels, d_width, rng)
 
 
