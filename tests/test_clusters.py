@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from minigan import InputError, backend, data, gan
+from minigan import InputError, backend, cli, data, gan
 from minigan.data import Dataset
 from minigan.data.clusters import k_means, nearest, small_copies
 from minigan.tensor import Tensor, no_grad
@@ -153,3 +154,26 @@ def test_of_a_single_cluster_nobody_has_to_be_told(rng):
 def test_what_cannot_be_built_is_refused(settings, message):
     with pytest.raises(InputError, match=message):
         networks(**settings)
+
+
+@pytest.mark.parametrize(("size", "gamma"), [(28, 1), (32, 1), (64, 4), ((64, 96), 6)])
+def test_the_defaults_r1_grows_with_the_picture(size, gamma):
+    (r1,) = gan.MODELS["self_conditioned"].penalties_for(size)
+    assert (r1.gamma, r1.every) == (gamma, 8)
+
+
+def test_other_models_keep_their_penalties():
+    assert gan.MODELS["wgan_gp"].penalties_for(64) == gan.MODELS["wgan_gp"].penalties
+
+
+def test_a_larger_picture_is_trained_with_more_r1(tmp_path, monkeypatch):
+    given = []
+    game = gan.TwoPlayer.__init__
+    monkeypatch.setattr(gan.TwoPlayer, "__init__", lambda *a, **k: given.append(k["penalties"]) or game(*a, **k))
+    (tmp_path / "data").mkdir()
+    for number in range(4):
+        Image.fromarray(np.full((64, 64, 3), 60 * number, np.uint8)).save(tmp_path / "data" / f"{number}.png")
+    argv = ["train", "--data", str(tmp_path / "data"), "--size", "64", "--width", "2", "--batch-size", "4", "--steps", "1"]
+    for more in ([], ["--gamma", "2"]):
+        assert cli.main([*argv, "--quiet", "--out", str(tmp_path / f"out{len(more)}"), *more]) == 0
+    assert [penalties[0].gamma for penalties in given] == [4, 2]

@@ -8,7 +8,8 @@ import other_games
 import pytest
 from test_capture import needs_cupy
 
-from minigan import InputError, gan, nn, optim
+from minigan import InputError, Tensor, gan, nn, optim
+from minigan.gan.rules import Round
 
 games = pytest.mark.parametrize("name", other_games.GAMES)
 
@@ -146,3 +147,21 @@ def test_the_heart_that_the_readme_shows_is_the_games_own():
 
 def test_the_game_is_read_at_one_sitting():
     assert len((Path(gan.__file__).parent / "game.py").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize(("within", "expected"), [(1.0, 1.0), (0.0, 0.0)])
+def test_a_collapse_within_each_label_is_seen(backend, rng, within, expected):
+    """Images differ from label to label as they should; among those of one label they do, or are all the same."""
+    networks = (network.to(backend) for network in gan.build({"model": "cgan", "classes": 3, "width": 4}, rng))
+    game = gan.TwoPlayer(*networks, z_dim=100, rng=rng)
+    labels, place = np.arange(24) % 3, game.backend
+    of_label = rng.standard_normal((3, 1, 28, 28))[labels]
+    real, fake = (of_label + rng.standard_normal(of_label.shape) * size for size in (1.0, within))
+
+    def spread(labels):
+        round = Round(Tensor(place.asarray(real)), Tensor(place.asarray(fake)), (place.asarray(labels),))
+        game.measure(round)
+        return float(place.to_numpy(round.told["spread"].data))
+
+    assert spread(labels) == pytest.approx(expected, abs=0.05)
+    assert spread(np.arange(24)) > 0.5  # no two are of one label: over all of them

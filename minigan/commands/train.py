@@ -270,7 +270,7 @@ def run(args: argparse.Namespace) -> None:
         architecture["clusters"] = told.class_counts()
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     steps = length(args, loader)
-    trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **asked(args, steps))
+    trainer = model.trainer(generator, discriminator, z_dim=z_dim, rng=noise, **asked(args, steps, architecture))
     ranks = trainer.communicator
     tell_memory(trainer, args.batch_size // ranks.size, has_labels, args.quiet or not ranks.is_first)
 
@@ -296,23 +296,24 @@ def learned_from(args: argparse.Namespace, model: Model) -> tuple[Any, Any]:
     return examples, data.clustered(examples, args.clusters or model.clusters) if model.clusters else examples
 
 
-def asked(args: argparse.Namespace, steps: int) -> dict[str, Any]:
-    """What the command line asks for other than the model's own settings."""
+def asked(args: argparse.Namespace, steps: int, architecture: dict[str, Any]) -> dict[str, Any]:
+    """What the command line asks for other than the model's own settings, and what these are for its pictures."""
     found = changes(args, gan.MODELS[args.model].objective, ("n_critic", "clip_weights"), steps)
     augment: list[Any] = []
     if args.instance_noise is not None:
         augment.append(gan.InstanceNoise(args.instance_noise, steps))
     if args.diffaugment is not None:
         augment.append(gan.DiffAugment(args.diffaugment))
-    return found | {"penalties": penalties(args)} | ({"augment": augment} if augment else {})
+    own = gan.MODELS[args.model].penalties_for(architecture.get("image_size", 1))
+    return found | {"penalties": penalties(args, own)} | ({"augment": augment} if augment else {})
 
 
-def penalties(args: argparse.Namespace) -> tuple[gan.Penalty, ...]:
-    """Those of the command line or the model's own, as strong and as often as was asked for."""
+def penalties(args: argparse.Namespace, own: tuple[gan.Penalty, ...] | None = None) -> tuple[gan.Penalty, ...]:
+    """Those of the command line or the model's ``own``, as strong and as often as was asked for."""
     if args.penalty and len(set(args.penalty)) < len(args.penalty):
         raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
     named = tuple(gan.PENALTIES[name]() for name in args.penalty or ())
-    found = named or ALL[args.model].penalties
+    found = named or (ALL[args.model].penalties if own is None else own)
     if args.penalty_every is not None:
         found = tuple(replace(penalty, every=args.penalty_every) for penalty in found)
     if args.gamma is not None:

@@ -13,12 +13,13 @@ import numpy as np
 from ..errors import InputError
 from ..nn import Module, together
 from ..ops import abs as absolute
-from ..ops.across import averaged, gathered
+from ..ops.across import averaged
 from ..parallel import current
 from ..tensor import Tensor, no_grad
 from .fakes import FakeBuffer
 from .objectives import LeastSquares, Objective
 from .rules import Game, Terms, Turn
+from .spread import spread
 
 
 @dataclass
@@ -124,17 +125,16 @@ class Cycle(Game):
         the batch's mean is: then nothing of it was in what it was made into. The worse of both ways."""
         xp = self.backend.xp
         with no_grad(), np.errstate(invalid="ignore", divide="ignore"):  # one picture, or all the same
-            shares = [averaged(error).data / spread(real).data for error, real in ((to_a, round.a), (to_b, round.b))]
+            shares = [
+                averaged(error).data / distance_from_mean(real).data
+                for error, real in ((to_a, round.a), (to_b, round.b))
+            ]
             round.told["returns"] = Tensor(1 - xp.maximum(*shares))
 
     def measure(self, round: Exchange) -> None:
-        """How much translated pictures differ from each other, as a share of how much real ones do; the worse way."""
-        xp = self.backend.xp
-        with np.errstate(invalid="ignore", divide="ignore"):
-            kinds = ((round.fake_a, round.a), (round.fake_b, round.b))
-            pairs = [[gathered(x).data.std(axis=0).mean() for x in kind] for kind in kinds]
-            shares = [fake / real for fake, real in pairs]
-            round.told["spread"] = Tensor(xp.minimum(*shares))
+        """The spread of translated pictures; the worse way."""
+        shares = (spread(fake, real).data for fake, real in ((round.fake_a, round.a), (round.fake_b, round.b)))
+        round.told["spread"] = Tensor(self.backend.xp.minimum(*shares))
 
     def lead(self, record: Mapping[str, float]) -> float:
         """That of both detectives together."""
@@ -149,7 +149,7 @@ def distance(x: Tensor, y: Tensor) -> Tensor:
     return absolute(x - y).mean()
 
 
-def spread(pictures: Tensor) -> Tensor:
+def distance_from_mean(pictures: Tensor) -> Tensor:
     """How far pictures are from their mean, E|x - mean|; of one alone, from its mean colour."""
     alone = len(pictures) * current().size == 1
     mean = pictures.mean((2, 3) if alone else (0,), keepdims=True)

@@ -14,7 +14,6 @@ import numpy as np
 from ..backend import Array
 from ..errors import InputError
 from ..nn import Module, together
-from ..ops.across import gathered
 from ..ops.drawn import drawn
 from ..sizes import size
 from ..tensor import Tensor, no_grad
@@ -22,6 +21,7 @@ from .augment import Augmentation
 from .objectives import NonSaturating, Objective
 from .penalties import Penalty
 from .rules import Game, Round, Terms, Turn
+from .spread import spread
 
 
 class TwoPlayer(Game):
@@ -130,11 +130,8 @@ class TwoPlayer(Game):
             round.told["d_fake"] = self.objective.belief(fake_logits).mean()
 
     def measure(self, round: Round) -> None:
-        """How much generated images differ from each other, as a share of how much real ones do."""
-        xp = self.backend.xp
-        fake, real = (gathered(images).data.std(axis=0).mean() for images in (round.fake, round.real))
-        with np.errstate(invalid="ignore", divide="ignore"):  # one image, or all the same
-            round.told["spread"] = Tensor(xp.where(real > 0, fake / real, np.nan))
+        labels = next((given for given in round.given if not isinstance(given, Tensor)), None)
+        round.told["spread"] = spread(round.fake, round.real, labels)
 
     def lead(self, record: Mapping[str, float]) -> float:
         return self.objective.lead(record)

@@ -17,7 +17,8 @@ class Record:
 
     In the two-player game these are d_loss, g_loss and penalty, without each other; d_real and d_fake, D's mean belief
     (or score) of real and of generated images; d_grad and g_grad, the Euclidean norms of the players' gradients; and
-    spread, how much generated images differ from each other as a share of how much real ones do.
+    spread, how much generated images differ from each other as a share of how much real ones do: of those that have
+    the same label, where there are any.
 
     What a step did not compute is as it was last computed, and NaN before the first time: a loss in a step in which its
     player does not learn, and norms and spread, which are measured at an update in ten and so cost nothing to speak of.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from ...errors import InputError
 from ...nn import Module
 from ..game import TwoPlayer
 from ..objectives import NonSaturating, Objective
-from ..penalties import Penalty
+from ..penalties import R1, Penalty
 from ..trainer import Trainer
+from .sizes import ImageSize, height_width
 
 Networks = tuple[Module, Module]
 GAME_SETTINGS = ("objective", "penalties", "augment", "n_critic", "clip_weights")
@@ -45,6 +46,7 @@ class Model:
     z_per_frame: int = 0
     objective: Objective = field(default_factory=NonSaturating)
     penalties: tuple[Penalty, ...] = ()
+    gamma_pixels: int = 0  # of a picture for which R1's gamma is meant, see ``penalties_for``
     optimizer: str = "adam"
     g_lr: float = 2e-4
     d_lr: float = 2e-4
@@ -62,6 +64,15 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.name}: {self.summary}; {self.paper})"
+
+    def penalties_for(self, image_size: ImageSize) -> tuple[Penalty, ...]:
+        """``penalties``, with R1's gamma as many times as large as a picture has more pixels than ``gamma_pixels``: D's
+        slope is a sum over pixels, and what holds it on a small picture is too little on a large one."""
+        if not self.gamma_pixels:
+            return self.penalties
+        height, width = height_width(image_size)
+        times = max(1.0, height * width / self.gamma_pixels)
+        return tuple(replace(p, gamma=p.gamma * times) if isinstance(p, R1) else p for p in self.penalties)
 
     def game(
         self, generator: Module, discriminator: Module, *, z_dim: int, rng: np.random.Generator, **changes: Any

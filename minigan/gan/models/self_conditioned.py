@@ -143,6 +143,7 @@ MODEL = Model(
     networks=self_conditioned,
     clusters=50,
     penalties=(R1(gamma=1.0, every=8),),
+    gamma_pixels=32 * 32,
     g_lr=1e-3,
     d_lr=1e-3,
     betas=(0.0, 0.99),
