@@ -173,7 +173,8 @@ def test_a_larger_picture_is_trained_with_more_r1(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     for number in range(4):
         Image.fromarray(np.full((64, 64, 3), 60 * number, np.uint8)).save(tmp_path / "data" / f"{number}.png")
-    argv = ["train", "--data", str(tmp_path / "data"), "--size", "64", "--width", "2", "--batch-size", "4", "--steps", "1"]
+    argv = ["train", "--data", str(tmp_path / "data"), "--size", "64"]
+    argv += ["--width", "2", "--batch-size", "4", "--steps", "1"]
     for more in ([], ["--gamma", "2"]):
         assert cli.main([*argv, "--quiet", "--out", str(tmp_path / f"out{len(more)}"), *more]) == 0
     assert [penalties[0].gamma for penalties in given] == [4, 2]
