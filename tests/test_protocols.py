@@ -117,6 +117,16 @@ def test_powers(tensor):
     np.testing.assert_array_equal(abs(-x).numpy(), [0, 1, 2])
 
 
+def test_the_slope_of_a_power_of_zero_has_a_slope(tensor):
+    """d2(a^b) / da db = a^(b-1) (1 + b log a), in either order; at 0^0 all is 0, as in PyTorch."""
+    a, b = tensor([2, 3, 0], requires_grad=True), tensor([0, 2, 0], requires_grad=True)
+    da, db = grad((a**b).sum(), [a, b], create_graph=True)
+    np.testing.assert_allclose(da.numpy(), [0, 6, 0])
+    for first, other in ((da, b), (db, a)):
+        (mixed,) = grad(first[:2].sum(), [other], retain_graph=True)
+        np.testing.assert_allclose(mixed.numpy(), [1 / 2, 3 + 6 * np.log(3), 0])
+
+
 def test_indices(tensor):
     a = np.arange(12.0).reshape(3, 4)
     x = tensor(a, requires_grad=True)

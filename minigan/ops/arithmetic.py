@@ -164,7 +164,7 @@ class Power(Op):
             return Tensor(array.astype(a.dtype))
 
         return (
-            lambda: g * b * a ** (b - 1 + where(b.data == 0)),
+            lambda: g * b * a ** (b - 1 + where((a.data == 0) & (b.data == 0))),
             lambda: g * y * log(a + where((a.data == 0) & (b.data >= 0))),
         )
 
