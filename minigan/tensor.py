@@ -421,7 +421,9 @@ def _backpropagate(
             if node not in useful:
                 continue
             g = gradients.get(node) if node in targets else gradients.pop(node, None)
-            if g is not None and any(_source(t) in useful for t in node.inputs):
+            if not any(_source(t) in useful for t in node.inputs):
+                continue  # a target, and the walk ends here: what made it is left for another backward
+            if g is not None:
                 node.check_usable()
                 y = Tensor(node.output)
                 y.node, y._requires_grad = node, True
