@@ -52,15 +52,16 @@ class Op:
 class Node:
     """One recorded application of an op. Nodes refer to what came before them only, so there is never a cycle."""
 
-    __slots__ = ("serial", "op", "inputs", "versions", "output")
+    __slots__ = ("serial", "op", "inputs", "versions", "output", "changes", "version")
     _serials = itertools.count()
 
-    def __init__(self, op: Op, inputs: tuple[Tensor, ...], output: Array) -> None:
+    def __init__(self, op: Op, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self.serial = next(Node._serials)  # an op's inputs exist before it, so serial order is a topological order
         self.op = op
         self.inputs = inputs if op.reads_inputs else tuple(map(_outlined, inputs))
-        self.versions = tuple(t.owner.version for t in inputs)
-        self.output = output if op.reads_output else _outline(output)
+        self.versions = tuple(t.version for t in inputs)
+        self.output = output.data if op.reads_output else _outline(output.data)
+        self.changes, self.version = output.changes, output.version  # not the Tensor: it refers to this node
 
     def check_usable(self) -> None:
         if self.inputs is None:
@@ -70,13 +71,23 @@ class Node:
             )
         if self.op.reads_inputs:
             for t, version in zip(self.inputs, self.versions, strict=True):
-                owner = t.owner
-                if owner.version != version:
-                    raise RuntimeError(
-                        f"backward through {type(self.op).__name__} needs {owner.name or 'a tensor'} as it was in the "
-                        f"forward, but it has been updated since (version {version}, now {owner.version}). "
-                        "Call backward before optimizer.step(), or run the forward again after it"
-                    )
+                if t.version != version:
+                    self._refuse(t.owner.name or "a tensor", version, t.version)
+        if self.op.reads_output and self.changes[0] != self.version:
+            self._refuse("its output", self.version, self.changes[0])
+
+    def _refuse(self, what: str, version: int, now: int) -> None:
+        raise RuntimeError(
+            f"backward through {type(self.op).__name__} needs {what} as it was in the forward, but it has been updated "
+            f"since (version {version}, now {now}). Call backward before optimizer.step(), or run the forward again "
+            "after it"
+        )
+
+    def made(self) -> Tensor:
+        """The output again, at its place in the graph."""
+        y = Tensor(self.output)
+        y.node, y._requires_grad, y.changes = self, True, self.changes
+        return y
 
     def free(self) -> None:
         """Let go of the arrays; keep the op's name for the error message."""
@@ -161,7 +172,7 @@ class Tensor(Protocols):
     and ``ops/shape.py`` define them and hand them to this class. ``==`` and ``<`` give boolean tensors.
     """
 
-    __slots__ = ("data", "_requires_grad", "grad", "node", "version", "base", "name", "__weakref__")
+    __slots__ = ("data", "_requires_grad", "grad", "node", "changes", "base", "name", "__weakref__")
 
     def __init__(self, data: Any, *, requires_grad: bool = False, name: str = "") -> None:
         source = data
@@ -173,8 +184,8 @@ class Tensor(Protocols):
         self._requires_grad = requires_grad
         self.grad: Tensor | None = None
         self.node: Node | None = None
-        self.version = 0
-        self.base: Tensor | None = None  # the leaf whose array this one is a view of: that leaf's version counts
+        self.changes = [0]  # how often its array was changed in place: one count for all that look at that array
+        self.base: Tensor | None = None  # the leaf whose array this one is a view of, and whose name an error says
         self.name = name
         if isinstance(source, Tensor):
             self._view_of(source)
@@ -225,15 +236,21 @@ class Tensor(Protocols):
 
     @property
     def owner(self) -> Tensor:
-        """The tensor whose version counts for this one's array: the leaf it is a view of, or itself."""
+        """The leaf that this one is a view of, or itself."""
         return self if self.base is None else self.base
+
+    @property
+    def version(self) -> int:
+        """How often the array was changed in place, through this tensor or a view."""
+        return self.changes[0]
 
     def bump(self) -> None:
         """Say that the array was changed in place, so that a backward through the old value raises."""
-        self.owner.version += 1
+        self.changes[0] += 1
 
     def _view_of(self, other: Tensor) -> Tensor:
-        """Updating a leaf changes its views as well. (What an op made is never updated, and is not kept alive here.)"""
+        """A change of one is a change of the other. (What an op made, with its graph, is not kept alive here.)"""
+        self.changes = other.changes
         self.base = other.owner if other.owner.node is None else None
         return self
 
@@ -267,7 +284,7 @@ class Tensor(Protocols):
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         name, array, self._requires_grad, self.grad, self.name = state
         self.data = get(name).asarray(get("numpy").channels_last(array))  # pickle forgets how an array lay in memory
-        self.node, self.version, self.base = None, 0, None
+        self.node, self.changes, self.base = None, [0], None
 
     # -- operators and methods
 
@@ -336,7 +353,7 @@ def apply(op: Op, *inputs: Tensor) -> Tensor:
         output._view_of(inputs[0])
     if _recording.on and any(t._requires_grad for t in inputs):
         output._requires_grad = True
-        output.node = Node(op, inputs, output.data)
+        output.node = Node(op, inputs, output)
     return output
 
 
@@ -425,8 +442,7 @@ def _backpropagate(
                 continue  # a target, and the walk ends here: what made it is left for another backward
             if g is not None:
                 node.check_usable()
-                y = Tensor(node.output)
-                y.node, y._requires_grad = node, True
+                y = node.made()
                 vjp = node.op.vjp if tracer is None else tracer.vjp(node)
                 for t, thunk in zip(node.inputs, vjp(g, y, *node.inputs), strict=True):
                     if thunk is not None and _source(t) in useful:

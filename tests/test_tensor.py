@@ -478,6 +478,22 @@ def test_places_taken_twice_add_up(index, tensor, rng):
     np.testing.assert_allclose(dx.numpy(), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("through", [lambda h: h, lambda h: h.detach(), lambda h: h[1:], lambda h: Tensor(h.T)])
+def test_a_result_that_was_changed_is_stale(through, tensor):
+    """Whether an op reads it as its input or as its output, and whichever view it was changed through."""
+    x = tensor([1, 2], requires_grad=True)
+    for reads, h, of in (
+        ("Mul needs a tensor", x + 1, lambda h: h * h),
+        ("Exp needs its output", ops.exp(x), lambda h: -h),
+    ):
+        y = of(h)
+        changed = through(h)
+        changed.data[...] = 0
+        changed.bump()
+        with pytest.raises(RuntimeError, match=f"{reads} as it was in the forward, but it has been updated since"):
+            y.sum().backward()
+
+
 def test_a_new_forward_after_the_update_is_fine():
     x, w = leaf([1.0]), leaf([2.0])
     w.bump()
