@@ -33,7 +33,7 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
     """
     if weight.ndim != 1 or weight.shape[0] not in (1, x.shape[1] if x.ndim > 1 else 1):
         raise InputError(f"prelu: weight {weight.shape} must be (1,) or one slope for each channel of input {x.shape}")
-    slope = weight if x.ndim < 2 else weight.reshape(-1, *(1,) * (x.ndim - 2))
+    slope = weight.reshape(-1, *(1,) * (x.ndim - 2)) if x.ndim else weight.reshape(())
     above = x > 0
     return keep(x, above) + keep(slope * keep(x, ~above), ~above)
 
