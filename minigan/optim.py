@@ -91,6 +91,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The step count and every slot, as copies on the host: {"step": ..., "exp_avg.0": ...}"""
+        self._follow()
         state = {"step": np.array(self.step_count)}
         for slot, arrays in self.state.items():
             for number, (p, array) in enumerate(zip(self.params, arrays, strict=True)):

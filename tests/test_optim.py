@@ -213,6 +213,11 @@ def test_the_state_goes_where_the_parameters_go(kind, backend):
         twin = kind(layer.parameters(), lr=0.1)
         twin.load_state_dict(before)
         assert twin.state[slot][0].dtype == np.float64
+    after = optimizer.state_dict()
+    layer.to("numpy")  # and the state is there before another step
+    assert all(np.array_equal(after[name], array) for name, array in optimizer.state_dict().items())
+    layer.to(backend)
+    optimizer.load_state_dict(after)
 
 
 def test_clip_grad_norm_takes_gradients_only():
