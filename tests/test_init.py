@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minigan import nn
+from minigan.errors import InputError
 from minigan.nn import init
 
 
@@ -78,6 +79,11 @@ def test_dcgan(rng):
     for name in ("0.bias", "1.bias", "3.bias", "4.bias"):
         assert (state[name] == 0).all()
     assert (state["1.running_var"] == 1).all()  # buffers are not drawn
+
+
+def test_dcgan_does_not_pass_over_a_normalised_layer(rng):
+    with pytest.raises(InputError, match=r"weight of spectral_norm\(Linear\(2, 3, bias=True\)\) is worked out already"):
+        init.dcgan_(nn.Sequential(nn.spectral_norm(nn.Linear(2, 3, rng=rng), rng=rng)), rng)
 
 
 def test_the_same_generator_gives_the_same_weights_in_every_place(backend):

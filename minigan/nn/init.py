@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..errors import InputError
 from .module import Module, Parameter
 
 
@@ -40,6 +41,8 @@ def dcgan_(model: Module, rng: np.random.Generator) -> None:
     """DCGAN's (Radford et al. 2016): convolutions and linear maps N(0, 0.02^2), norms N(1, 0.02^2), their biases 0."""
     for module in model.modules():
         kind, weight, bias = type(module).__name__, getattr(module, "weight", None), getattr(module, "bias", None)
+        if "parametrizations" in module.children():
+            raise InputError(f"dcgan_: the weight of {module} is worked out already: initialise before spectral_norm")
         if not isinstance(weight, Parameter) or not ("Norm" in kind or kind.startswith(("Conv", "Linear"))):
             continue
         normal_(weight, rng, mean=1.0 if "Norm" in kind else 0.0, std=0.02)
