@@ -46,7 +46,7 @@ class GRUCell(Module):
         if x.ndim != 2 or x.shape[1] != self.input_size:
             raise InputError(f"GRUCell: input {x.shape} must be (N, {self.input_size})")
         if h is None:
-            h = Tensor(x.backend.asarray(np.zeros((len(x), self.hidden_size), x.dtype)))
+            h = Tensor(x.backend.asarray(x.backend.xp.zeros((len(x), self.hidden_size), x.dtype)))
         if h.shape != (len(x), self.hidden_size):
             raise InputError(f"GRUCell: state {h.shape} must be {(len(x), self.hidden_size)}")
         of_x, of_h = ops.linear(x, self.weight_ih, self.bias_ih), ops.linear(h, self.weight_hh, self.bias_hh)
