@@ -65,6 +65,8 @@ def main() -> None:
             totals[0] += row["minigan"]["median"]
             totals[1] += row["torch"]["median"]
             print(line(row), flush=True)
+    if not results:
+        parser.error(f"--layer {args.layer}: no name contains this: {', '.join([*LAYERS, *NORMS, 'adam'])}")
     print(f"sum: minigan {totals[0] * 1e3:.1f} ms, torch {totals[1] * 1e3:.1f} ms, ratio {totals[0] / totals[1]:.2f}")
     print(machine())
     if args.json:

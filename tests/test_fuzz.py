@@ -2,8 +2,11 @@
 
 import importlib
 
+import numpy as np
 import pytest
 from commands import ROOT
+
+from minigan.errors import InputError
 
 
 @pytest.mark.parametrize("name", ["idx", "checkpoint", "config"])
@@ -27,6 +30,14 @@ def test_calls_are_pytorchs(monkeypatch):
         report = harness.fuzz("calls", read, calls, seconds=120, count=2000)
     assert [(str(call), said.splitlines()[-1]) for call, said in report.crashes] == []
     assert report.tried == 2000 and read.outcomes["agree"] > 1500
+
+
+def test_of_nothing_pytorchs_mean_is_nan_and_ours_is_refused(monkeypatch):
+    pytest.importorskip("torch", exc_type=ImportError)
+    monkeypatch.syspath_prepend(ROOT)
+    calls, draw = (importlib.import_module(f"benchmarks.fuzz.{name}") for name in ("calls", "draw"))
+    with pytest.raises(InputError, match="of no numbers there is neither a mean nor a largest one"):
+        calls.Comparison()(draw.Call("mean", [np.zeros((0, 2))], lambda x: x.mean(), lambda x: x.mean()))
 
 
 def test_what_is_no_input_error_is_a_crash(monkeypatch):

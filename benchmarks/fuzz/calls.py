@@ -30,7 +30,7 @@ REASONS = {
         "a dtype is never changed without being asked"
     ),
     r"out of bounds for": "a number that the tensor's dtype cannot hold is refused, not wrapped",
-    r"mean: there is nothing|amax: axis .* holds no numbers": "of no numbers there is neither a mean nor a largest one",
+    r"nothing to average|amax: axis .* holds no numbers": "of no numbers there is neither a mean nor a largest one",
     r"truth values have no powers": "a truth value is no number to raise",
     r"normalized_shape = .* must be": "of no values there is no variance",
     r"'3' is no number": "text is not repeated, though a tensor may be an integer",
