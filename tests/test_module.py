@@ -48,6 +48,8 @@ def test_names_are_paths(model):
     assert [name for name, _ in model.named_buffers()] == BUFFERS
     # A parameter knows its path too: error messages use it.
     assert [parameter.name for parameter in model.parameters()] == NAMES
+    part = nn.Sequential(*list(model)[1:])  # of another model now
+    assert [parameter.name for parameter in part.parameters()] == ["1.weight", "1.bias"]
     assert set(model.state_dict()) == {*NAMES, *BUFFERS}
     modules = ["", "0", "0.body", "0.body.0", "0.body.1", "0.body.2", "0.norm", "1", "2"]
     assert [name for name, _ in model.named_modules()] == modules

@@ -62,9 +62,9 @@ class Module:
         object.__setattr__(self, name, value)
         if isinstance(value, Parameter):
             value.name = name
-        elif isinstance(value, Module):  # assembled bottom up, so each parent adds its part of the path
-            for parameter in value.parameters():
-                parameter.name = f"{name}.{parameter.name}"
+        elif isinstance(value, Module):  # assembled bottom up, so the last parent knows the whole path
+            for path, parameter in value.named_parameters():
+                parameter.name = f"{name}.{path}"
 
     # -- walking
 
