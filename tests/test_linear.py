@@ -85,3 +85,9 @@ def test_dropout_that_does_nothing_draws_nothing(tensor):
 def test_dropout_checks_its_probability(p, tensor):
     with pytest.raises(InputError, match=f"dropout: p = {p} must be at least 0 and below 1"):
         dropout(tensor([1.0]), p, np.random.default_rng(0))
+
+
+def test_dropout_of_integers_is_refused(tensor):
+    """1 / (1 - p) would be cut off to 1."""
+    with pytest.raises(InputError, match="fractions would be cut off for a tensor of int64: convert it first"):
+        dropout(tensor([1, 2], np.int64), 0.3, np.random.default_rng(0))

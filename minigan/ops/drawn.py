@@ -42,14 +42,15 @@ def drawn(
     Where a batch is split over processes each makes those of all and has its own: together, the numbers of one process.
     Without, all would have the same, which is refused there unless it is wanted: with ``same``.
     """
-    dtype = like.dtype if dtype is None else dtype
+    dtype = np.dtype(like.dtype if dtype is None else dtype)
     group = current()
 
     def made(*step: int) -> np.ndarray:
-        if rows is not None:
-            return group.own(make(rows * group.size, *step)).astype(dtype)
-        found = make(*step).astype(dtype)
-        if group.size > 1 and found.ndim and not same:
+        found = make(*step) if rows is None else group.own(make(rows * group.size, *step))
+        if found.dtype.kind == "f" and dtype.kind != "f":
+            raise InputError(f"drawn: fractions would be cut off for a tensor of {dtype}: convert it first")
+        found = found.astype(dtype)
+        if rows is None and group.size > 1 and found.ndim and not same:
             raise InputError(f"drawn: {found.shape} numbers in {group.size} processes: say rows=, one for each sample")
         return found
 
