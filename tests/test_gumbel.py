@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from twins import assert_twins
 
-from minigan import ops
+from minigan import InputError, ops
 from minigan.tensor import Tensor, grad
 
 
@@ -42,3 +42,9 @@ def test_hard_has_the_soft_gradient(rng):
     g = Tensor(rng.standard_normal((2, 5)))
     dx = [grad(ops.gumbel_softmax(x, rng=np.random.default_rng(1), hard=h), [x], g)[0].numpy() for h in (False, True)]
     np.testing.assert_array_equal(*dx)
+
+
+@pytest.mark.parametrize("tau", [0.0, -1.0, float("nan")])
+def test_a_temperature_is_above_0(tau, rng):
+    with pytest.raises(InputError, match=f"gumbel_softmax: tau = {tau} must be above 0"):
+        ops.gumbel_softmax(Tensor([[1.0, 2.0]]), tau, rng=rng)

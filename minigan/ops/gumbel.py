@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import InputError
 from ..tensor import Tensor
 from .activation import softmax
 from .drawn import drawn
@@ -18,6 +19,8 @@ def gumbel_softmax(
     The largest entry is class k with the probability softmax(logits)[k]; the colder ``tau``, the nearer the others are
     to 0. ``hard`` gives exactly that 0-or-1 draw, with the gradient of the soft one (straight-through).
     """
+    if not tau > 0:
+        raise InputError(f"gumbel_softmax: tau = {tau} must be above 0")
     noise = drawn(lambda n: rng.gumbel(size=(n, *logits.shape[1:])), logits, rows=len(logits))
     soft = softmax((logits + noise) * (1 / tau), axis)
     if not hard:
