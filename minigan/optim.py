@@ -195,7 +195,7 @@ def clip_grad_norm(gradients: Iterable[Tensor], max_norm: float) -> list[Tensor]
     if not max_norm > 0:
         raise InputError(f"clip_grad_norm: max_norm = {max_norm} must be above 0")
     norm = sum(float((g.data.astype(np.float64) ** 2).sum()) for g in gradients) ** 0.5
-    factor = max_norm / (norm + 1e-6)
+    factor = float(max_norm) / (norm + 1e-6)  # a NumPy number would change the dtype
     return gradients if factor >= 1 else [Tensor(g.data * factor) for g in gradients]
 
 

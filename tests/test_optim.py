@@ -235,6 +235,8 @@ def test_clip_grad_norm_takes_gradients_only():
     (clipped,) = optim.clip_grad_norm((g for g in gradients), 1.0)  # whatever can be walked once
     np.testing.assert_allclose(clipped.numpy(), [0.6, 0.8], rtol=1e-6)
     assert optim.clip_grad_norm(iter(gradients), 6.0) == gradients
+    (clipped,) = optim.clip_grad_norm([Tensor([3.0, 4.0])], np.float64(1.0))
+    assert clipped.dtype == np.float32
 
 
 def test_no_parameters_are_refused():
