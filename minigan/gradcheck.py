@@ -64,6 +64,8 @@ def check_grad(f: Callable[..., Tensor], *inputs: Tensor, order: int = 1, seed: 
 def worst_mismatches(f: Callable[..., Tensor], *inputs: Tensor, order: int = 1, seed: int = 0) -> list[Mismatch]:
     """The worst disagreement at each order from 1 to ``order``, whatever its size."""
     for number, t in enumerate(inputs):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"input {number} is a {type(t).__name__}: make it a Tensor")
         if t.dtype != np.float64:
             raise TypeError(f"input {number} is {t.dtype}: finite differences need float64")
     rng = np.random.default_rng([seed, 1])  # not default_rng(seed), which may have drawn the inputs: v must not be x

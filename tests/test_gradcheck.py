@@ -345,6 +345,8 @@ def test_errors_by_order():
 def test_float32_is_refused():
     with pytest.raises(TypeError, match="input 1 is float32: finite differences need float64"):
         check_grad(lambda a, b: a, normal(2), Tensor(np.ones(2, np.float32)))
+    with pytest.raises(TypeError, match="input 0 is a ndarray: make it a Tensor"):
+        check_grad(ops.tanh, np.ones(2))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("writeable", [True, False])
