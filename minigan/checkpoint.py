@@ -57,7 +57,7 @@ def save(path: Path_, kind: str, arrays: Mapping[str, np.ndarray], facts: dict[s
     from safetensors.numpy import save as serialize
 
     text = json.dumps(facts)
-    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, array.dtype.newbyteorder("="), order="C") for name, array in arrays.items()}
     header = {"kind": kind, "version": VERSION, "digest": _digest(arrays, text), "facts": text}
     # One entry: safetensors writes several in a random order, and equal states are to give equal bytes.
     write_atomically(path, serialize(arrays, metadata={"minigan": json.dumps(header)}))

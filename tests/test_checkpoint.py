@@ -43,6 +43,12 @@ def test_every_array_is_kept_to_the_bit(tmp_path, backend, dtype):
         np.testing.assert_array_equal(state[name], array)
 
 
+def test_numbers_of_another_order_of_bytes_come_back(tmp_path):
+    checkpoint.save(tmp_path / "m", "model", {"means": np.arange(3, dtype=">f4")}, {})
+    arrays, _ = checkpoint.read(tmp_path / "m", "model")
+    np.testing.assert_array_equal(arrays["means"], [0, 1, 2])
+
+
 def test_saving_leaves_no_other_file_and_the_same_model_gives_the_same_bytes(model_file, tmp_path):
     first = model_file.read_bytes()
     save_model(model_file, build(seed=1), ARCHITECTURE)
