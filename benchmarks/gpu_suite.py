@@ -3,7 +3,9 @@
     python -m benchmarks.gpu_suite                               # all parts, within 330 seconds
     python -m benchmarks.gpu_suite --budget 900
     python -m benchmarks.gpu_suite --only steps --only profile   # some of them
-    python -m benchmarks.gpu_suite --dry-run                     # does every part of it run? (any machine, tiny sizes)
+    python -m benchmarks.gpu_suite --dry-run                     # does every part of it run? (tiny sizes)
+
+Where there is no GPU, ``PYTHONPATH=tests/fake_cupy`` before the last one brings the tests' stand-in for CuPy.
 
 Each part (see PARTS; what they do is gpu_parts.py) is a process of its own with a limit of its own, so that one that
 dies, hangs or spoils its CUDA context takes nothing else with it. Results are appended as they come, to files in --out:

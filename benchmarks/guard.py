@@ -57,12 +57,15 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="make the measured figures the baseline")
     parser.add_argument("--baseline", type=Path, default=BASELINE, metavar="FILE")
     args = parser.parse_args()
+    names = [name for name in FIGURES if args.only in name]
+    if not names:
+        parser.error(f"--only {args.only}: no figure's name contains this: {'; '.join(FIGURES)}")
     method = args.method or best_method()
     baseline = json.loads(args.baseline.read_text()) if args.baseline.exists() else {}
     known = baseline.get(method, {"figures": {}})
     print(f"by {method}; slower means more than {TOLERANCE[method]:.0%} above the baseline")
     measured = {}
-    for name in (name for name in FIGURES if args.only in name):
+    for name in names:
         measured[name] = measure(method, *FIGURES[name])
         print(line(name, measured[name], known["figures"].get(name), TOLERANCE[method]), flush=True)
     facts = {key: value for key, value in machine().items() if key in VERSIONS}

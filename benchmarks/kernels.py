@@ -50,6 +50,9 @@ def main() -> None:
     parser.add_argument("--backend", choices=("numpy", "numba"), default="numpy", help="minigan's (default: numpy)")
     parser.add_argument("--json", metavar="FILE", help="write machine and results there")
     args = parser.parse_args()
+    names = [*LAYERS, *NORMS, "adam"]
+    if not any((args.layer or "") in name for name in names):
+        parser.error(f"--layer {args.layer}: no name contains this: {'; '.join(names)}")
     own = backends.get(args.backend)
     import torch
 
@@ -65,8 +68,6 @@ def main() -> None:
             totals[0] += row["minigan"]["median"]
             totals[1] += row["torch"]["median"]
             print(line(row), flush=True)
-    if not results:
-        parser.error(f"--layer {args.layer}: no name contains this: {', '.join([*LAYERS, *NORMS, 'adam'])}")
     print(f"sum: minigan {totals[0] * 1e3:.1f} ms, torch {totals[1] * 1e3:.1f} ms, ratio {totals[0] / totals[1]:.2f}")
     print(machine())
     if args.json:

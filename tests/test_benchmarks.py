@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import child, guard, harness, parallel, report, scaling, workloads
+from benchmarks import child, guard, harness, kernels, parallel, report, scaling, workloads
 from minigan import backend as backends
 from minigan import gan
 
@@ -148,6 +148,16 @@ def test_every_place_of_the_document_has_a_table():
 def test_exponent_is_of_the_larger_half():
     assert scaling.exponent([1, 2, 4, 8], [5.0, 5.0, 16.0, 64.0]) == pytest.approx(2)
     assert scaling.exponent([1, 2], [4.0, 2.0]) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("module, option", [(guard, "--only"), (kernels, "--layer")])
+def test_a_name_that_selects_nothing_is_an_error(module, option, monkeypatch, capsys):
+    """Nothing measured is no pass: nothing got slower."""
+    monkeypatch.setattr("sys.argv", ["benchmark", option, "sprite"])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 2
+    assert f"{option} sprite: no " in capsys.readouterr().err
 
 
 def test_baseline_is_of_the_guards_figures():
