@@ -56,16 +56,16 @@ class Row:
 
 KINDS_OF_ONE = "--batch-size 64 --steps 2000 --diffaugment color,translation,cutout"
 ROWS = [
-    Row("gan", "gan", "--batch-size 64 --epochs 20"),
+    Row("gan", "gan", "--batch-size 64 --epochs 10"),
     *(Row(f"dcgan-{seed}", "dcgan", f"--epochs 5 --seed {seed}") for seed in range(3)),
-    Row("wgan", "wgan", "--batch-size 64 --steps 9000"),
+    Row("wgan", "wgan", "--batch-size 64 --steps 5000"),
     *(Row(f"wgan_gp-{seed}", "wgan_gp", f"--batch-size 64 --epochs 5 --seed {seed}") for seed in range(3)),
-    Row("sngan", "sngan", "--width 32 --batch-size 64 --steps 3000"),
+    Row("sngan", "sngan", "--width 32 --batch-size 64 --steps 2000"),
     Row("cgan", "cgan", "--batch-size 64 --epochs 5"),
     Row("acgan", "acgan", "--batch-size 64 --epochs 5 --instance-noise 0.3"),
     Row("self_conditioned", "self_conditioned", "--epochs 5"),
-    Row("animals_dcgan", "dcgan", "--batch-size 64 --epochs 20", "animals"),
-    Row("animals_wgan_gp", "wgan_gp", "--batch-size 64 --steps 4000", "animals"),
+    Row("animals_dcgan", "dcgan", "--batch-size 64 --epochs 15", "animals"),
+    Row("animals_wgan_gp", "wgan_gp", "--batch-size 64 --steps 3000", "animals"),
     Row("dog", "dcgan", KINDS_OF_ONE, "animals", "dog"),
     Row("bird", "dcgan", KINDS_OF_ONE, "animals", "bird"),
 ]
