@@ -276,10 +276,12 @@ class Tensor(Protocols):
             if isinstance(leaf, Tensor):
                 leaf.grad = g if leaf.grad is None else leaf.grad + g
 
-    # -- copies, by pickle and copy.deepcopy: leaves. The graph behind a result stays where it is, as with ``detach``
+    # -- copies, by pickle and the copy module: leaves with an array of their own. The graph behind a result stays where
+    # it is, as with ``detach``
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.backend.name, self.numpy(), self.requires_grad and self.node is None, self.grad, self.name
+        own = self.numpy().copy(order="K")
+        return self.backend.name, own, self.requires_grad and self.node is None, self.grad, self.name
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         name, array, self._requires_grad, self.grad, self.name = state
@@ -387,6 +389,8 @@ def grad(
     inputs = list(inputs)
     if grad_outputs is None or isinstance(grad_outputs, Tensor):
         grad_outputs = [grad_outputs] * len(outputs)
+    if len(grad_outputs) != len(outputs):
+        raise ValueError(f"grad got {len(outputs)} outputs and {len(grad_outputs)} grad_outputs: give one for each")
     retain = create_graph if retain_graph is None else retain_graph
     found = _backpropagate(outputs, grad_outputs, {_source(t) for t in inputs}, create_graph, retain)
     for number, t in enumerate(inputs):
@@ -495,6 +499,8 @@ def _seed(t: Tensor, g: Tensor | None) -> Tensor:
         if t.size != 1:
             raise RuntimeError(f"an output of shape {t.shape} needs grad_outputs: only a scalar's can default to 1")
         return Tensor(t.backend.xp.ones_like(t.data))
+    if not isinstance(g, Tensor):
+        raise TypeError(f"grad_outputs is a {type(g).__name__}: make it a Tensor")
     if g.shape != t.shape or g.dtype != t.dtype:
         raise ValueError(f"grad_outputs is {g.dtype}{g.shape} for an output of {t.dtype}{t.shape}")
     return g

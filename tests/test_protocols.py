@@ -222,7 +222,7 @@ def test_integers_stay_integers_and_divide_as_floats():
         x**-1
 
 
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
 def test_tensors_are_copied(again, tensor):
     x = tensor(np.arange(24.0).reshape(1, 2, 3, 4), requires_grad=True, name="x")
     (x * x).sum().backward()

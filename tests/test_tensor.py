@@ -307,6 +307,10 @@ def test_cotangents_are_checked():
     for wrong in (np.ones(3), np.ones(2, np.float32)):
         with pytest.raises(ValueError, match=r"grad_outputs is float.* for an output of float64"):
             (x * 2).backward(Tensor(wrong))
+    with pytest.raises(TypeError, match="grad_outputs is a ndarray: make it a Tensor"):
+        (x * 2).backward(np.ones(2))
+    with pytest.raises(ValueError, match="grad got 2 outputs and 1 grad_outputs: give one for each"):
+        grad([x.sum(), x.sum()], [x], [None])
 
 
 def test_grad_wants_a_list():
