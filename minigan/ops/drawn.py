@@ -47,7 +47,7 @@ def drawn(
 
     def made(*step: int) -> np.ndarray:
         found = make(*step) if rows is None else group.own(make(rows * group.size, *step))
-        if found.dtype.kind == "f" and dtype.kind != "f":
+        if found.dtype.kind == "f" and dtype.kind in "iub":
             raise InputError(f"drawn: fractions would be cut off for a tensor of {dtype}: convert it first")
         found = found.astype(dtype)
         if rows is None and group.size > 1 and found.ndim and not same:
