@@ -1,6 +1,7 @@
 """minigan restore: any file, kept as it was but for what was asked; and one clear line for whatever cannot be."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -239,6 +240,7 @@ MODES = {  # as they are saved: the mode that comes out, and what is said of it
     "P": ("RGB", ""),
     "RGBA": ("RGBA", ""),
     "CMYK": ("RGB", ""),
+    "YCbCr": ("RGB", ""),
     "I;16": ("L", "the lower 8 of its 16 bits"),
 }
 
@@ -253,6 +255,10 @@ def test_modes(models, tmp_path, mode, capsys):
     assert restore(path, "--model", models["denoise"], "--out", tmp_path / "out.png") == 0
     wanted, said = MODES[mode]
     assert look(tmp_path / "out.png")[0] == wanted and said in capsys.readouterr().err
+    photo = read_photo(path)  # the tags that say how its pixels lay are not those of another file
+    larger = replace(photo, pixels=photo.pixels.repeat(2, axis=0), alpha=None)
+    write_photo(tmp_path / "larger.tif", larger)
+    np.testing.assert_array_equal(read_photo(tmp_path / "larger.tif").pixels, larger.pixels)
 
 
 def test_a_grey_drawing_is_coloured(models, tmp_path):
@@ -304,6 +310,7 @@ BAD = {
     "no task": (["photo.png"], "what is to be done? --task denoise|derain|enlarge|inpaint|colorize"),
     "no such file": (["none.png", "--task", "denoise"], "none.png: there is no such file"),
     "no picture": (["words.txt", "--task", "denoise"], "words.txt: is no picture that Pillow can read"),
+    "no white": (["float.tif", "--task", "denoise"], "float.tif: pixels without a known black and white"),
     "half a picture": (["half.png", "--task", "denoise"], "half.png: is damaged"),
     "a folder": (["folder", "--task", "denoise"], "folder is a folder: name the pictures in it"),
     "over itself": (["photo.png", "--task", "denoise", "--out", "photo.png"], "photo.png would overwrite a PICTURE"),
@@ -332,6 +339,7 @@ def test_it_is_told_in_a_line(argv, message, models, tmp_path, monkeypatch, caps
         Image.fromarray(pixels).save(f"{name}.png")
     Image.fromarray(scene()).save(buffer, "png")
     (tmp_path / "half.png").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    Image.fromarray(scene()[:, :, 0].astype(np.float32)).save("float.tif")
     (tmp_path / "words.txt").write_text("words")
     (tmp_path / "folder").mkdir()
     (tmp_path / "denoise.safetensors").write_bytes(models["denoise"].read_bytes())
