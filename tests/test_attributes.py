@@ -481,6 +481,12 @@ def test_the_explorer_changes_one_thing(model, tmp_path):
         server.shutdown()
 
 
+def test_what_d_is_shown_is_augmented(files, model, tmp_path):
+    assert train(files, tmp_path / "run", "--steps", 3, "--diffaugment", "color") == 0
+    lines = [(run / "metrics.jsonl").read_text() for run in (model, tmp_path / "run")]
+    assert lines[0] != lines[1]
+
+
 def test_a_run_is_resumed_bit_for_bit(files, tmp_path):
     assert train(files, tmp_path / "whole", "--steps", 3) == 0
     assert train(files, tmp_path / "parts", "--steps", 2) == 0
