@@ -45,7 +45,8 @@ def train(model, task, data, out, *more):
 
 @pytest.mark.parametrize(
     "model, task", [("dncnn", "denoise"), ("drunet", "denoise"), ("pix2pix", "derain"), ("srgan", "enlarge"),
-                    ("srgan", "inpaint"), ("pix2pix", "enlarge"), ("context_encoder", "inpaint"), ("pix2pix", "colorize")]
+                    ("srgan", "inpaint"), ("pix2pix", "enlarge"), ("context_encoder", "inpaint"),
+                    ("pix2pix", "colorize")]
 )  # fmt: skip
 def test_a_task_is_trained(photos, tmp_path, model, task, capsys):
     assert train(model, task, photos, tmp_path / "run", "--steps", 2) == 0
