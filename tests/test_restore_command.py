@@ -325,7 +325,7 @@ BAD = {
         ["photo.png", "--task", "denoise", "--scale", "2"],
         "--scale 2 does nothing with this task",
     ),
-    "a GAN": (["photo.png", "--model", "gan.safetensors"], "a gan restores no pictures"),
+    "a GAN": (["photo.png", "--model", "gan.safetensors"], "gan restores no pictures"),
     "another task": (["photo.png", "--model", "denoise.safetensors", "--task", "derain"], "was trained to denoise"),
     "sharp twice": (["photo.png", "--model", "denoise.safetensors", "--sharp"], "--sharp does nothing beside --model"),
 }
