@@ -275,6 +275,8 @@ def test_several_at_once(models, tmp_path, capsys):
     assert restore(*names, "--model", models["denoise"], "--out", out) == 0
     assert {path.name for path in out.iterdir()} == {"a-denoise.png", "b-denoise.png"}
     assert capsys.readouterr().out.count("pixels") == 2
+    assert restore(names[0], "--model", models["denoise"], "--out", f"{tmp_path}/newer/") == 0
+    assert (tmp_path / "newer" / "a-denoise.png").is_file()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (16, 3)])
@@ -320,7 +322,10 @@ BAD = {
     "no mask": (["photo.png", "--task", "inpaint"], "say what is missing, --mask MASK.png"),
     "a mask for nothing": (["photo.png", "--task", "denoise", "--mask", "black.png"], "does nothing with this task"),
     "a black mask": (["photo.png", "--task", "inpaint", "--mask", "black.png"], "is black: paint white"),
-    "another size": (["photo.png", "--task", "inpaint", "--mask", "small.png"], "has 5x5 pixels"),
+    "another size": (
+        ["photo.png", "--task", "inpaint", "--mask", "small.png"],
+        "photo.png: --mask small.png has 5x5 pixels, the picture 56x40",
+    ),
     "a scale for nothing": (
         ["photo.png", "--task", "denoise", "--scale", "2"],
         "--scale 2 does nothing with this task",

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     read = {file: "the model"} | ({} if args.mask is None else {Path(args.mask): "the mask"})
 
     def work(photo: Photo, path: Path, tell: Any) -> tuple[Photo, np.ndarray]:
-        mask = None if args.mask is None else read_mask(Path(args.mask), path, photo)
+        mask = None if args.mask is None else read_mask(Path(args.mask), photo)
         before = photo.pixels if mask is None else np.where(mask[:, :, None], np.uint8(127), photo.pixels)
         return restorer.photo(photo, mask, args.scale, tell), before
 
@@ -75,13 +75,13 @@ def shipped(task: str, sharp: bool) -> Path:
     return file
 
 
-def read_mask(path: Path, of: Path, photo: Photo) -> np.ndarray:
+def read_mask(path: Path, photo: Photo) -> np.ndarray:
     """(H, W), True where the mask is white."""
     mask = read_photo(path)
     if mask.pixels.shape != photo.pixels.shape:
         (height, width), (own_height, own_width) = photo.pixels.shape[:2], mask.pixels.shape[:2]
         raise InputError(
-            f"--mask {path} has {own_width}x{own_height} pixels, {of} has {width}x{height}: paint one of its size"
+            f"--mask {path} has {own_width}x{own_height} pixels, the picture {width}x{height}: paint one of its size"
         )
     missing = mask.pixels.mean(axis=2) > 127
     if not missing.any():
