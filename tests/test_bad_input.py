@@ -272,7 +272,7 @@ USAGE = [
     ("minigan", ["dream"], "argument COMMAND: invalid choice: 'dream'"),
     ("minigan", ["sample"], "the following arguments are required: MODEL"),
     ("minigan", ["sample", "model", "-n", "0"], "argument -n: 0 is not a whole number of at least 1"),
-    ("minigan", ["interpolate", "model", "--rows", "x"], "argument --rows: invalid positive value: 'x'"),
+    ("minigan", ["interpolate", "model", "--rows", "x"], "argument --rows: x is not a whole number of at least 1"),
     ("minigan", ["train", "--objective", "mean"], "argument --objective: invalid choice: 'mean'"),
 ]
 
