@@ -340,7 +340,12 @@ BAD = {
 def test_it_is_told_in_a_line(argv, message, models, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     buffer = io.BytesIO()
-    for name, pixels in {"photo": scene(), "other": scene(), "black": scene() * 0, "small": scene(5, 5)}.items():
+    for name, pixels in {
+        "photo": scene(),
+        "other": scene(),
+        "black": scene() * 0,
+        "small": np.eye(5, dtype=np.uint8) * 255,
+    }.items():
         Image.fromarray(pixels).save(f"{name}.png")
     Image.fromarray(scene()).save(buffer, "png")
     (tmp_path / "half.png").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
