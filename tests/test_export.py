@@ -116,7 +116,7 @@ def test_another_network_is_refused(names, told, tmp_path, capsys):
     assert told in capsys.readouterr().err and not (tmp_path / "y.safetensors").exists()
 
 
-def test_a_length_that_looks_as_a_pickle_begins(tmp_path, capsys):
+def test_a_file_whose_length_looks_like_a_pickle(tmp_path, capsys):
     path = tmp_path / "x.safetensors"
     for padding in range(300):
         save_file({"main.0.weight": np.zeros((1, 1, 1, 1), np.float32)}, path, {"padding": "x" * padding})

@@ -61,7 +61,7 @@ def from_pytorch(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise InputError(f"{path}: there is no such file") from None
     try:
         state = load(content)
-    except SafetensorError as error:  # only now: a safetensors file, too, may begin with these bytes, which are a length
+    except SafetensorError as error:  # only now: a safetensors file, too, can begin with these bytes, its length
         if content[:2] == b"PK" or content[:1] == b"\x80":
             lines = CONVERT.format(source=str(path), target=str(path.with_suffix(".safetensors")))
             raise InputError(
