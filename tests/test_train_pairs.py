@@ -162,6 +162,7 @@ REFUSED = {
         "--source y does nothing where the damage is done to --data",
     ),
     "a crop": (["--model", "srgan", "--task", "enlarge", "--crop", "30"], "--crop 30 is no multiple of 4"),
+    "too small a crop": (["--model", "dncnn", "--task", "denoise", "--crop", "11"], "judges no less than 12 pixels"),
     "too large a crop": (["--model", "dncnn", "--task", "denoise", "--crop", "100"], "smaller than the crops of 100"),
 }
 

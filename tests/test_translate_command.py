@@ -104,6 +104,7 @@ REFUSED = {
     "a penalty": (["--a", "a", "--b", "b", "--penalty", "r1"], "--penalty r1 does nothing with a model that learns"),
     "a class": (["--a", "a", "--b", "b", "--class", "x"], "--class x: cyclegan learns from pictures of any kind"),
     "no folder": (["--a", "a", "--b", "none"], "none does not exist, expected a folder of pictures"),
+    "too small": (["--a", "a", "--b", "b", "--size", "11"], "--size 11: the detectives judge no less than 12 pixels"),
     "small ones": (["--a", "a", "--b", "b", "--crop", "25"], "26x20 pixels, smaller than the crops of 25"),
     "kinds for noise": (
         ["--a", "a", "--model", "dcgan"],
