@@ -70,7 +70,10 @@ class Video(TwoPlayer):
         ones do: a still generator has collapsed in time."""
         super().measure(round)
         xp = self.backend.xp
+        if round.real.shape[1] == 1:
+            round.told["motion"] = Tensor(xp.full((), np.nan, round.real.dtype))
+            return
         moves = (Tensor(xp.abs(clips.data[:, 1:] - clips.data[:, :-1]).mean()) for clips in (round.fake, round.real))
         fake, real = (averaged(move).data for move in moves)
-        with np.errstate(invalid="ignore", divide="ignore"):  # clips of one frame, or real ones that are still
+        with np.errstate(invalid="ignore", divide="ignore"):  # real clips that are still
             round.told["motion"] = Tensor(xp.where(real > 0, fake / real, np.nan))

@@ -17,6 +17,7 @@ from ..paired import Paired
 from ..trainer import Trainer
 
 Networks = tuple[nn.Module, nn.Module]
+LEAST = 12  # pixels a side: what a detective of two halvings can judge
 
 
 @dataclass(frozen=True, kw_only=True)
