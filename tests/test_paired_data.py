@@ -127,6 +127,12 @@ def test_a_folder_of_pictures_of_any_size(tmp_path):
     assert read_pictures(tmp_path, channels=1)["a.png"].shape == (16, 16, 1)
 
 
+def test_pictures_of_more_than_8_bits_are_equally_bright(tmp_path):
+    for name, brightest in (("a.png", 4095), ("b.png", 400)):
+        Image.fromarray(np.full((4, 4), brightest, np.uint16)).save(tmp_path / name)
+    assert [picture.max() for picture in read_pictures(tmp_path).values()] == [255, 25]
+
+
 def test_a_sheet_is_cut_up(tmp_path):
     tiles = RNG(0).integers(1, 256, (5, 8, 8, 3), np.uint8)
     sheet = np.zeros((16, 24, 3), np.uint8)
