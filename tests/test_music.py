@@ -72,6 +72,18 @@ def test_midi_there_and_back(tmp_path):
     assert len(music.pieces) == 2 and music.root == str(tmp_path) and data.music(tmp_path).settings == music.settings
 
 
+def test_of_several_notes_at_a_time_the_highest_is_kept(tmp_path):
+    mido = pytest.importorskip("mido")
+    file, ticks = mido.MidiFile(ticks_per_beat=4), [0, 0, 2, 2, 4, 2, 2, 2]  # a tick is a sixteenth
+    file.tracks.append(mido.MidiTrack())
+    notes = [("on", 60), ("on", 72), ("on", 64), ("off", 64), ("off", 72), ("on", 62), ("off", 60), ("off", 62)]
+    for (kind, note), time in zip(notes, ticks, strict=True):
+        file.tracks[0].append(mido.Message(f"note_{kind}", note=note, time=time))
+    file.save(tmp_path / "a.mid")
+    pitch, onset = read_midi(tmp_path / "a.mid")
+    assert notes_of(pitch[:, 0], onset[:, 0]) == [(0, 8, 72), (8, 10, 60), (10, 14, 62)]
+
+
 def test_midi_of_other_programs(tmp_path):
     """Notes a little off the grid, ended by a note_on of no velocity, two channels in one track."""
     mido = pytest.importorskip("mido")

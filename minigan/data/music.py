@@ -205,8 +205,8 @@ def read_midi(path: str | os.PathLike[str]) -> Piece | None:
     length = -(-max(end for voice in voices for _, end, _ in voice) // BAR) * BAR
     pitch, onset = np.zeros((length, len(voices)), np.uint8), np.zeros((length, len(voices)), bool)
     for number, voice in enumerate(voices):
-        for begin, end, note in sorted(voice, key=lambda found: (found[0], found[2])):
-            pitch[begin:end, number], onset[begin, number] = note, True
+        for begin, end, note in sorted(voice, key=lambda found: (found[2], found[0])):  # a higher one covers others
+            pitch[begin:end, number], onset[begin:end, number] = note, np.arange(end - begin) == 0
     return Piece(pitch, onset)
 
 
