@@ -110,6 +110,10 @@ def test_midi_of_other_programs(tmp_path):
     (tmp_path / "a.mid").write_bytes(b"no music")
     with pytest.raises(InputError, match="is no MIDI file"):
         data.midi(tmp_path)
+    file.ticks_per_beat = -6360  # SMPTE: 25 frames a second, 40 ticks each
+    file.save(tmp_path / "a.mid")
+    with pytest.raises(InputError, match="counts time in frames"):
+        data.midi(tmp_path)
 
 
 def test_the_file_of_chorales(tmp_path):

@@ -183,6 +183,8 @@ def read_midi(path: str | os.PathLike[str]) -> Piece | None:
         file = mido.MidiFile(path)
     except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
         raise InputError(f"{path} is no MIDI file ({error}): leave it out") from None
+    if file.ticks_per_beat <= 0:
+        raise InputError(f"{path} counts time in frames, not in beats: leave it out")
     step = file.ticks_per_beat / QUARTER
     notes: dict[tuple[int, int], list[tuple[int, int, int]]] = {}  # of a track and channel: (begin, end, pitch)
     for track, messages in enumerate(file.tracks):
