@@ -89,6 +89,21 @@ def test_labels_by_folder_by_name_or_none(tmp_path):
     assert data.audio(tmp_path / "takes").labels is None
 
 
+@pytest.mark.parametrize(
+    "at, damage",
+    [(24, 0), (24, 2**31), (34, 64), (16, 18)],
+    ids=["rate 0", "a high rate", "64 bits", "a long head"],
+)
+def test_a_damaged_head_is_left_out(tmp_path, at, damage):
+    folder_of(tmp_path, takes=1)
+    write(tmp_path / "damaged.wav", hum(500.0))
+    content = bytearray((tmp_path / "damaged.wav").read_bytes())
+    content[at : at + 4] = damage.to_bytes(4, "little")
+    (tmp_path / "damaged.wav").write_bytes(content)
+    with pytest.warns(UserWarning, match=r"skipped 1 of 5 files \(damaged.wav: ."):
+        data.audio(tmp_path)
+
+
 def test_what_is_no_sound_is_left_out_and_named(tmp_path):
     folder_of(tmp_path, takes=1)
     (tmp_path / "broken.wav").write_bytes(b"RIFF....")
