@@ -377,6 +377,11 @@ def test_names_without_suffix_and_tabs(files, tmp_path):
     assert told.table["hair"] == [row["hair"] for row in rows[:-1]]
 
 
+def test_a_value_of_several_lines_is_one(tmp_path):
+    (tmp_path / "t.csv").write_text('photo,hair\n0.png,"red,\nlong"\n1.png,a\x85b\n', "utf-8")
+    assert [row["hair"] for row in read_table(tmp_path / "t.csv")] == ["red,\nlong", "a\x85b"]
+
+
 def test_a_sheet_goes_by_its_lines():
     heads = ROOT / "examples" / "data" / "avatars"
     told = open_attributes(heads / "avatars.png", heads / "attributes.tsv")
@@ -394,7 +399,8 @@ TABLES = {
     "no file": (None, "there is no such file; name a table"),
     "no line": ("photo,hair\n", "has no line below the names of the columns"),
     "a name twice": ("photo,photo\n0.png,red\n", "need a name each, and different ones"),
-    "a short line": ("photo,hair\n0.png\n", "line 2 has 1 values for 2 columns"),
+    "a short line": ("photo,hair\n\n0.png\n", "line 3 has 1 values for 2 columns"),
+    "an open quote": (f'photo,hair\n0.png,"{"x" * 2**18}', "line 2: field larger than field limit"),
     "no picture's name": ("photo,hair\nx,red\ny,black\n", "no column names the pictures of"),
     "a picture too many": ("photo,hair\n0.png,red\nx.png,black\n", "line 3: .* has no picture x.png"),
     "a picture twice": ("photo,hair\n0.png,red\n0.png,black\n", "the column photo names a picture twice"),

@@ -8,6 +8,7 @@ So one cross-entropy judges them all, and columns of zeros say that nothing is s
 from __future__ import annotations
 
 import csv
+import io
 import os
 import warnings
 import zlib
@@ -302,16 +303,20 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path}: is no text in UTF-8: save the table as CSV in that encoding") from None
     first = text.split("\n", 1)[0]
     comma = "\t" if "\t" in first else ";" if first.count(";") > first.count(",") else ","
-    lines = [line for line in csv.reader(text.splitlines(), delimiter=comma) if line]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=comma)  # a quoted value may have several lines
+    try:
+        lines = [(reader.line_num, line) for line in reader if line]
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: {error}") from None
     if len(lines) < 2:
         raise InputError(f"{path}: has no line below the names of the columns")
-    header = [name.strip() for name in lines[0]]
+    header = [name.strip() for name in lines[0][1]]
     if len(set(header)) < len(header) or "" in header:
         raise InputError(f"{path}: the columns {', '.join(header)} need a name each, and different ones")
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in lines[1:]:
         if len(line) != len(header):
             raise InputError(f"{path}: line {number} has {len(line)} values for {len(header)} columns")
-    return [dict(zip(header, map(str.strip, line), strict=True)) for line in lines[1:]]
+    return [dict(zip(header, map(str.strip, line), strict=True)) for _, line in lines[1:]]
 
 
 def matched(
