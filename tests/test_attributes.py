@@ -131,6 +131,13 @@ def test_what_is_not_known_is_not_asked_for():
     unknown = np.tile(~told.known[:, 0], 20)
     assert not own[unknown, :2].any() and not wanted[unknown, :2].any() and not is_asked[unknown, :2].any()
     assert is_asked[~unknown, :2].any()
+    young = data.Attributes(pictures, {"age": ["20"] * 5 + [""]}, [AGE]).part(np.array([5]))  # of nobody it is known
+    assert not any(told.any() for told in young.draw(np.zeros(3, int), RNG(0), np.dtype("float32"))[1:])
+
+
+def test_an_attribute_that_the_table_lacks_is_refused():
+    with pytest.raises(InputError, match="the table has no column age: it has hair"):
+        data.Attributes(np.zeros((2, 8, 8, 3), np.uint8), {"hair": ["red", "black"]}, [AGE])
 
 
 def test_half_are_mirrored_or_none():

@@ -194,6 +194,8 @@ class Attributes(Drawn):
         self.table = {column: list(texts) for column, texts in table.items()}
         found = attributes or [attribute_of(column, texts) for column, texts in self.table.items()]
         self.attributes = attributes_from([one.as_dict() for one in found])
+        if lacking := [one.name for one in self.attributes if one.name not in self.table]:
+            raise InputError(f"{name}: the table has no column {lacking[0]}: it has {', '.join(self.table)}")
         self.parts = columns_of(self.attributes)
         self.own = np.zeros((len(pictures), self.parts[-1].stop))
         self.known = np.zeros((len(pictures), len(self.attributes)), bool)
@@ -228,7 +230,8 @@ class Attributes(Drawn):
             if isinstance(attribute, Category):
                 values = np.eye(attribute.columns)[rng.integers(attribute.columns, size=count)]
             else:
-                values = self.own[rng.choice(np.flatnonzero(self.known[:, number]), size=count), part]
+                rows = np.flatnonzero(self.known[:, number])
+                values = self.own[rng.choice(rows, size=count), part] if len(rows) else own[:, part]
             rows = which[:, number]
             wanted[rows, part], is_asked[rows, part] = values[rows], 1
         return x.transpose(0, 3, 1, 2), *(a.astype(dtype, copy=False) for a in (own, wanted, is_asked))
