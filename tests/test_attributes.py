@@ -384,6 +384,11 @@ def test_names_without_suffix_and_tabs(files, tmp_path):
     assert told.table["hair"] == [row["hair"] for row in rows[:-1]]
 
 
+def test_a_size_of_nothing_is_refused(files):
+    with pytest.raises(InputError, match="size = 0 must be"):
+        open_attributes(*files, size=0)
+
+
 def test_a_value_of_several_lines_is_one(tmp_path):
     (tmp_path / "t.csv").write_text('photo,hair\n0.png,"red,\nlong"\n1.png,a\x85b\n', "utf-8")
     assert [row["hair"] for row in read_table(tmp_path / "t.csv")] == ["red,\nlong", "a\x85b"]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..sizes import size as whole
 from .drawn import Drawn
 from .paired import read_pictures
 from .unpaired import square
@@ -271,7 +272,7 @@ def open_attributes(
     says that nothing is known. A picture without a line is left out, with a warning.
     """
     pictures, table = Path(pictures), Path(table)
-    rows = read_table(table)
+    rows, size = read_table(table), whole("size", size)
     found = read_pictures(pictures, size)
     if pictures.is_file():
         while len(found) > len(rows) and np.ptp(next(reversed(found.values()))) == 0:  # fills the sheet's last row

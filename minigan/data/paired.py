@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..sizes import size
 from .degrade import Degradation
 from .drawn import Drawn
 
@@ -102,6 +103,7 @@ class Paired(Drawn):
 
 def check_pictures(name: str, pictures: Sequence[np.ndarray], crop: int) -> None:
     """That there are some, uint8 (H, W, C) with as many channels each, and that a crop fits into each."""
+    size(f"{name}: crop", crop)
     if not len(pictures):
         raise InputError(f"{name}: there is no picture")
     for number, picture in enumerate(pictures):
@@ -132,13 +134,6 @@ def read_pictures(path: str | os.PathLike[str], tile: int | None = None, channel
     from .image_folder import _files_under, equally_bright, plain_pixels
 
     path = Path(path)
-    if path.is_file():
-        if tile is None:
-            raise InputError(f"{path} is a file: give a folder of pictures, or say how large the tiles of a sheet are")
-        return tiles(path, plain_pixels(path, channels), tile)
-    if not path.is_dir():
-        where = "; minigan's own are in its repository, not in the package" if "examples" in path.parts else ""
-        raise InputError(f"{path} does not exist, expected a folder of pictures: check the path{where}")
 
     def decode(name: str, depth: int, tell: Callable[[int], None]) -> np.ndarray:
         try:
@@ -146,6 +141,13 @@ def read_pictures(path: str | os.PathLike[str], tile: int | None = None, channel
         except Exception as error:  # a damaged file can raise nearly anything from a decoder
             raise InputError(f"{path / name} is no picture that can be read ({error}): take it out") from None
 
+    if path.is_file():
+        if tile is None:
+            raise InputError(f"{path} is a file: give a folder of pictures, or say how large the tiles of a sheet are")
+        return tiles(path, decode(".", 0, lambda depth: None), size("tile", tile))
+    if not path.is_dir():
+        where = "; minigan's own are in its repository, not in the package" if "examples" in path.parts else ""
+        raise InputError(f"{path} does not exist, expected a folder of pictures: check the path{where}")
     found = equally_bright((n for n in _files_under(path)[0] if Path(n).suffix.lower() in PICTURES), decode)
     if not found:
         raise InputError(f"{path} holds no picture ({', '.join(PICTURES)}): check the path")
