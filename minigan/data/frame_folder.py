@@ -155,8 +155,8 @@ def pixels(clip: np.ndarray) -> str:
 def by_number(name: str) -> list[tuple[bool, int, str]]:
     """A key by which frame-10 comes after frame-9.
 
-    >>> sorted(["a/10.png", "a/9.png", "a/b.png"], key=by_number)
-    ['a/9.png', 'a/10.png', 'a/b.png']
+    >>> sorted(["a/10.png", "a/9.png", "a/b.png", "1²3.png"], key=by_number)
+    ['1²3.png', 'a/9.png', 'a/10.png', 'a/b.png']
     """
     parts = re.split(r"(\d+)", name)
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
