@@ -69,8 +69,10 @@ class Video(TwoPlayer):
         """Beside the spread of the clips, how much a frame differs from the one before it, as a share of how much real
         ones do: a still generator has collapsed in time."""
         super().measure(round)
+        if round.real.shape[1] == 1:  # nothing can move
+            return
         xp = self.backend.xp
         moves = (Tensor(xp.abs(clips.data[:, 1:] - clips.data[:, :-1]).mean()) for clips in (round.fake, round.real))
         fake, real = (averaged(move).data for move in moves)
-        with np.errstate(invalid="ignore", divide="ignore"):  # clips of one frame, or real ones that are still
+        with np.errstate(invalid="ignore", divide="ignore"):  # real clips that are still
             round.told["motion"] = Tensor(xp.where(real > 0, fake / real, np.nan))
