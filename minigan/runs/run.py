@@ -182,7 +182,10 @@ class Run:
             while trainer.step_count < self.total and not stopped:
                 self.bar.set_description(f"epoch {loader.epoch + 1}")
                 for batch in loader:
+                    before = trainer.step_count
                     yield batch
+                    if not before < trainer.step_count == self.journal.steps:
+                        raise InputError("Run.batches: take a step on each, and note it: run.note(trainer.step(batch))")
                     stopped = self.ranks.first_word(self.stopped)
                     if trainer.step_count == self.total or stopped:
                         break
