@@ -52,7 +52,7 @@ class Journal:
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 raise InputError(
                     f"{self.path}: line {number} is not the record of step {number}: restore the file, or start a new "
-                    "training with another --out"
+                    "run with another --out"
                 ) from None
         if self.ranks.is_first:
             write_atomically(self.path, "".join(lines).encode())
