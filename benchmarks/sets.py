@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +28,7 @@ from PIL import Image
 
 from benchmarks.child import ROOT
 from benchmarks.report import fill, markdown, number
+from benchmarks.training import trained
 from minigan import data, gan, metrics, viz
 from minigan.cli import user_errors
 from minigan.commands.arguments import LoadedGenerator, natural, positive
@@ -112,14 +111,7 @@ def unpack_heads(folder: Path) -> None:
 
 def run(one: Set, out: Path, seed: int, threads: int) -> dict[str, Any]:
     """Train as a user would, and judge what came of it."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime / 60
-    if not (out / "model.safetensors").exists():
-        resume = ["--resume"] if (out / "metrics.jsonl").exists() else []
-        words = [*one.command(seed).split()[1:], "--out", str(out), "--threads", str(threads), "--quiet", *resume]
-        done = subprocess.run([sys.executable, *words])
-        if done.returncode:
-            raise InputError(f"{out.name}: the training ended with exit code {done.returncode}; see above")
-    minutes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime / 60 - before
+    minutes = trained(one.command(seed), out, "--threads", str(threads), "--quiet")
     pictures = open_images(str(one.folder), one.size, 3)
     told = judged(pictures, LoadedGenerator(out / "model.safetensors", "numpy"), out.with_suffix(".png"))
     folder = one.folder.relative_to(ROOT) if one.folder.is_relative_to(ROOT) else one.folder.name
@@ -161,7 +153,8 @@ def table(results: list[dict[str, Any]]) -> str:
     lines = []
     for one in sorted(results, key=lambda one: (one["set"], one["seed"])):
         figures = [number(one[name]) for name in ("spread", "in_cluster", "least_in_cluster", "coverage", "recall")]
-        lines.append([one["set"], *figures, f"{one['minutes']:.1f}", f"`{one['command']}`"])
+        minutes = "" if one["minutes"] is None else f"{one['minutes']:.1f}"
+        lines.append([one["set"], *figures, minutes, f"`{one['command']}`"])
     for name, one in {one["set"]: one for one in results}.items():
         halves = one["halves"]
         lines.append([f"{name}: half of them beside the others", "", "", "", number(halves["coverage"]),

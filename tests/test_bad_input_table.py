@@ -410,7 +410,7 @@ COMMANDS = {
         "mnist-train has no class 'ten': choose one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 or an index below 10",
     ),
     "smoothing without labels": (
-        [*TRAIN, "--objective", "hinge", "--label-smoothing", "0.1"],
+        [*TRAIN, "--model", "dcgan", "--objective", "hinge", "--label-smoothing", "0.1"],
         "--label-smoothing: hinge has no labels to smooth; use non_saturating or minimax",
     ),
     "smoothing a critic's scores": (
@@ -418,7 +418,7 @@ COMMANDS = {
         "--label-smoothing: wgan_gp's objective has no labels to smooth; use non_saturating or minimax",
     ),
     "nothing to resume": (
-        [*TRAIN, "--resume", "--width", "2"],
+        [*TRAIN, "--model", "dcgan", "--resume", "--width", "2"],
         "out holds no run to resume: check --out, or leave out --resume to start one there",
     ),
     "a report of nothing": (["report", "nowhere"], "nowhere holds no run: name the --out of one"),

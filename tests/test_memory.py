@@ -64,7 +64,7 @@ def test_another_game_is_refused():
 
 
 def test_much_is_told_and_too_much_is_warned_of(tmp_path, monkeypatch, capsys):
-    argv = ["train", "--steps", "1", "--width", "2", "--batch-size", "8", "--out"]
+    argv = ["train", "--model", "dcgan", "--steps", "1", "--width", "2", "--batch-size", "8", "--out"]
     assert cli.main([*argv, str(tmp_path / "little")]) == 0
     assert "memory" not in capsys.readouterr().err
     monkeypatch.setattr(memory, "MUCH", 1)

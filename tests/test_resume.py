@@ -79,19 +79,19 @@ SETTINGS = {
 @pytest.mark.parametrize("name", gan.MODELS)
 def test_half_and_half_is_the_whole(tmp_path, name, capsys):
     settings = {"changes": SETTINGS.get(name), "width": 2 if name == "sngan" else 4, "checkpoint_every": 2}
-    go(make_run(tmp_path / "whole", name, steps=14, **settings))
-    go(make_run(tmp_path / "halves", name, steps=7, **settings))
-    go(make_run(tmp_path / "halves", name, steps=14, resume=True, **settings))
+    go(make_run(tmp_path / "whole", name, steps=10, **settings))
+    go(make_run(tmp_path / "halves", name, steps=5, **settings))
+    go(make_run(tmp_path / "halves", name, steps=10, resume=True, **settings))
     assert_same(tmp_path / "whole", tmp_path / "halves")
     assert capsys.readouterr().err == ""
 
 
 def test_every_backend_goes_on_exactly(tmp_path, backend):
-    settings = {"changes": {"ema": 0.9}, "place": backend.name}
-    go(make_run(tmp_path / "whole", "dcgan", steps=6, **settings))
-    go(make_run(tmp_path / "halves", "dcgan", steps=3, **settings))
-    go(make_run(tmp_path / "halves", "dcgan", steps=6, resume=True, **settings))
-    for name in ("metrics.jsonl", "checkpoints/step-00000006.safetensors", "model.safetensors", "training.gif"):
+    settings = {"changes": {"ema": 0.9}, "place": backend.name, "width": 2}
+    go(make_run(tmp_path / "whole", "dcgan", steps=4, **settings))
+    go(make_run(tmp_path / "halves", "dcgan", steps=2, **settings))
+    go(make_run(tmp_path / "halves", "dcgan", steps=4, resume=True, **settings))
+    for name in ("metrics.jsonl", "checkpoints/step-00000004.safetensors", "model.safetensors", "training.gif"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "halves" / name).read_bytes(), name
 
 

@@ -1,4 +1,4 @@
-"""The table of objectives x models trains on MNIST without a NaN, 200 steps a case, in CI-sized runs.
+"""The table of objectives x models trains on MNIST without a NaN, 100 steps a case, in CI-sized runs.
 
 Covered, on narrow networks and small batches: every objective with DCGAN; every model with all that its own paper says
 (objective, penalties, n_critic, clipping, optimizer); every penalty with WGAN-GP's critic, lazy and not; and everything
@@ -14,7 +14,7 @@ from small_models import PICTURES
 from minigan import data, gan, optim
 
 Z_DIM, BATCH = 8, 4
-STEPS = 200
+STEPS = 100
 WIDTHS = {"gan": 20, "sngan": 2}
 
 

@@ -5,7 +5,9 @@ import pytest
 from small_models import PICTURES
 
 from benchmarks import zoo
+from benchmarks.training import trained
 from minigan import cli
+from minigan.errors import InputError
 
 
 def test_every_model_has_a_row():
@@ -27,7 +29,30 @@ def test_a_picture_has_a_column_for_each_class():
 
 
 def test_tables():
-    names = ("frechet_distance", "kernel_distance", "kernel_distance_standard_error", "precision", "recall", "coverage")
-    scores = dict.fromkeys(names, 0.5) | {"modes_found": 9, "modes": 10, "reverse_kl": 0.1, "accuracy": 0.975}
-    made = zoo.tables({"cgan": scores, "dog": scores | {"accuracy": None}})
-    assert "| 9 of 10 |" in made["zoo"] and "97.5%" in made["zoo"] and "--class dog" in made["animals"]
+    shares = dict.fromkeys(("precision", "recall", "coverage", "copies_share_below"), 0.5)
+    scores = shares | {"frechet_distance": 1.25, "second_frechet_distance": 0.75, "steps": 2000, "minutes": 3.21}
+    asked = {"modes_found": 9, "modes": 10, "accuracy": 0.975}
+    made = zoo.tables({"cgan": scores | asked, "dog": scores | {"accuracy": None, "minutes": None}})
+    assert "| cgan | 1.25 | 0.75 | 0.500 | 0.500 | 0.500 | 9 of 10 | 97.5% | 50.0% | 2,000 | 3.2 |" in made["zoo"]
+    assert "| 0.500 |  |  | 50.0% | 2,000 |  |" in made["animals"] and "--class dog" in made["animals"]
+
+
+def test_a_run_is_trained_once_and_gone_on_with(tmp_path, capfd):
+    """A program in place of a training: it writes down how it was called, and its model the second time."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import pathlib, sys\n"
+        "print(*sys.argv[1:])\n"
+        "out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1])\n"
+        "out.mkdir(exist_ok=True)\n"
+        "(out / ('model.safetensors' if '--resume' in sys.argv else 'metrics.jsonl')).touch()\n"
+    )
+    command, out = f"python {program} --steps 3", tmp_path / "out"
+    minutes = trained(command, out, "--quiet")
+    assert minutes is not None and minutes > 0
+    assert trained(command, out, "--quiet") is None  # gone on with: nobody knows what the first part took
+    assert trained(command, out, "--quiet") is None  # there already
+    told = f"--steps 3 --out {out} --quiet"
+    assert capfd.readouterr().out == f"{told}\n{told} --resume\n"
+    with pytest.raises(InputError, match="other: the training ended with exit code 2"):
+        trained(f"python {tmp_path / 'nowhere.py'}", tmp_path / "other")

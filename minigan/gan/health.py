@@ -62,9 +62,9 @@ class Health:
 
     >>> from minigan.gan import NonSaturating
     >>> health = Health(NonSaturating())
-    >>> losing = {"d_loss": 0.01, "g_loss": 9.0, "d_real": 0.995, "d_fake": 0.005, "spread": 0.8, "g_grad": 1.0}
+    >>> losing = {"d_loss": 0.01, "g_loss": 9.0, "d_real": 0.996, "d_fake": 0.004, "spread": 0.8, "g_grad": 1.0}
     >>> [str(alarm)[:68] for step in range(1, 200) for alarm in health.look({"step": step, **losing})]
-    ['alarm at step 100: d_overpowers: D(x) was 1.00 and D(G(z)) 0.01 over']
+    ['alarm at step 100: d_overpowers: D(x) was 1.00 and D(G(z)) 0.00 over']
     >>> health.active
     ['d_overpowers']
     """

@@ -34,7 +34,7 @@ def batches(size, count):
 @pytest.mark.parametrize("size", WIDTHS)
 def test_float64(fast, size):
     game = make_game(size, np.float64, backend=fast.name)
-    for real in batches(size, 100):
+    for real in batches(size, 50):
         game.step(real)
         game.compare(1e-10 if game.count == 1 else 1e-8)
 

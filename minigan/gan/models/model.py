@@ -66,8 +66,10 @@ class Model:
         return f"Model({self.name}: {self.summary}; {self.paper})"
 
     def penalties_for(self, image_size: ImageSize) -> tuple[Penalty, ...]:
-        """``penalties``, with R1's gamma as many times as large as a picture has more pixels than ``gamma_pixels``: D's
-        slope is a sum over pixels, and what holds it on a small picture is too little on a large one."""
+        """``penalties``, with R1's gamma as many times as large as a picture has more pixels than ``gamma_pixels``, as
+        in Karras et al. 2020: larger pictures lie farther apart, and over the longer way the same slope of D tells
+        them apart more surely.
+        """
         if not self.gamma_pixels:
             return self.penalties
         height, width = height_width(image_size)
