@@ -1,5 +1,6 @@
 """Music from MIDI files and arrays to rolls, and from rolls to files that are parsed back; what is counted in it."""
 
+import io
 import sys
 import wave
 from itertools import pairwise
@@ -60,7 +61,7 @@ def test_pieces_are_kept_apart_whole():
 
 
 def test_midi_there_and_back(tmp_path):
-    pytest.importorskip("mido")
+    mido = pytest.importorskip("mido")
     (tmp_path / "sub").mkdir()
     for path in (tmp_path / "one.mid", tmp_path / "sub/two.MID"):
         path.write_bytes(write_midi(TWO))
@@ -68,6 +69,8 @@ def test_midi_there_and_back(tmp_path):
     found = read_midi(tmp_path / "one.mid")
     np.testing.assert_array_equal(found.pitch, TWO.pitch)
     np.testing.assert_array_equal(found.onset, TWO.onset)
+    many = mido.MidiFile(file=io.BytesIO(write_midi(piece(*[MOVES] * 12))))
+    assert max(message.channel for message in many if message.type == "note_on") < 9  # the tenth is the drums'
     music = data.midi(tmp_path)
     assert len(music.pieces) == 2 and music.root == str(tmp_path) and data.music(tmp_path).settings == music.settings
 
@@ -189,7 +192,9 @@ def test_parallels_crossings_and_chords():
     fifths = arrays([67] * 8 + [69] * 8, [60] * 8 + [62] * 8)
     thirds = arrays([64] * 8 + [65] * 8, [60] * 8 + [62] * 8)
     held = arrays([67] * 16, [60] * 8 + [62] * 8)
-    assert [counted.parallels_a_bar(*music) for music in (fifths, thirds, held)] == [1, 0, 0]
+    again = piece([67] * 16, [60] * 16, onsets=[(0, 8), (1, 8)])  # the same fifth once more
+    repeated = again.pitch[None], again.onset[None]
+    assert [counted.parallels_a_bar(*music) for music in (fifths, thirds, held, repeated)] == [1, 0, 0, 0]
     assert counted.crossings(arrays([60] * 16, [60] * 4 + [62] * 4 + [0] * 8)[0]) == 0.25
     assert counted.chord_classes(arrays([67] * 16, [64] * 16, [60] * 8 + [64] * 8)[0]) == {
         frozenset({0, 4, 7}): 2,

@@ -70,12 +70,12 @@ def test_silence_at_the_ends_is_trimmed_off():
 
 
 def test_lengths(tmp_path):
-    write(tmp_path / "a.wav", hum(500.0, seconds=0.5))
+    write(tmp_path / "a.wav", hum(500.0, seconds=0.55))
     write(tmp_path / "b.wav", hum(500.0, seconds=0.1))
     sounds = data.audio(tmp_path, seconds=0.25)
     assert sounds.items.shape == (2, 1, 2048) and sounds.cut == 1 and "1 cut" in repr(sounds)  # a multiple of 256
     assert sounds.items[0, 0, -1] == 0 and np.abs(sounds.items[0, 0, -200:]).max() > 0.5  # it fades
-    assert data.audio(tmp_path).items.shape == (2, 1, 3840)  # nine of ten are not longer than 0.46 s
+    assert data.audio(tmp_path).items.shape == (2, 1, 5120)  # nine of ten are not longer than 0.505 s
     assert sounds.only(["b.wav"]).names == ("b.wav",) and len(sounds.only(["b.wav"])) == 1
 
 
