@@ -231,8 +231,8 @@ class Attributes(Drawn):
             if isinstance(attribute, Category):
                 values = np.eye(attribute.columns)[rng.integers(attribute.columns, size=count)]
             else:
-                rows = np.flatnonzero(self.known[:, number])
-                values = self.own[rng.choice(rows, size=count), part] if len(rows) else own[:, part]
+                known = np.flatnonzero(self.known[:, number])
+                values = self.own[rng.choice(known, size=count), part] if len(known) else own[:, part]
             rows = which[:, number]
             wanted[rows, part], is_asked[rows, part] = values[rows], 1
         return x.transpose(0, 3, 1, 2), *(a.astype(dtype, copy=False) for a in (own, wanted, is_asked))
