@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -27,7 +26,7 @@ from tqdm import tqdm
 from minigan import checkpoint, data, gan
 from minigan.cli import user_errors
 from minigan.commands.arguments import positive
-from minigan.commands.example import add_usual, place_of
+from minigan.commands.example import add_out, add_usual, out_folder, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.attributes import Number, asked, open_attributes
 from minigan.errors import InputError
@@ -48,7 +47,7 @@ def main() -> int:
         "--size", type=positive, default=64, help="pixels a side; of a sheet, of its tiles (default: 64)"
     )
     parser.add_argument("--halve", action="store_true", help="work at half of that size: four times as fast")
-    parser.add_argument("--out", type=Path, default=Path("out/ageing"), help="where to write (default: out/ageing)")
+    add_out(parser, "out/ageing")
     parser.add_argument("--steps", type=positive, help="of the editor (default: 600)")
     parser.add_argument("--width", type=positive, help="channels of the editor next to the pixels (default: 16)")
     parser.add_argument("--batch-size", type=positive, help="faces a step (default: 16)")
@@ -89,6 +88,7 @@ def run(args: argparse.Namespace) -> None:
         schedule=LinearDecay(start=args.steps // 2, end=args.steps + 1),
         ema=0.995,
     )
+    args.out = out_folder(args.out, "out/ageing")
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for batch in loader.forever():
             record = trainer.step(batch)
@@ -97,7 +97,6 @@ def run(args: argparse.Namespace) -> None:
             if record.step == args.steps:
                 break
     generator = trainer.result()
-    args.out.mkdir(parents=True, exist_ok=True)
     checkpoint.save_model(args.out / "model.safetensors", generator, architecture)
 
     years, truth = (np.array(part.table[args.column], np.float64) for part in (learned, held))

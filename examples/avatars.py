@@ -29,7 +29,7 @@ from tqdm import tqdm
 from minigan import backend, checkpoint, data, gan, nn, optim, viz
 from minigan.cli import user_errors
 from minigan.commands.arguments import positive
-from minigan.commands.example import add_usual, place_of
+from minigan.commands.example import add_out, add_usual, out_folder, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.attributes import asked, read_table
 from minigan.gan.attributes import cross_entropy
@@ -45,7 +45,7 @@ SEEN = 40  # grey levels that a parameter moves a pixel by, to count as its regi
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("out/avatars"), help="where to write (default: out/avatars)")
+    add_out(parser, "out/avatars")
     parser.add_argument("--steps", type=positive, help="of the editor (default: 1800)")
     parser.add_argument("--judge-steps", type=positive, help="of the judge (default: 400)")
     parser.add_argument("--width", type=positive, help="channels of the editor next to the pixels (default: 16)")
@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> None:
     trainer = gan.EDITORS["attribute"].trainer(
         generator, discriminator, attributes=learned.attributes, rng=noise, schedule=schedule
     )
+    args.out = out_folder(args.out, "out/avatars")
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for batch in loader.forever():
             record = trainer.step(batch)
@@ -82,7 +83,6 @@ def run(args: argparse.Namespace) -> None:
             bar.set_postfix(judged=f"{record.g_judged:.2f}", back=f"{record.back:.2f}", refresh=False)
             if record.step == args.steps:
                 break
-    args.out.mkdir(parents=True, exist_ok=True)
     checkpoint.save_model(args.out / "model.safetensors", generator, architecture)
 
     # How good it is, by a judge who knows nothing of it.

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from minigan import checkpoint, data, gan, metrics, viz
 from minigan.cli import user_errors
 from minigan.commands.arguments import positive
-from minigan.commands.example import add_usual, place_of
+from minigan.commands.example import add_out, add_usual, out_folder, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.paired import split
 from minigan.data.unpaired import square
@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--a", type=Path, metavar="DIR", help="photos of your own instead: what to start from")
     parser.add_argument("--b", type=Path, metavar="DIR", help="and what they are to become")
     parser.add_argument("--size", type=positive, help="pixels a side that photos are brought to (default: 64)")
-    parser.add_argument("--out", type=Path, default=Path("out/cats-to-dogs"), help="(default: out/cats-to-dogs)")
+    add_out(parser, "out/cats-to-dogs")
     parser.add_argument("--steps", type=positive, help="default: 1500")
     parser.add_argument("--batch-size", type=positive, help="pictures of each kind a step (default: 8)")
     add_usual(parser)
@@ -74,7 +74,7 @@ def train(args: argparse.Namespace) -> None:
     weights = {"cycle_weight": 3.0, "identity_weight": 1.0}
     trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
 
-    args.out.mkdir(parents=True, exist_ok=True)
+    args.out = out_folder(args.out, "out/cats-to-dogs")
     shown = Exchanges(*(as_input(kind[:: max(1, len(kind) // 8)][:8]) for kind in (held_cats, held_dogs)))
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for record in trainer.steps(islice(loader.forever(), args.steps)):

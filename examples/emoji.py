@@ -39,7 +39,7 @@ from train_classifier import fit, held_back
 from minigan import backend, checkpoint, data, gan, metrics, viz
 from minigan.cli import user_errors
 from minigan.commands.arguments import positive
-from minigan.commands.example import add_usual, place_of
+from minigan.commands.example import add_out, add_usual, out_folder, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data import Dataset
 from minigan.data.unpaired import square
@@ -58,7 +58,7 @@ DARK = ("623d36", "92594b", "b16a5b")  # of the seven colours of skin
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=Path, required=True, metavar="PATH", help="portraits: a folder, or a sheet")
-    parser.add_argument("--out", type=Path, default=Path("out/emoji"), help="where to write (default: out/emoji)")
+    add_out(parser, "out/emoji")
     parser.add_argument("--size", type=positive, default=32, help="pixels a side of the emoji (default: 32)")
     parser.add_argument("--steps", type=positive, help="default: 600")
     parser.add_argument("--batch-size", type=positive, help="pictures of each kind a step (default: 8)")
@@ -104,7 +104,7 @@ def train(args: argparse.Namespace) -> None:
     weights = {"cycle_weight": 4.0, "identity_weight": args.identity_weight}
     trainer = model.trainer(*players, rng=noise, **weights, g_lr=1e-3, d_lr=1e-3, schedule=falling, ema=0.99)
 
-    args.out.mkdir(parents=True, exist_ok=True)
+    args.out = out_folder(args.out, "out/emoji")
     shown = Exchanges(*(as_input(kind[~few][:8]) for kind, few in zip((faces, heads), kept, strict=True)))
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for record in trainer.steps(islice(loader.forever(), args.steps)):

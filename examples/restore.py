@@ -24,7 +24,7 @@ import minigan
 from minigan import checkpoint, data, gan, metrics, viz
 from minigan.cli import user_errors
 from minigan.commands.arguments import positive
-from minigan.commands.example import add_usual, place_of
+from minigan.commands.example import add_out, add_usual, out_folder, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.paired import split
 from minigan.optim import LinearDecay
@@ -38,7 +38,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=PHOTOS, help="a folder of good photos (default: examples/data)")
     parser.add_argument("--task", choices=[t.name for t in TASKS.values() if not t.drawn], default="denoise")
-    parser.add_argument("--out", type=Path, default=Path("out/restore"), help="where to write (default: out/restore)")
+    add_out(parser, "out/restore")
     parser.add_argument("--steps", type=positive, help="without the adversary (default: 4000)")
     parser.add_argument("--adversarial-steps", type=positive, help="with it (default: 1000)")
     parser.add_argument("--batch-size", type=positive, help="crops a step (default: 16)")
@@ -73,7 +73,7 @@ def train(args: argparse.Namespace) -> None:
         psnr = np.mean([metrics.psnr(picture, true) for picture, true in pairs])
         return f"{psnr:.2f} dB, patch distance {metrics.patch_distance(as_bytes(made), as_bytes(truth)):.0f}"
 
-    args.out.mkdir(parents=True, exist_ok=True)
+    args.out = out_folder(args.out, "out/restore")
     alone = gan.Paired(generator, rng=noise)  # G learns from the L1 term only
     judged = gan.Paired(generator, discriminator, rng=noise, l1_weight=model.l1_weight)
     done = 0

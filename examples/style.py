@@ -29,7 +29,7 @@ from train_classifier import fit, held_back
 from minigan import backend, checkpoint, data, gan, metrics, viz
 from minigan.cli import user_errors
 from minigan.commands.arguments import positive
-from minigan.commands.example import add_usual, place_of
+from minigan.commands.example import add_out, add_usual, out_folder, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data import Dataset
 from minigan.data.degrade import luminance, resample
@@ -47,7 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--a", type=Path, default=HERE / "photos", metavar="DIR", help="photos (default: bundled)")
     parser.add_argument("--b", type=Path, default=HERE / "van_gogh", metavar="DIR", help="paintings (default: bundled)")
-    parser.add_argument("--out", type=Path, default=Path("out/style"), help="where to write (default: out/style)")
+    add_out(parser, "out/style")
     parser.add_argument("--steps", type=positive, help="default: 400")
     parser.add_argument("--batch-size", type=positive, help="crops of each kind a step (default: 4)")
     parser.add_argument(
@@ -70,6 +70,7 @@ def train(args: argparse.Namespace) -> None:
     paintings = [smaller(painting) for painting in data.read_pictures(args.b).values()]
     if not held or len(paintings) < 3:
         raise InputError(f"--a {args.a} and --b {args.b}: at least 8 photos and 3 paintings")
+    args.out = out_folder(args.out, "out/style")
     judge = train_judge(args, place, photos[2::3], paintings[2::3], crops)
     photos, paintings = ([p for n, p in enumerate(kind) if n % 3 != 2] for kind in (photos, paintings))
 
@@ -85,7 +86,6 @@ def train(args: argparse.Namespace) -> None:
     def painted(photo: np.ndarray) -> np.ndarray:
         return PhotoTranslator(trainer.result("ab"), 3, None).pixels(photo)
 
-    args.out.mkdir(parents=True, exist_ok=True)
     with tqdm(total=args.steps, disable=args.quiet or sys.stderr is None) as bar:
         for record in trainer.steps(islice(loader.forever(), args.steps)):
             bar.update()
@@ -134,7 +134,6 @@ def train_judge(
     kinds += [cut(painting, count // len(paintings), rng) for painting in paintings]
     images = np.concatenate(kinds)
     labels = (np.arange(len(images)) >= count).astype(np.int64)
-    args.out.mkdir(parents=True, exist_ok=True)
     file = args.out / "judge.safetensors"
     settings = {"epochs": args.judge_epochs, "batch_size": 32, "width": 8, "flip": True, "quiet": True}
     right = fit(*held_back(Dataset(images, labels, ("photo", "painting"), "crops")), file, place=place, **settings)

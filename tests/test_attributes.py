@@ -499,6 +499,12 @@ def test_the_explorer_changes_one_thing(model, tmp_path):
         server.shutdown()
 
 
+def test_what_d_is_shown_is_augmented(files, model, tmp_path):
+    assert train(files, tmp_path / "run", "--steps", 3, "--diffaugment", "color") == 0
+    lines = [(run / "metrics.jsonl").read_text() for run in (model, tmp_path / "run")]
+    assert lines[0] != lines[1]
+
+
 def test_a_run_is_resumed_bit_for_bit(files, tmp_path):
     assert train(files, tmp_path / "whole", "--steps", 3) == 0
     assert train(files, tmp_path / "parts", "--steps", 2) == 0
@@ -592,6 +598,10 @@ def test_a_run_is_refused_in_a_line(argv, message, tmp_path, monkeypatch, capsys
 
 @pytest.mark.parametrize("argv, message", [
     (["sample", "{model}"], "turns pictures into pictures, and draws none of noise: minigan edit --model"),
+    (
+        ["translate", "{portrait}", "--model", "{model}/model.safetensors"],
+        "attribute changes one thing in a picture: minigan edit",
+    ),
     (["restore", "{portrait}", "--model", "{model}"], "restores no pictures: give one of train --task"),
 ])  # fmt: skip
 def test_other_commands_say_what_it_is_for(argv, message, model, portrait, capsys):
@@ -624,7 +634,7 @@ def test_a_model_of_another_kind_edits_nothing(portrait, tmp_path, capsys):
     architecture = {"model": "dncnn", "task": "denoise", "width": 2}
     checkpoint.save_model(tmp_path / "m.safetensors", gan.build(architecture, RNG(0))[0], architecture)
     assert run("edit", portrait, "--model", tmp_path / "m.safetensors", "--set", "age=30") == 2
-    assert "is a dncnn and edits no picture: give one of train --model attribute" in capsys.readouterr().err
+    assert "dncnn edits no picture: give one of train --model attribute" in capsys.readouterr().err
 
 
 def test_an_editor_becomes_onnx_for_any_size(model, tmp_path):

@@ -259,7 +259,7 @@ USAGE = [
     ("mnist_gan.py", ["--z-dim", "0"], "argument --z-dim: 0 is not a whole number of at least 1"),
     ("mnist_gan.py", ["--width", "-4"], "argument --width: -4 is not a whole number of at least 1"),
     ("mnist_gan.py", ["--steps", "0"], "argument --steps: 0 is not a whole number of at least 1"),
-    ("mnist_gan.py", ["--epochs", "many"], "argument --epochs: invalid positive value: 'many'"),
+    ("mnist_gan.py", ["--epochs", "many"], "argument --epochs: many is not a whole number of at least 1"),
     ("mnist_gan.py", ["--seed", "-1"], "argument --seed: -1 is not a whole number of at least 0"),
     ("mnist_gan.py", ["--threads", "0"], "argument --threads: 0 is not a whole number of at least 1"),
     ("mnist_gan.py", ["--batch-size", "4.5"], "argument --batch-size: invalid int value: '4.5'"),
@@ -272,7 +272,7 @@ USAGE = [
     ("minigan", ["dream"], "argument COMMAND: invalid choice: 'dream'"),
     ("minigan", ["sample"], "the following arguments are required: MODEL"),
     ("minigan", ["sample", "model", "-n", "0"], "argument -n: 0 is not a whole number of at least 1"),
-    ("minigan", ["interpolate", "model", "--rows", "x"], "argument --rows: invalid positive value: 'x'"),
+    ("minigan", ["interpolate", "model", "--rows", "x"], "argument --rows: x is not a whole number of at least 1"),
     ("minigan", ["train", "--objective", "mean"], "argument --objective: invalid choice: 'mean'"),
 ]
 

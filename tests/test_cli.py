@@ -3,6 +3,7 @@
 import argparse
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,6 +68,18 @@ def test_samples_are_the_generators(model):
     images = gan.generate(generator, np.random.default_rng(9).standard_normal((4, 6)))
     expected = np.rint(images[2, 0] * 127.5 + 127.5)  # the third stands first in the second row
     np.testing.assert_array_equal(pixels("samples.png")[32:60, 2:30], expected)
+
+
+def test_many_samples_go_on_where_they_were_stopped(model, capsys):
+    assert run("sample", model, "-n", "1002", "--into", "many") == 0
+    whole = Path("many/samples-00001.npz").read_bytes()
+    Path("many/samples-00001.npz").unlink()
+    assert run("sample", model, "-n", "1002", "--into", "many") == 0
+    assert "in 2 files, 1 of which were there" in capsys.readouterr().out
+    assert Path("many/samples-00001.npz").read_bytes() == whole
+    for told, why in (("half", "is damaged"), ("[3]", "is damaged"), ('{"seed": 1}', "was begun with")):
+        Path("many/samples.json").write_text(told)
+        assert run("sample", model, "-n", "1002", "--into", "many") == 2 and why in capsys.readouterr().err
 
 
 def test_digits_are_bundled_unless_that_names_a_folder(model):

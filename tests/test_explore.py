@@ -427,6 +427,8 @@ def test_a_picture_is_found(page, subject, tmp_path):
     page.wait("!$('find-stop').disabled && search")
     click(page, "find-stop")
     page.wait("$('find-stop').disabled && search === ''", 60)
+    clear = "new Promise(done => document.createElement('canvas').toBlob(done))"
+    assert page.run(f"{clear}.then(file => pixels(file, 2, 1, 1)).then(found => [...found])") == [255, 255]
     (tmp_path / "no.png").write_text("no picture")
     page.files("#find-file", tmp_path / "no.png")
     page.wait("$('message').classList.contains('error')")

@@ -106,6 +106,7 @@ def test_a_pickle_is_refused_with_the_lines_that_convert_it(tmp_path, monkeypatc
         ({"encoder.0.weight": (2, 2)}, "it has 'encoder.0.weight'"),
         ({"main.0.weight": (4, 3, 4, 4), "main.2.weight": (8, 4, 4, 4)}, "give netG"),
         ({"main.1.weight": (4,)}, "its convolutions are at"),
+        ({"main.0.weight": (4, 4, 4, 4), "main.3.bias": (4,)}, "its convolutions are at [0]"),
         ({f"main.{n}.weight": (4, 4, 4, 4) for n in (0, 3, 6, 9)}, "does not fit"),
     ],
 )
@@ -113,6 +114,16 @@ def test_another_network_is_refused(names, told, tmp_path, capsys):
     save_file({name: np.zeros(shape, np.float32) for name, shape in names.items()}, tmp_path / "x.safetensors")
     assert run("import", tmp_path / "x.safetensors", "--out", tmp_path / "y.safetensors") == 2
     assert told in capsys.readouterr().err and not (tmp_path / "y.safetensors").exists()
+
+
+def test_a_file_whose_length_looks_like_a_pickle(tmp_path, capsys):
+    path = tmp_path / "x.safetensors"
+    for padding in range(300):
+        save_file({"main.0.weight": np.zeros((1, 1, 1, 1), np.float32)}, path, {"padding": "x" * padding})
+        if path.read_bytes()[:1] == b"\x80":
+            break
+    assert run("import", path) == 2
+    assert "its convolutions are at [0]" in capsys.readouterr().err
 
 
 # ---- ONNX ----------------------------------------------------------------------------------------

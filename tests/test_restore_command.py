@@ -1,6 +1,7 @@
 """minigan restore: any file, kept as it was but for what was asked; and one clear line for whatever cannot be."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -239,6 +240,7 @@ MODES = {  # as they are saved: the mode that comes out, and what is said of it
     "P": ("RGB", ""),
     "RGBA": ("RGBA", ""),
     "CMYK": ("RGB", ""),
+    "YCbCr": ("RGB", ""),
     "I;16": ("L", "the lower 8 of its 16 bits"),
 }
 
@@ -253,6 +255,10 @@ def test_modes(models, tmp_path, mode, capsys):
     assert restore(path, "--model", models["denoise"], "--out", tmp_path / "out.png") == 0
     wanted, said = MODES[mode]
     assert look(tmp_path / "out.png")[0] == wanted and said in capsys.readouterr().err
+    photo = read_photo(path)  # the tags that say how its pixels lay are not those of another file
+    larger = replace(photo, pixels=photo.pixels.repeat(2, axis=0), alpha=None)
+    write_photo(tmp_path / "larger.tif", larger)
+    np.testing.assert_array_equal(read_photo(tmp_path / "larger.tif").pixels, larger.pixels)
 
 
 def test_a_grey_drawing_is_coloured(models, tmp_path):
@@ -269,6 +275,8 @@ def test_several_at_once(models, tmp_path, capsys):
     assert restore(*names, "--model", models["denoise"], "--out", out) == 0
     assert {path.name for path in out.iterdir()} == {"a-denoise.png", "b-denoise.png"}
     assert capsys.readouterr().out.count("pixels") == 2
+    assert restore(names[0], "--model", models["denoise"], "--out", f"{tmp_path}/newer/") == 0
+    assert (tmp_path / "newer" / "a-denoise.png").is_file()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (16, 3)])
@@ -304,6 +312,7 @@ BAD = {
     "no task": (["photo.png"], "what is to be done? --task denoise|derain|enlarge|inpaint|colorize"),
     "no such file": (["none.png", "--task", "denoise"], "none.png: there is no such file"),
     "no picture": (["words.txt", "--task", "denoise"], "words.txt: is no picture that Pillow can read"),
+    "no white": (["float.tif", "--task", "denoise"], "float.tif: pixels without a known black and white"),
     "half a picture": (["half.png", "--task", "denoise"], "half.png: is damaged"),
     "a folder": (["folder", "--task", "denoise"], "folder is a folder: name the pictures in it"),
     "over itself": (["photo.png", "--task", "denoise", "--out", "photo.png"], "photo.png would overwrite a PICTURE"),
@@ -313,12 +322,15 @@ BAD = {
     "no mask": (["photo.png", "--task", "inpaint"], "say what is missing, --mask MASK.png"),
     "a mask for nothing": (["photo.png", "--task", "denoise", "--mask", "black.png"], "does nothing with this task"),
     "a black mask": (["photo.png", "--task", "inpaint", "--mask", "black.png"], "is black: paint white"),
-    "another size": (["photo.png", "--task", "inpaint", "--mask", "small.png"], "has 5x5 pixels"),
+    "another size": (
+        ["photo.png", "--task", "inpaint", "--mask", "small.png"],
+        "photo.png: --mask small.png has 5x5 pixels, the picture 56x40",
+    ),
     "a scale for nothing": (
         ["photo.png", "--task", "denoise", "--scale", "2"],
         "--scale 2 does nothing with this task",
     ),
-    "a GAN": (["photo.png", "--model", "gan.safetensors"], "a gan restores no pictures"),
+    "a GAN": (["photo.png", "--model", "gan.safetensors"], "gan restores no pictures"),
     "another task": (["photo.png", "--model", "denoise.safetensors", "--task", "derain"], "was trained to denoise"),
     "sharp twice": (["photo.png", "--model", "denoise.safetensors", "--sharp"], "--sharp does nothing beside --model"),
 }
@@ -328,10 +340,16 @@ BAD = {
 def test_it_is_told_in_a_line(argv, message, models, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     buffer = io.BytesIO()
-    for name, pixels in {"photo": scene(), "other": scene(), "black": scene() * 0, "small": scene(5, 5)}.items():
+    for name, pixels in {
+        "photo": scene(),
+        "other": scene(),
+        "black": scene() * 0,
+        "small": np.eye(5, dtype=np.uint8) * 255,
+    }.items():
         Image.fromarray(pixels).save(f"{name}.png")
     Image.fromarray(scene()).save(buffer, "png")
     (tmp_path / "half.png").write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
+    Image.fromarray(scene()[:, :, 0].astype(np.float32)).save("float.tif")
     (tmp_path / "words.txt").write_text("words")
     (tmp_path / "folder").mkdir()
     (tmp_path / "denoise.safetensors").write_bytes(models["denoise"].read_bytes())

@@ -45,7 +45,8 @@ def train(model, task, data, out, *more):
 
 @pytest.mark.parametrize(
     "model, task", [("dncnn", "denoise"), ("drunet", "denoise"), ("pix2pix", "derain"), ("srgan", "enlarge"),
-                    ("pix2pix", "enlarge"), ("context_encoder", "inpaint"), ("pix2pix", "colorize")]
+                    ("srgan", "inpaint"), ("pix2pix", "enlarge"), ("context_encoder", "inpaint"),
+                    ("pix2pix", "colorize")]
 )  # fmt: skip
 def test_a_task_is_trained(photos, tmp_path, model, task, capsys):
     assert train(model, task, photos, tmp_path / "run", "--steps", 2) == 0
@@ -114,6 +115,26 @@ def test_a_network_is_judged_beside_what_was_there(photos, tmp_path, task, capsy
     assert shown.count("1 pictures of") == len(JUDGED[task]) and f"\nminigan, {model} " in shown
 
 
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["-n", 10], "-n 10 does nothing with --task"),
+        (["--class", 3], "--class 3: --task judges by all that --data shows"),
+        (["--json", "no/table.json"], "there is no folder no: make it first"),
+        (["--json", "../table.json"], "lies in the folder of pictures"),
+        (["--drawings", "."], "--drawings . does nothing with --task denoise"),
+        (["--task", "colorize"], "--task colorize begins with drawings"),
+    ],
+)
+def test_what_is_not_judged_is_told_before_any_work(argv, message, photos, tmp_path, monkeypatch, capsys):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    data = tmp_path if "../table.json" in argv else photos
+    assert run("evaluate", "--task", "denoise", "--data", data, *argv) == 2
+    told = capsys.readouterr()
+    assert message in told.err and not told.out
+
+
 def test_watch_draws_pairs(photos, tmp_path, capsys):
     argv = ["--model", "dncnn", "--task", "denoise", "--data", photos, "--steps", 2, "--frames", 3, "--width", 2]
     assert run("watch", tmp_path / "film", *argv, "--batch-size", 2) == 0
@@ -141,6 +162,7 @@ REFUSED = {
         "--source y does nothing where the damage is done to --data",
     ),
     "a crop": (["--model", "srgan", "--task", "enlarge", "--crop", "30"], "--crop 30 is no multiple of 4"),
+    "too small a crop": (["--model", "dncnn", "--task", "denoise", "--crop", "11"], "judges no less than 12 pixels"),
     "too large a crop": (["--model", "dncnn", "--task", "denoise", "--crop", "100"], "smaller than the crops of 100"),
 }
 

@@ -1,6 +1,7 @@
 """train --a --b and minigan translate: a run's folder, its files, any picture; one clear line for what cannot be."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from PIL import Image
 
 from minigan import backend, checkpoint, gan
 from minigan.cli import main
+from minigan.export import open_subject
 from minigan.restoration.picture import Photo
+from minigan.runs.folder import is_own, model_of
 from minigan.translation import PhotoTranslator, bundled, find
 
 RNG = np.random.default_rng
@@ -101,6 +104,7 @@ REFUSED = {
     "a penalty": (["--a", "a", "--b", "b", "--penalty", "r1"], "--penalty r1 does nothing with a model that learns"),
     "a class": (["--a", "a", "--b", "b", "--class", "x"], "--class x: cyclegan learns from pictures of any kind"),
     "no folder": (["--a", "a", "--b", "none"], "none does not exist, expected a folder of pictures"),
+    "too small": (["--a", "a", "--b", "b", "--size", "11"], "--size 11: the detectives judge no less than 12 pixels"),
     "small ones": (["--a", "a", "--b", "b", "--crop", "25"], "26x20 pixels, smaller than the crops of 25"),
     "kinds for noise": (
         ["--a", "a", "--model", "dcgan"],
@@ -157,6 +161,18 @@ def test_the_way_and_the_file(trained, photo, tmp_path):
     assert (made[0] == made[1]).all() and (made[0] == made[2]).all() and (made[0] != made[3]).any()
 
 
+def test_a_run_goes_before_what_is_bundled_and_is_taken_along(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = trained / "whole" / "ab.safetensors"
+    picture = open_subject(file).inputs(1, RNG(0))["picture"]
+    for name in ("emoji", "digits"):
+        Path(name).symlink_to(trained / "whole")
+        assert find(name, None) == (Path(name) / "ab.safetensors", "ab") and is_own(name)
+        assert main(["export", name, "--html", "page.html"]) == 0 and Path("page.html").stat().st_size > 10_000
+    for source in (model_of(trained / "whole"), trained / "whole" / "checkpoints" / "step-00000002.safetensors"):
+        np.testing.assert_array_equal(open_subject(source)(picture), open_subject(file)(picture))
+
+
 def test_a_crop_says_where_to_look(trained, photo, tmp_path):
     pixels = look(photo)[1]
     Image.fromarray(pixels[5:25, 3:23]).save(tmp_path / "cut.png")
@@ -187,8 +203,8 @@ UNKNOWN = {
     "no such model": (["--model", "none"], "none: there is no such file or folder, and bundled is "),
     "a folder without": (["--model", "."], "holds no ab.safetensors: give the folder of a run of train --a --b"),
     "two ways in one file": (["--model", "ab.safetensors", "--to", "a"], "--to a does nothing with one translator"),
-    "a generator": (["--model", "dcgan.safetensors"], "a dcgan draws pictures of noise: minigan sample"),
-    "a restorer": (["--model", "dncnn.safetensors"], "a dncnn restores pictures: minigan restore"),
+    "a generator": (["--model", "dcgan.safetensors"], "dcgan draws what it makes of noise: minigan sample"),
+    "a restorer": (["--model", "dncnn.safetensors"], "dncnn restores pictures: minigan restore"),
     "a crop of crops": (["--model", "crops.safetensors", "--crop", "0", "0", "8"], "--crop 0 0 8 does nothing with"),
     "a crop outside": (["--model", "ab.safetensors", "--crop", "30", "0", "20"], "does not lie in a picture of 44x30"),
     "over the model": (["--model", "ab.safetensors", "--out", "ab.safetensors"], "--out ab.safetensors: name a file"),

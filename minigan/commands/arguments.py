@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,18 +31,19 @@ if TYPE_CHECKING:
 
 def natural(text: str) -> int:
     """A whole number of at least 0."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 0")
-    return number
+    return _whole(text, least=0)
 
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
-    return number
+    return _whole(text, least=1)
+
+
+def _whole(text: str, *, least: int) -> int:
+    with suppress(ValueError):
+        if (number := int(text)) >= least:
+            return number
+    raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least {least}")
 
 
 LENGTH = (Needs("--epochs", lambda args: args.steps is None, "beside --steps: leave out one of them", default=5),)

@@ -14,7 +14,7 @@ from .. import viz
 from ..data.attributes import Number, asked
 from ..errors import InputError
 from ..restoration.picture import Photo, read_photo
-from ..runs.folder import model_of
+from ..runs.folder import is_own, model_of
 from ..translation.editor import WEIGHTS, PhotoEditor, bundled
 from .arguments import THREADS, place_for
 from .options import check
@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--compare does nothing beside --sweep, whose strip begins with the picture: leave it out")
     if args.threads:
         minigan.set_num_threads(args.threads)
-    file = WEIGHTS / f"{args.model}.safetensors" if args.model in bundled() else model_of(Path(args.model))
+    shipped = args.model in bundled() and not is_own(args.model)
+    file = WEIGHTS / f"{args.model}.safetensors" if shipped else model_of(Path(args.model))
     editor = PhotoEditor.load(file, place_for(args))
     if args.sweep is not None:
         sweep(args, editor, file)

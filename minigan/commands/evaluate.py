@@ -30,7 +30,7 @@ OF_PICTURES = tuple(
 )
 OF_SAMPLES = tuple(
     Needs(option, lambda args: args.task is None, "with --task, which judges restored pictures")
-    for option in ("--test", "--channels", "--extractor", "--neighbours")
+    for option in ("--test", "--channels", "--extractor", "--neighbours", "-n")
 )
 DRAWN = (
     Needs(
@@ -83,20 +83,20 @@ def run(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     check(args, OF_PICTURES, OF_SAMPLES)
+    check_targets(args)
     if args.task:
         if world().size > 1:
             raise InputError(f"--task: {world().size} processes would all do the same here: start it without mpiexec")
         evaluate_task.run(args)
         return
     if args.source is None:
-        raise InputError("name a SOURCE: a model, the folder of a training or one of PNGs, or an npz file of samples")
+        raise InputError("name a SOURCE: a model, the folder of a run or one of PNGs, or an npz file of samples")
     if args.n is None:
         args.n = 10_000
     check(args, PICTURES, DRAWN)
     if args.threads:
         minigan.set_num_threads(args.threads)
     drawn, measured = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(2))
-    check_targets(args)
     train, test = open_data(args)
     pictures = Path(args.source).is_dir() and not is_generator(args.source)
     for option, target in targets(args).items():
@@ -130,7 +130,7 @@ def targets(args: argparse.Namespace) -> dict[str, str]:
 
 def check_targets(args: argparse.Namespace) -> None:
     """That no file is written over the source, or over another one, or as something that its name is not."""
-    taken = {Path(args.source).resolve(): "the SOURCE"}
+    taken = {} if args.source is None else {Path(args.source).resolve(): "the SOURCE"}
     for option, name in targets(args).items():
         path = Path(name).resolve()
         if path in taken:

@@ -12,11 +12,11 @@ import minigan
 from ..checkpoint import read_generator
 from ..data.paired import split
 from ..errors import InputError
-from ..files import check_suffix, write_atomically
+from ..files import write_atomically
 from ..restoration import TASKS
 from ..restoration.judge import JUDGED, baselines, by_network, cases, drawings, score, table
 from ..restoration.restore import TILE, Restorer, weights
-from ..runs.folder import model_of
+from ..runs.folder import model_of, refuse_inside
 from .train_pairs import open_pairs
 
 
@@ -29,13 +29,18 @@ def run(args: argparse.Namespace) -> None:
         minigan.set_num_threads(args.threads)
     if args.data == "mnist":
         raise InputError(f"--task {args.task} is judged on pictures of yours: name a folder of good ones, --data DIR")
-    if args.json is not None:
-        check_suffix(args.json, ".json")
+    if args.only is not None:
+        raise InputError(f"--class {args.only}: --task judges by all that --data shows: leave it out")
+    for folder in (args.data, args.drawings):
+        if args.json is not None:
+            refuse_inside(args.json, folder, "--json")
     task, place = TASKS[args.task], backend.get(args.backend or "numpy")
     files = networks_of(args)
     networks = {name: Restorer.load(file, place, args.task, TILE) for name, file in files.items()}
-    if task.drawn != (args.drawings is not None):
-        raise InputError(f"--drawings DIR belongs to the tasks {', '.join(t.name for t in TASKS.values() if t.drawn)}")
+    if task.drawn and args.drawings is None:
+        raise InputError(f"--task {task.name} begins with drawings of what --data shows: name them, --drawings DIR")
+    if args.drawings is not None and not task.drawn:
+        raise InputError(f"--drawings {args.drawings} does nothing with --task {task.name}: leave it out")
     pictures, sources = open_pairs(args.data, args.drawings, args.size or 64, task.source_channels)
     every = 8 if args.hold_out is None else args.hold_out
     held = split(list(pictures), every)[1] if every else list(pictures)

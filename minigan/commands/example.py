@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,29 @@ def place_of(args: argparse.Namespace) -> ArrayBackend:
     if args.threads:
         minigan.set_num_threads(args.threads)
     return backend.get(args.backend)
+
+
+def add_out(parser: argparse.ArgumentParser, base: str) -> None:
+    """Of an example that keeps no run: see ``out_folder``."""
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"where to write (default: {base}, -2, -3, ...)")
+
+
+def out_folder(out: Path | None, base: str) -> Path:
+    """``out``; without it base, base-2, ..., the first in which there is nothing. It is there when this returns, so
+    that a place that cannot be written to is told before any work.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for _ in range(2):
+    ...         made = out_folder(None, f"{folder}/avatars")
+    ...         print(made.name, (made / "model.safetensors").write_text("weights"))
+    avatars 7
+    avatars-2 7
+    """
+    paths = (Path(f"{base}-{number}" if number > 1 else base) for number in count(1))
+    path = out or next(path for path in paths if not path.exists() or (path.is_dir() and not any(path.iterdir())))
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def options(doc: str | None, base: str) -> argparse.ArgumentParser:

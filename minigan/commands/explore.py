@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from ..errors import InputError
-from .arguments import add_backend, model_of, natural
+from ..runs.folder import is_own, model_of
+from .arguments import add_backend, natural
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -32,7 +33,8 @@ def run(args: argparse.Namespace) -> None:
 
     if args.port > 65535:
         raise InputError(f"--port {args.port} must be at most 65535")
-    subject = open_subject(args.model if args.model in BUNDLED else model_of(Path(args.model)), args.backend)
+    bundled = args.model in BUNDLED and not is_own(args.model)
+    subject = open_subject(args.model if bundled else model_of(Path(args.model)).resolve(), args.backend)
     try:
         server = Server(subject, args.port)
     except OSError as error:

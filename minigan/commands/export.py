@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import check_suffix, write_atomically
-from .arguments import model_of
+from ..runs.folder import is_own, model_of
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> None:
     targets = {"--torch": (args.torch, ".safetensors"), "--onnx": (args.onnx, ".onnx"), "--html": (args.html, ".html")}
     if not any(file for file, _ in targets.values()):
         raise InputError("export to what? Give at least one of --torch FILE, --onnx FILE, --html FILE")
-    source = None if args.model in BUNDLED else model_of(Path(args.model)).resolve()
+    bundled = args.model in BUNDLED and not is_own(args.model)
+    source = None if bundled else model_of(Path(args.model)).resolve()
     for option, (file, suffix) in targets.items():
         if file is not None:
             check_suffix(file, suffix, *([".htm"] if suffix == ".html" else []))

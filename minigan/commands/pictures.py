@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ def add_own_pictures(parser: argparse.ArgumentParser, tile: int | None, what: st
     """``what`` stands in the names of results. No ``tile``: whatever is done is done to the picture as a whole."""
     parser.add_argument("pictures", nargs="+", metavar="PICTURE", help="any that Pillow reads, of any size")
     parser.add_argument(
-        "--out", metavar="PATH", help=f"the file to write, or a folder for several (default: beside each, NAME-{what})"
+        "--out", metavar="PATH", help=f"the file to write, or a folder/ (default: beside each, NAME-{what})"
     )
     parser.add_argument("--compare", action="store_true", help="write before and after side by side, too")
     if tile is not None:
@@ -56,8 +57,11 @@ def one(args: argparse.Namespace, path: Path, target: Path, work: Work) -> None:
         few = args.quiet or sys.stderr is None or len(parts) < 4
         return tqdm(parts, desc=path.name, unit="tile", disable=few, leave=False, dynamic_ncols=True)
 
-    start = time.perf_counter()
-    made, before = work(read_photo(path), path, tell)
+    start, photo = time.perf_counter(), read_photo(path)
+    try:
+        made, before = work(photo, path, tell)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     target.parent.mkdir(parents=True, exist_ok=True)
     lost = write_photo(target, made)
     seconds = time.perf_counter() - start
@@ -81,7 +85,7 @@ def target_of(args: argparse.Namespace, path: Path, what: str, suffix: str | Non
             target, number = path.with_name(f"{path.stem}-{what}-{number}{suffix}"), number + 1
         return target
     out = Path(args.out)
-    if len(args.pictures) > 1 or out.is_dir():
+    if len(args.pictures) > 1 or out.is_dir() or args.out.endswith(("/", os.sep)):
         if out.is_file():
             raise InputError(f"--out {out} is a file: for {len(args.pictures)} pictures name a folder")
         return out / name

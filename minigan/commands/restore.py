@@ -57,9 +57,10 @@ def run(args: argparse.Namespace) -> None:
     if args.task == "inpaint" and args.mask is None:
         raise InputError("--task inpaint: say what is missing, --mask MASK.png, a picture that is white there")
     read = {file: "the model"} | ({} if args.mask is None else {Path(args.mask): "the mask"})
+    white = None if args.mask is None else read_mask(args.mask)
 
     def work(photo: Photo, path: Path, tell: Any) -> tuple[Photo, np.ndarray]:
-        mask = None if args.mask is None else read_mask(Path(args.mask), path, photo)
+        mask = None if white is None else of_size(white, photo, args.mask)
         before = photo.pixels if mask is None else np.where(mask[:, :, None], np.uint8(127), photo.pixels)
         return restorer.photo(photo, mask, args.scale, tell), before
 
@@ -75,17 +76,20 @@ def shipped(task: str, sharp: bool) -> Path:
     return file
 
 
-def read_mask(path: Path, of: Path, photo: Photo) -> np.ndarray:
+def read_mask(file: str) -> np.ndarray:
     """(H, W), True where the mask is white."""
-    mask = read_photo(path)
-    if mask.pixels.shape != photo.pixels.shape:
-        (height, width), (own_height, own_width) = photo.pixels.shape[:2], mask.pixels.shape[:2]
-        raise InputError(
-            f"--mask {path} has {own_width}x{own_height} pixels, {of} has {width}x{height}: paint one of its size"
-        )
-    missing = mask.pixels.mean(axis=2) > 127
+    missing = read_photo(Path(file)).pixels.mean(axis=2) > 127
     if not missing.any():
-        raise InputError(f"--mask {path} is black: paint white what is missing")
+        raise InputError(f"--mask {file} is black: paint white what is missing")
     if missing.all():
-        raise InputError(f"--mask {path} is white all over: there is nothing left to go by")
+        raise InputError(f"--mask {file} is white all over: there is nothing left to go by")
     return missing
+
+
+def of_size(mask: np.ndarray, photo: Photo, file: str) -> np.ndarray:
+    if mask.shape != photo.pixels.shape[:2]:
+        (height, width), (own_height, own_width) = photo.pixels.shape[:2], mask.shape
+        raise InputError(
+            f"--mask {file} has {own_width}x{own_height} pixels, the picture {width}x{height}: paint one of its size"
+        )
+    return mask

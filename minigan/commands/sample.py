@@ -88,7 +88,10 @@ def begin(folder: Path, loaded: LoadedGenerator, args: argparse.Namespace) -> Cl
     facts = {"model": hashlib.blake2b(loaded.path.read_bytes(), digest_size=8).hexdigest()}
     facts |= {"seed": args.seed, "class": args.label, "frames": args.frames, "n": args.n}
     path = folder / "samples.json"
-    before = json.loads(path.read_text()) if path.exists() else facts
+    try:
+        before = dict(json.loads(path.read_text())) if path.exists() else facts
+    except (TypeError, ValueError):
+        raise InputError(f"{path} is damaged: choose another folder") from None
     if not path.exists() and shard(folder, 0).exists():
         raise InputError(f"--into {folder} holds samples of somebody else: choose another folder")
     for name, value in facts.items():

@@ -42,5 +42,7 @@ def run(args: argparse.Namespace, game: tuple[Needs, ...], penalties: tuple[gan.
     generator, discriminator = (network.to(place) for network in gan.build(architecture, init))
     steps = length(args, loader)
     asked = changes(args, model.objective, (*WEIGHTS, "n_critic"), steps) | {"penalties": penalties}
+    if args.diffaugment is not None:
+        asked["augment"] = [gan.DiffAugment(args.diffaugment)]
     trainer = model.trainer(generator, discriminator, attributes=pictures.attributes, rng=noise, **asked)
     carry_out(args, trainer, loader, architecture, Edits(pictures, SHOWN), steps, base=f"out/{args.model}")

@@ -14,7 +14,7 @@ from .. import data, gan
 from ..checkpoint import read_generator
 from ..data.paired import split
 from ..errors import InputError
-from ..gan.models.paired import PairedModel
+from ..gan.models.paired import LEAST, PairedModel
 from ..nn import Module
 from ..restoration import TASKS, Task
 from ..runs import Pairs
@@ -54,6 +54,8 @@ def run(args: argparse.Namespace) -> None:
     pictures, sources = open_pairs(args.data, args.source, args.size or 64, task.source_channels)
     learned, held = split(list(pictures), args.hold_out) if args.hold_out else (list(pictures), list(pictures))
     crop = args.crop or task.crop
+    if crop < LEAST and not args.no_adversary:
+        raise InputError(f"--crop {crop}: the adversary judges no less than {LEAST} pixels a side; or --no-adversary")
     pairs = pairs_of(pictures, sources, learned, task, model, crop, args.data)
     loader = data.Loader(pairs, args.batch_size, backend=place, rng=shuffle)
 

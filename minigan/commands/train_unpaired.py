@@ -11,6 +11,7 @@ import minigan
 from .. import data, gan
 from ..data.unpaired import square
 from ..errors import InputError
+from ..gan.models.paired import LEAST
 from ..runs import Exchanges
 from ..runs.folder import refuse_inside
 from .arguments import LENGTH, THREADS, place_for
@@ -36,6 +37,9 @@ def run(args: argparse.Namespace) -> None:
     set_defaults(args, batch_size=8, channels=3)
     if args.crop is None:
         set_defaults(args, size=64)
+    if (side := args.crop or args.size) < LEAST:
+        option = "--size" if args.crop is None else "--crop"
+        raise InputError(f"{option} {side}: the detectives judge no less than {LEAST} pixels a side")
     if args.threads:
         minigan.set_num_threads(args.threads)
     model, place = gan.UNPAIRED[args.model], place_for(args)

@@ -18,7 +18,10 @@ MODELS = {"latent": "offline", "picture": "pictures"}  # the functions of the pa
 def to_html(subject: Subject) -> bytes:
     """The page. Raises InputError for a network that makes no pictures, and for an op that has no kernel there."""
     if subject.kind not in MODELS:
-        raise InputError(f"{subject.name}: --html is for networks that draw pictures of noise or of other pictures")
+        editor = ", and are told nothing else: explore it instead" if subject.kind == "editor" else ""
+        raise InputError(
+            f"{subject.name}: --html is for networks that draw pictures of noise or of other pictures{editor}"
+        )
     about = describe(subject)
     if about["plays"]:
         raise InputError(f"{subject.name}: --html is for networks that draw pictures; explore it instead")

@@ -228,7 +228,10 @@ def sent_picture(asked: dict[str, Any], name: str, channels: int) -> np.ndarray:
         content = base64.b64decode(str(asked.get(name, "")), validate=True)
         with Image.open(io.BytesIO(content)) as picture:  # its size is known before it is decoded
             if picture.width * picture.height > MOST_PIXELS:
-                raise InputError(f"{name}: {picture.width}x{picture.height} pixels are too many: at most 4 million")
+                raise InputError(
+                    f"{name}: {picture.width}x{picture.height} pixels are too many: at most 4 million here, any number "
+                    "on the command line"
+                )
         return plain_pixels(io.BytesIO(content), channels)
     except InputError:
         raise
@@ -298,7 +301,7 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             return self.refuse(411, "a request must say how long it is")
         if not 0 <= length <= LARGEST_BODY:
-            return self.refuse(413, f"a request may have {LARGEST_BODY >> 20} MB")
+            return self.refuse(413, f"this is too large: a request may have {LARGEST_BODY >> 20} MB")
         body = self.rfile.read(length)
         if place not in ASKED:
             return self.refuse(404, "there is no such question")

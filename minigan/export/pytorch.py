@@ -59,15 +59,15 @@ def from_pytorch(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"{path}: there is no such file") from None
-    if content[:2] == b"PK" or content[:1] == b"\x80":
-        lines = CONVERT.format(source=str(path), target=str(path.with_suffix(".safetensors")))
-        raise InputError(
-            f"{path} is a pickle, which could run any code as it is read, so it is not. Convert it where it was made, "
-            f"and import what comes out:\n{lines}"
-        )
     try:
         state = load(content)
-    except SafetensorError as error:
+    except SafetensorError as error:  # only now: a safetensors file, too, can begin with these bytes, its length
+        if content[:2] == b"PK" or content[:1] == b"\x80":
+            lines = CONVERT.format(source=str(path), target=str(path.with_suffix(".safetensors")))
+            raise InputError(
+                f"{path} is a pickle, which could run any code as it is read, so it is not. Convert it where it was "
+                f"made, and import what comes out:\n{lines}"
+            ) from None
         raise InputError(f"{path}: not a readable safetensors file ({error})") from None
     return _dcgan(path, state)
 
@@ -84,7 +84,7 @@ def _dcgan(path: Path, state: dict[str, np.ndarray]) -> tuple[dict[str, Any], di
         if match is None:
             raise InputError(f"{unknown}it has {name!r}, where names such as 'main.0.weight' are expected")
         found.setdefault(int(match[1]), {})[match[2]] = array
-    convolutions = [n for n, layer in sorted(found.items()) if layer["weight"].ndim == 4] if 0 in found else []
+    convolutions = [n for n, layer in sorted(found.items()) if "weight" in layer and layer["weight"].ndim == 4]
     if convolutions not in ([0, 3, 6, 9], [0, 3, 6, 9, 12]):
         what = "this is its discriminator, give netG" if convolutions[:2] == [0, 2] else "for 64 or 32 pixels"
         raise InputError(f"{unknown}its convolutions are at {convolutions}, expected 0, 3, 6, 9 and 12: {what}")

@@ -129,6 +129,8 @@ def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
     if "accuracy" in facts:
         return _namer(path, path.stem)
     architecture, state = read_generator(path)
+    if architecture.get("model") in gan.UNPAIRED:  # a checkpoint holds two
+        _, state = read_generator(path, "ab")
     try:
         network, _ = gan.build(architecture, np.random.default_rng(0))
         network.load_state_dict(state)

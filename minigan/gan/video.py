@@ -69,9 +69,10 @@ class Video(TwoPlayer):
         """Beside the spread of the clips, how much a frame differs from the one before it, as a share of how much real
         ones do: a still generator has collapsed in time."""
         super().measure(round)
-        if round.real.shape[1] == 1:  # nothing can move
-            return
         xp = self.backend.xp
+        if round.real.shape[1] == 1:
+            round.told["motion"] = Tensor(xp.full((), np.nan, round.real.dtype))
+            return
         moves = (Tensor(xp.abs(clips.data[:, 1:] - clips.data[:, :-1]).mean()) for clips in (round.fake, round.real))
         fake, real = (averaged(move).data for move in moves)
         with np.errstate(invalid="ignore", divide="ignore"):  # real clips that are still

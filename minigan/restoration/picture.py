@@ -16,6 +16,10 @@ from ..files import write_atomically
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 QUALITY: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 ORIENTATION = 0x0112  # the EXIF tag that says which way is up
+# TIFF's own tags, those below XMP's, say how the pixels lie in the file, which is the writer's business; but for these:
+# names, texts, maker, orientation, resolution, page, software, date, artist, computer
+XMP, PROFILE = 700, 34675
+TELLING = (269, 270, 271, 272, ORIENTATION, 282, 283, 285, 296, 297, 305, 306, 315, 316)
 UPRIGHT = {  # its value: how to turn the stored pixels (H, W, ...) upright; and back
     2: (lambda a: a[:, ::-1], lambda a: a[:, ::-1]),
     3: (lambda a: a[::-1, ::-1], lambda a: a[::-1, ::-1]),
@@ -56,7 +60,9 @@ def read_photo(path: Path) -> Photo:
         raise InputError(f"{path} is a folder: name the pictures in it, {path}/*") from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: is no picture that Pillow can read") from None
-    except (InputError, MemoryError):
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except MemoryError:
         raise
     except Exception as error:  # a damaged file can raise nearly anything from a decoder
         raise InputError(f"{path}: is damaged, or of a kind that cannot be read ({error})") from None
@@ -69,6 +75,8 @@ def _photo(opened: Any) -> Photo:
     profile, exif = opened.info.get("icc_profile"), opened.getexif()
     orientation = exif.get(ORIENTATION, 1)
     orientation = orientation if orientation in UPRIGHT else 1
+    for tag in [tag for tag in exif if tag == PROFILE or (tag < XMP and tag not in TELLING)]:
+        del exif[tag]
     kept: dict[str, Any] = {"exif": exif.tobytes()} if len(exif) else {}
     mode, picture = opened.mode, opened
     if mode.startswith("I") or mode == "F":

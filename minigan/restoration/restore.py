@@ -44,7 +44,7 @@ class Restorer:
         architecture, state = read_generator(path)
         name, trained = architecture.get("model"), architecture.get("task")
         if name not in gan.PAIRED or trained not in TASKS:
-            raise InputError(f"{path}: a {name} restores no pictures: give one of train --task")
+            raise InputError(f"{path}: {name} restores no pictures: give one of train --task")
         if task not in (None, trained):
             raise InputError(f"{path}: was trained to {trained}, not to {task}: leave out --task, or give another file")
         try:

@@ -33,7 +33,7 @@ class Task:
     def architecture(self, model: str, scales: bool, width: int | None) -> dict[str, Any]:
         """What ``gan.build`` makes the networks of."""
         own = {"model": model, "channels": 3, "source_channels": self.source_channels}
-        if scales and self.scale > 1:
+        if scales:
             own["scale"] = self.scale
         if model == self.model:
             own |= self.settings

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..checkpoint import Checkpoints
 from ..errors import InputError
 
-TAKEN = ("model.safetensors", "best.safetensors")  # from the folder of a run, the first that is there
+TAKEN = ("model.safetensors", "best.safetensors", "ab.safetensors")  # from the folder of a run, the first that is there
 
 BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what an operating system says of a held lock
 
@@ -176,6 +176,11 @@ def model_of(source: Path) -> Path:
     if found is None:
         raise InputError(f"{source}: there is no such file, and no model in this folder; give the folder of a run")
     return found
+
+
+def is_own(name: str) -> bool:
+    """Whether a file of this name is there, or a folder with a model in it: it goes before what is bundled."""
+    return Path(name).is_file() or model_in(Path(name)) is not None
 
 
 def model_in(folder: Path) -> Path | None:

@@ -42,7 +42,7 @@ class PhotoEditor:
         architecture, state = read_generator(path)
         if architecture.get("model") not in gan.EDITORS:
             raise InputError(
-                f"{path}: is a {architecture.get('model')} and edits no picture: give one of train --model attribute"
+                f"{path}: {architecture.get('model')} edits no picture: give one of train --model attribute"
             )
         try:
             network, _ = gan.build(architecture, np.random.default_rng(0))

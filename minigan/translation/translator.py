@@ -35,19 +35,18 @@ def find(model: str, to: str | None) -> tuple[Path, str]:
     file, or the folder of a run, where ``to`` says which of its two, by default the one into kind b."""
     name = NETWORKS[to or "b"]
     path = Path(model)
-    if model in bundled() or path.is_file():
-        found = WEIGHTS / f"{model}.safetensors" if model in bundled() else path
-        if to is not None and not found.stem.startswith("step-"):
-            raise InputError(f"--to {to} does nothing with one translator: name the folder of its run, or leave it out")
-        return found, name
-    if not path.is_dir():
-        raise InputError(f"{model}: there is no such file or folder, and bundled is {', '.join(bundled())}")
     if (path / f"{name}.safetensors").is_file():
         return path / f"{name}.safetensors", name
-    checkpoints = [*Checkpoints(path / "checkpoints").paths(), *Checkpoints(path).paths()]
-    if not checkpoints:
+    if checkpoints := [*Checkpoints(path / "checkpoints").paths(), *Checkpoints(path).paths()]:
+        return checkpoints[-1], name
+    if not path.is_file() and model not in bundled():
+        if not path.is_dir():
+            raise InputError(f"{model}: there is no such file or folder, and bundled is {', '.join(bundled())}")
         raise InputError(f"{path}: holds no {name}.safetensors: give the folder of a run of train --a --b")
-    return checkpoints[-1], name
+    found = path if path.is_file() else WEIGHTS / f"{model}.safetensors"
+    if to is not None and not found.stem.startswith("step-"):
+        raise InputError(f"--to {to} does nothing with one translator: name the folder of its run, or leave it out")
+    return found, name
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,11 @@ class PhotoTranslator:
         architecture, state = read_generator(path, name)
         model = architecture.get("model")
         if model not in gan.UNPAIRED:
-            what = (
-                "restores pictures: minigan restore"
-                if model in gan.PAIRED
-                else "draws pictures of noise: minigan sample"
-            )
-            raise InputError(f"{path}: a {model} {what}")
+            does = {
+                **dict.fromkeys(gan.PAIRED, "restores pictures: minigan restore"),
+                **dict.fromkeys(gan.EDITORS, "changes one thing in a picture: minigan edit"),
+            }
+            raise InputError(f"{path}: {model} {does.get(str(model), 'draws what it makes of noise: minigan sample')}")
         try:
             network, _ = gan.build(architecture, np.random.default_rng(0))
             network.load_state_dict({key: array.astype(np.float32) for key, array in state.items()})

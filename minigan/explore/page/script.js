@@ -322,9 +322,10 @@ function openSettings(text) {
   tell("Opened.");
 }
 
-async function pixels(file, width, height, channels) { // the picture at the model's size
+async function pixels(file, width, height, channels) { // the picture at the model's size, on white as in training
   const bitmap = await createImageBitmap(file, {resizeWidth: width, resizeHeight: height, resizeQuality: "high"});
   const canvas = Object.assign(document.createElement("canvas"), {width, height}), context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
   const rgba = context.getImageData(0, 0, width, height).data, found = new Uint8Array(width * height * channels);
@@ -357,7 +358,8 @@ async function find(file) {
     if (search !== own) return;
     $("find-stop").disabled = true;
     search = "";
-    if (last.z) change(() => { state.z = last.z; state.offsets = {}; state.truncation = 1; });
+    if (!last.z) return tell("Stopped.");
+    change(() => { state.z = last.z; state.offsets = {}; state.truncation = 1; });
     tell(`Found at ${last.psnr.toFixed(1)} dB after ${last.step} steps.`);
   } catch (error) { $("find-stop").disabled = true; tell(error.message || "This is no picture that the browser can read.", true); }
 }

@@ -58,7 +58,6 @@ def context_encoder(
     source_channels: int = 4,
     width: int | None = None,
     d_width: int = 32,
-    scale: int = 1,
 ) -> Networks:
     """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, patches).
 

@@ -41,7 +41,6 @@ def dncnn(
     d_width: int = 32,
     depth: int = 7,
     shuffle: int = 2,
-    scale: int = 1,
 ) -> Networks:
     """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, patches).
 

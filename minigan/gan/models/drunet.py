@@ -63,7 +63,6 @@ def drunet(
     blocks: int = 2,
     halvings: int = 1,
     shuffle: int = 2,
-    scale: int = 1,
 ) -> Networks:
     """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, patches).
 

@@ -17,6 +17,7 @@ from ..paired import Paired
 from ..trainer import Trainer
 
 Networks = tuple[nn.Module, nn.Module]
+LEAST = 12  # pixels a side: what a detective of two halvings can judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,15 +116,8 @@ class PatchGAN(nn.Module):
         outputs = inputs * 2
         modules += [nn.Conv2d(inputs, outputs, 4, padding=1, rng=rng), nn.LeakyReLU(0.2)]
         self.network = nn.Sequential(*modules, nn.Conv2d(outputs, 1, 4, padding=1, rng=rng))
-        self.smallest = 3 * 2**layers  # of which one patch is left
 
     def forward(self, picture: Tensor, source: Tensor | None = None) -> Tensor:
-        height, width = picture.shape[2:]
-        if min(height, width) < self.smallest:
-            raise InputError(
-                f"PatchGAN: pictures of {width}x{height} pixels are too small to be judged in patches: give crops or "
-                f"pictures of at least {self.smallest} a side (--crop, --size)"
-            )
         if source is None:
             return ops.flatten(self.network(picture))
         if source.shape[2:] != picture.shape[2:]:

@@ -65,7 +65,6 @@ def pix2pix(
     width: int | None = None,
     d_width: int = 32,
     halvings: int = 4,
-    scale: int = 1,
 ) -> Networks:
     """source (N, source_channels, H, W) -> picture (N, channels, H, W); pictures, sources -> logits (N, patches).
 
