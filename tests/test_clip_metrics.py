@@ -34,7 +34,8 @@ def test_a_faint_ground_does_not_count():
 
 def test_a_clip_cut_off_by_a_wall_is_not_whole():
     inside, outside = square(np.array([[0, 0], [1, 1], [2, 2]])), square(np.array([[-2, 0], [1, 1], [2, 2]]))
-    assert clips.whole(np.concatenate([inside, outside])).tolist() == [True, False]
+    black = np.full_like(inside, -1)
+    assert clips.whole(np.concatenate([inside, outside, black])).tolist() == [True, False, False]
 
 
 def test_frames_are_brought_to_the_centre():
@@ -67,6 +68,7 @@ def test_a_digit_is_kept_where_nine_frames_of_ten_agree(real):
     kept[1, 3, 0, -1] = 1  # one frame of ten has more ink
     kept[2, 3:5, 0, -1] = 1  # two
     np.testing.assert_allclose(judge.agreement(kept), [1.0, 0.9, 0.8])
+    assert judge.agreement(np.full_like(kept, -1)).tolist() == [0, 0, 0]  # nothing to be seen
     told = judge(np.concatenate([kept, kept, kept, kept]))
     assert told.kept == pytest.approx(2 / 3)
     assert judge(np.repeat(square(way), 12, axis=0)).jerk == pytest.approx(0, abs=1e-9)

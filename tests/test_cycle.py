@@ -12,6 +12,7 @@ from test_capture import needs_cupy
 from minigan import InputError, gan, nn, optim
 from minigan.backend import get
 from minigan.data import Loader, Unpaired
+from minigan.gan.cycle import Exchange, distance_from_mean
 from minigan.gan.fakes import FakeBuffer
 from minigan.gan.health import YOUNG, Health
 from minigan.tensor import Tensor
@@ -131,6 +132,21 @@ def test_what_has_learned_to_come_back_returns():
 def test_one_picture_is_measured_against_its_mean_colour():
     (record,) = trainer_of().steps(other_games.batches(1, size=1))
     assert math.isfinite(record.returns) and math.isnan(record.spread)
+
+
+@pytest.mark.parametrize("worse", "ab")
+def test_the_worse_way_is_told_and_both_detectives_are(worse):
+    game = trainer_of().game
+    (a, b), share = (Tensor(x) for x in next(iter(other_games.batches(1)))), {"a": 0.5, "b": 0.5, worse: 0.25}
+    round = Exchange(a, b, a * share["a"], b * share["b"])
+    game.measure(round)
+    assert round.told["spread"].item() == pytest.approx(0.25)
+    game.tell_what_returns(round, *(distance_from_mean(x) * (1 - share[name]) for name, x in (("a", a), ("b", b))))
+    assert round.told["returns"].item() == pytest.approx(0.25)
+    game.step = 1
+    game.a_loss(round), game.b_loss(round)
+    mean = (game.a(a).numpy().mean() + game.b(b).numpy().mean()) / 2
+    assert round.told["d_real"].item() == pytest.approx(mean, rel=1e-5)
 
 
 def test_both_detectives_together_are_ahead():

@@ -115,7 +115,7 @@ def test_where_nothing_can_be_locked_that_is_said(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(folder, "_lock", never)
-    with pytest.warns(UserWarning, match="lies where nothing can be locked: see to it that no other training"):
+    with pytest.warns(UserWarning, match="lies where nothing can be locked: see to it that no other run"):
         lock_folder(tmp_path).release()
 
 

@@ -81,6 +81,17 @@ def test_frames_of_two_sizes(tmp_path):
         data.FrameFolder(tmp_path, frames=2)
 
 
+def test_frames_of_more_than_8_bits_do_not_flicker(tmp_path):
+    def deep():  # of 10 and of 12 bits
+        return [Image.fromarray(np.array([[1000, brightest]], np.uint16)) for brightest in (1000, 1100)]
+
+    save_folder(tmp_path / "folder", deep())
+    first, second = deep()
+    first.save(tmp_path / "file.tiff", save_all=True, append_images=[second])
+    for clip in data.FrameFolder(tmp_path, frames=2, channels=1).clips.values():
+        assert clip[:, 0, 0, 0].tolist() == [1000 * 255 // 4095] * 2
+
+
 def test_what_is_no_clip_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         data.FrameFolder(tmp_path / "nowhere")

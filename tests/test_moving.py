@@ -43,11 +43,11 @@ def test_it_goes_straight_and_is_reflected_at_the_walls(monkeypatch):
         def integers(self, low, high, shape):
             return np.zeros(shape, int)
 
-    clips = data.MovingDigits(block(), frames=16, size=20)  # speed 1 on a field of 20; room 17 down, 15 across
+    clips = data.MovingDigits(block(), frames=32, size=20)  # speed 1 on a field of 20; room 17 down, 15 across
     (batch,) = clips.draw(np.array([0]), East(), FLOAT)
     path = corners(batch)[0]
     assert set(path[:, 0]) == {8}
-    assert path[:, 1].tolist() == [*range(7, 16), *range(14, 7, -1)]
+    assert path[:, 1].tolist() == [*range(7, 16), *range(14, -1, -1), *range(1, 9)]
 
 
 def test_two_digits_one_over_the_other(rng):
@@ -55,6 +55,15 @@ def test_two_digits_one_over_the_other(rng):
     (batch,) = clips.draw(np.arange(4), rng, FLOAT)
     inked = (batch > 0).sum(axis=(2, 3, 4))
     assert inked.max() == 18 and 9 <= inked.min() < 18
+
+
+def test_a_hollow_digit_hides_nothing(monkeypatch, rng):
+    rings = block(3, 3)
+    rings.images[:, 0, 3, 5] = 0
+    clips = data.MovingDigits(rings, digits=2, frames=1, size=12)
+    monkeypatch.setattr(clips, "paths", lambda room, rng: np.array([[[[0, 0]], [[1, 1]]]]))
+    (batch,) = clips.draw(np.array([0]), rng, FLOAT)
+    assert batch[0, 0, 0, 1, 1] == batch[0, 0, 0, 2, 2] == 1  # the middle of one is a corner of the other
 
 
 def test_bundled_digits_and_a_folder_of_ones_own(tmp_path):

@@ -1,5 +1,6 @@
 """Music from MIDI files and arrays to rolls, and from rolls to files that are parsed back; what is counted in it."""
 
+import io
 import sys
 import wave
 from itertools import pairwise
@@ -60,7 +61,7 @@ def test_pieces_are_kept_apart_whole():
 
 
 def test_midi_there_and_back(tmp_path):
-    pytest.importorskip("mido")
+    mido = pytest.importorskip("mido")
     (tmp_path / "sub").mkdir()
     for path in (tmp_path / "one.mid", tmp_path / "sub/two.MID"):
         path.write_bytes(write_midi(TWO))
@@ -68,8 +69,22 @@ def test_midi_there_and_back(tmp_path):
     found = read_midi(tmp_path / "one.mid")
     np.testing.assert_array_equal(found.pitch, TWO.pitch)
     np.testing.assert_array_equal(found.onset, TWO.onset)
+    many = mido.MidiFile(file=io.BytesIO(write_midi(piece(*[MOVES] * 12))))
+    assert max(message.channel for message in many if message.type == "note_on") < 9  # the tenth is the drums'
     music = data.midi(tmp_path)
     assert len(music.pieces) == 2 and music.root == str(tmp_path) and data.music(tmp_path).settings == music.settings
+
+
+def test_of_several_notes_at_a_time_the_highest_is_kept(tmp_path):
+    mido = pytest.importorskip("mido")
+    file, ticks = mido.MidiFile(ticks_per_beat=4), [0, 0, 2, 2, 4, 2, 2, 2]  # a tick is a sixteenth
+    file.tracks.append(mido.MidiTrack())
+    notes = [("on", 60), ("on", 72), ("on", 64), ("off", 64), ("off", 72), ("on", 62), ("off", 60), ("off", 62)]
+    for (kind, note), time in zip(notes, ticks, strict=True):
+        file.tracks[0].append(mido.Message(f"note_{kind}", note=note, time=time))
+    file.save(tmp_path / "a.mid")
+    pitch, onset = read_midi(tmp_path / "a.mid")
+    assert notes_of(pitch[:, 0], onset[:, 0]) == [(0, 8, 72), (8, 10, 60), (10, 14, 62)]
 
 
 def test_midi_of_other_programs(tmp_path):
@@ -97,6 +112,10 @@ def test_midi_of_other_programs(tmp_path):
         data.midi(tmp_path)
     (tmp_path / "a.mid").write_bytes(b"no music")
     with pytest.raises(InputError, match="is no MIDI file"):
+        data.midi(tmp_path)
+    file.ticks_per_beat = -6360  # SMPTE: 25 frames a second, 40 ticks each
+    file.save(tmp_path / "a.mid")
+    with pytest.raises(InputError, match="counts time in frames"):
         data.midi(tmp_path)
 
 
@@ -173,7 +192,9 @@ def test_parallels_crossings_and_chords():
     fifths = arrays([67] * 8 + [69] * 8, [60] * 8 + [62] * 8)
     thirds = arrays([64] * 8 + [65] * 8, [60] * 8 + [62] * 8)
     held = arrays([67] * 16, [60] * 8 + [62] * 8)
-    assert [counted.parallels_a_bar(*music) for music in (fifths, thirds, held)] == [1, 0, 0]
+    again = piece([67] * 16, [60] * 16, onsets=[(0, 8), (1, 8)])  # the same fifth once more
+    repeated = again.pitch[None], again.onset[None]
+    assert [counted.parallels_a_bar(*music) for music in (fifths, thirds, held, repeated)] == [1, 0, 0, 0]
     assert counted.crossings(arrays([60] * 16, [60] * 4 + [62] * 4 + [0] * 8)[0]) == 0.25
     assert counted.chord_classes(arrays([67] * 16, [64] * 16, [60] * 8 + [64] * 8)[0]) == {
         frozenset({0, 4, 7}): 2,

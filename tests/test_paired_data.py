@@ -95,6 +95,7 @@ def test_the_fingerprint_knows_every_pixel():
         (lambda: Paired(pictures()), "give either degrade"),
         (lambda: Paired(pictures(), degrade.Grey(), sources=pictures()), "give either degrade"),
         (lambda: Paired(pictures(), degrade.Grey(), crop=17), "16x16 pixels, smaller than the crops of 17"),
+        (lambda: Paired(pictures(), degrade.Grey(), crop=0), "crop = 0 must be a whole number of at least 1"),
         (lambda: Paired([np.zeros((64, 64, 3))], degrade.Grey()), "float64"),
         (lambda: Paired(pictures(), sources=pictures(2), crop=8), "3 pictures, but 2 sources"),
         (lambda: Paired(pictures(), sources=pictures()[::-1], crop=8), "they must fit together"),
@@ -127,6 +128,12 @@ def test_a_folder_of_pictures_of_any_size(tmp_path):
     assert read_pictures(tmp_path, channels=1)["a.png"].shape == (16, 16, 1)
 
 
+def test_pictures_of_more_than_8_bits_are_equally_bright(tmp_path):
+    for name, brightest in (("a.png", 4095), ("b.png", 400)):
+        Image.fromarray(np.full((4, 4), brightest, np.uint16)).save(tmp_path / name)
+    assert [picture.max() for picture in read_pictures(tmp_path).values()] == [255, 25]
+
+
 def test_a_sheet_is_cut_up(tmp_path):
     tiles = RNG(0).integers(1, 256, (5, 8, 8, 3), np.uint8)
     sheet = np.zeros((16, 24, 3), np.uint8)
@@ -138,6 +145,11 @@ def test_a_sheet_is_cut_up(tmp_path):
     np.testing.assert_array_equal(np.stack(list(found.values())), tiles)
     with pytest.raises(InputError, match="no sheet of 7x7 pictures"):
         read_pictures(tmp_path / "sheet.png", tile=7)
+    with pytest.raises(InputError, match="tile = 0 must be"):
+        read_pictures(tmp_path / "sheet.png", tile=0)
+    (tmp_path / "sheet.txt").write_text("no picture")
+    with pytest.raises(InputError, match=r"sheet\.txt is no picture that can be read"):
+        read_pictures(tmp_path / "sheet.txt", tile=8)
     with pytest.raises(InputError, match="how large the tiles"):
         read_pictures(tmp_path / "sheet.png")
 

@@ -179,6 +179,14 @@ def test_an_error_is_passed_on(tmp_path):
     assert len(read_metrics(tmp_path)) == 2
 
 
+@pytest.mark.parametrize("loop", [lambda trainer, batch: trainer.step(batch), lambda trainer, batch: None])
+def test_a_loop_that_takes_no_step_or_notes_none_is_refused(tmp_path, loop):
+    trainer = make_trainer()
+    with pytest.raises(InputError, match="note it"), make_run(tmp_path, trainer) as run:
+        for batch in run.batches():
+            loop(trainer, batch)
+
+
 def test_a_run_without_a_step_writes_no_model(tmp_path):
     with make_run(tmp_path):
         pass

@@ -70,12 +70,12 @@ def test_silence_at_the_ends_is_trimmed_off():
 
 
 def test_lengths(tmp_path):
-    write(tmp_path / "a.wav", hum(500.0, seconds=0.5))
+    write(tmp_path / "a.wav", hum(500.0, seconds=0.55))
     write(tmp_path / "b.wav", hum(500.0, seconds=0.1))
     sounds = data.audio(tmp_path, seconds=0.25)
     assert sounds.items.shape == (2, 1, 2048) and sounds.cut == 1 and "1 cut" in repr(sounds)  # a multiple of 256
     assert sounds.items[0, 0, -1] == 0 and np.abs(sounds.items[0, 0, -200:]).max() > 0.5  # it fades
-    assert data.audio(tmp_path).items.shape == (2, 1, 3840)  # nine of ten are not longer than 0.46 s
+    assert data.audio(tmp_path).items.shape == (2, 1, 5120)  # nine of ten are not longer than 0.505 s
     assert sounds.only(["b.wav"]).names == ("b.wav",) and len(sounds.only(["b.wav"])) == 1
 
 
@@ -87,6 +87,21 @@ def test_labels_by_folder_by_name_or_none(tmp_path):
     folder_of(tmp_path / "takes", takes=1)
     write(tmp_path / "takes" / "something.wav", hum(500.0))
     assert data.audio(tmp_path / "takes").labels is None
+
+
+@pytest.mark.parametrize(
+    "at, damage",
+    [(24, 0), (24, 2**31), (34, 64), (16, 18)],
+    ids=["rate 0", "a high rate", "64 bits", "a long head"],
+)
+def test_a_damaged_head_is_left_out(tmp_path, at, damage):
+    folder_of(tmp_path, takes=1)
+    write(tmp_path / "damaged.wav", hum(500.0))
+    content = bytearray((tmp_path / "damaged.wav").read_bytes())
+    content[at : at + 4] = damage.to_bytes(4, "little")
+    (tmp_path / "damaged.wav").write_bytes(content)
+    with pytest.warns(UserWarning, match=r"skipped 1 of 5 files \(damaged.wav: ."):
+        data.audio(tmp_path)
 
 
 def test_what_is_no_sound_is_left_out_and_named(tmp_path):

@@ -100,6 +100,8 @@ def test_files_that_are_no_text(tmp_path, name, content, said):
     "call, said",
     [
         (lambda: data.Text(NAMES, lines=True, length=4), "hold no line of 4 and its end"),
+        (lambda: data.Text(NAMES, lines=True, length=0), "length = 0 must be"),
+        (lambda: data.Text(["a"], lines=True, alphabet="ab"), "must begin with '.n', the end of a line"),
         (lambda: data.Text(NAMES, lines=True, alphabet="\nab"), "'d' is not of the alphabet"),
         (lambda: data.Text(["short"], lines=False), "at least 32 characters"),
         (lambda: data.Text(NAMES, lines=True).split(4, np.random.default_rng(0)), "4 of 4 lines cannot be kept apart"),

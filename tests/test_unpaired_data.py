@@ -48,6 +48,12 @@ def test_half_are_mirrored():
             assert np.mean(np.diff(side[:, 0, 0], axis=1).mean(axis=1) < 0) == pytest.approx(share, abs=0.1)
 
 
+def test_a_crop_is_cut_from_anywhere():
+    picture = np.arange(16, dtype=np.uint8).reshape(4, 4, 1)
+    a, _ = Unpaired([picture], [picture], crop=3, flip=False).draw(np.zeros(50, int), RNG(0), FLOAT)
+    assert set(np.rint(a[:, 0, 0, 0] * 127.5 + 127.5)) == {0, 1, 4, 5}
+
+
 def test_it_is_resumed_to_the_bit():
     def loader():
         return Loader(Unpaired(*kinds(), crop=8), 4, backend=backends.get("numpy"), rng=RNG(0))

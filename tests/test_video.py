@@ -204,6 +204,8 @@ def test_the_judge_of_frames_sees_frames_of_the_clip_in_question(backend):
     np.testing.assert_array_equal(numbers // 3, np.arange(4)[:, None].repeat(game.frames, 1))
     drawn = {int(n) % 3 for _ in range(20) for n in np.array(game.some(Tensor(backend.asarray(clips))).numpy()).ravel()}
     assert drawn == {0, 1, 2}
+    game.augment = (lambda images, rng, step: images * 0,)
+    assert not np.array(game.some(Tensor(backend.asarray(clips))).numpy()).any()  # it is shown what D gets to see
 
 
 def test_the_judge_of_frames_tells_whether_they_show_the_same_thing(rng):

@@ -142,7 +142,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--model", help=f"one of {', '.join(ALL)} (default: {DEFAULT})")
     parser.add_argument(
-        "--data", default="mnist", metavar="SOURCE", help="mnist (default), a folder of IDX files, or one of pictures"
+        "--data",
+        default="mnist",
+        metavar="SOURCE",
+        help="mnist (default), a folder of IDX files, or one of pictures, clips, sounds or MIDI files, or a text",
     )
     add_pictures(parser)
     parser.add_argument("--frames", type=positive, help="of a clip, for a model that makes such (default: 16)")
@@ -159,11 +162,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
     length = parser.add_argument_group("how long")
-    length.add_argument("--epochs", type=positive, help="passes over the data (default: 5)")
-    length.add_argument("--steps", type=positive, help="stop after so many steps instead")
     length.add_argument(
-        "--batch-size", type=int, help=f"images a step (default: {DEFAULT} 64, pairs 16, two kinds 8, else 128)"
+        "--epochs", type=positive, help="passes over the data (default: 5, or as many steps as the model says)"
     )
+    length.add_argument("--steps", type=positive, help="stop after so many steps instead")
+    length.add_argument("--batch-size", type=int, help="images a step (default: the model's, or pairs 16, two kinds 8)")
     length.add_argument("--accumulate", type=positive, default=1, help="work on a batch in so many parts (default: 1)")
 
     add_metric(parser.add_argument_group("how good the samples are (minigan evaluate)"))

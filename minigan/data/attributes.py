@@ -8,6 +8,7 @@ So one cross-entropy judges them all, and columns of zeros say that nothing is s
 from __future__ import annotations
 
 import csv
+import io
 import os
 import warnings
 import zlib
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..sizes import size as whole
 from .drawn import Drawn
 from .paired import read_pictures
 from .unpaired import square
@@ -193,6 +195,8 @@ class Attributes(Drawn):
         self.table = {column: list(texts) for column, texts in table.items()}
         found = attributes or [attribute_of(column, texts) for column, texts in self.table.items()]
         self.attributes = attributes_from([one.as_dict() for one in found])
+        if lacking := [one.name for one in self.attributes if one.name not in self.table]:
+            raise InputError(f"{name}: the table has no column {lacking[0]}: it has {', '.join(self.table)}")
         self.parts = columns_of(self.attributes)
         self.own = np.zeros((len(pictures), self.parts[-1].stop))
         self.known = np.zeros((len(pictures), len(self.attributes)), bool)
@@ -227,7 +231,8 @@ class Attributes(Drawn):
             if isinstance(attribute, Category):
                 values = np.eye(attribute.columns)[rng.integers(attribute.columns, size=count)]
             else:
-                values = self.own[rng.choice(np.flatnonzero(self.known[:, number]), size=count), part]
+                known = np.flatnonzero(self.known[:, number])
+                values = self.own[rng.choice(known, size=count), part] if len(known) else own[:, part]
             rows = which[:, number]
             wanted[rows, part], is_asked[rows, part] = values[rows], 1
         return x.transpose(0, 3, 1, 2), *(a.astype(dtype, copy=False) for a in (own, wanted, is_asked))
@@ -267,7 +272,7 @@ def open_attributes(
     says that nothing is known. A picture without a line is left out, with a warning.
     """
     pictures, table = Path(pictures), Path(table)
-    rows = read_table(table)
+    rows, size = read_table(table), whole("size", size)
     found = read_pictures(pictures, size)
     if pictures.is_file():
         while len(found) > len(rows) and np.ptp(next(reversed(found.values()))) == 0:  # fills the sheet's last row
@@ -302,16 +307,20 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise InputError(f"{path}: is no text in UTF-8: save the table as CSV in that encoding") from None
     first = text.split("\n", 1)[0]
     comma = "\t" if "\t" in first else ";" if first.count(";") > first.count(",") else ","
-    lines = [line for line in csv.reader(text.splitlines(), delimiter=comma) if line]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=comma)  # a quoted value may have several lines
+    try:
+        lines = [(reader.line_num, line) for line in reader if line]
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: {error}") from None
     if len(lines) < 2:
         raise InputError(f"{path}: has no line below the names of the columns")
-    header = [name.strip() for name in lines[0]]
+    header = [name.strip() for name in lines[0][1]]
     if len(set(header)) < len(header) or "" in header:
         raise InputError(f"{path}: the columns {', '.join(header)} need a name each, and different ones")
-    for number, line in enumerate(lines[1:], 2):
+    for number, line in lines[1:]:
         if len(line) != len(header):
             raise InputError(f"{path}: line {number} has {len(line)} values for {len(header)} columns")
-    return [dict(zip(header, map(str.strip, line), strict=True)) for line in lines[1:]]
+    return [dict(zip(header, map(str.strip, line), strict=True)) for _, line in lines[1:]]
 
 
 def matched(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from ..sizes import size as whole
 from .drawn import Drawn
-from .image_folder import _files_under, _plain, _upright
+from .image_folder import _files_under, _plain, _upright, equally_bright
 from .paired import PICTURES
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ class FrameFolder(Drawn):
     """Clips of any length below ``path``, of which a batch shows windows of ``frames`` frames, drawn at random.
 
     Each animated GIF, WebP or PNG is a clip. Each folder that holds still pictures is one too, frame after frame by
-    their names: 10.png comes after 9.png. Hidden files are passed over. An epoch has as many windows as fit into the
-    clips side by side. A batch is one array (N, frames, channels, height, width) in [-1, 1].
+    their names: 10.png comes after 9.png. Hidden files are passed over; grey frames of more than 8 bits are scaled as
+    ``ImageFolder`` does it. An epoch has as many windows as fit into the clips side by side. A batch is one array (N,
+    frames, channels, height, width) in [-1, 1].
 
     size       None: clips keep their pixels, and all must have as many; a number: each frame is cut to its centre
                square and resized to so many a side
@@ -107,14 +109,16 @@ def read_clips(folder: Path, channels: int, size: int | None) -> dict[str, np.nd
         raise InputError(f"{folder} {what}, expected a folder of GIFs or of folders of frames: check the path")
     clips: dict[str, np.ndarray] = {}
     stills: dict[str, list[np.ndarray]] = {}  # by folder
-    for name in sorted(_files_under(folder)[0], key=by_number):
-        if Path(name).suffix.lower() not in PICTURES:
-            continue
+
+    def decode(name: str, depth: int, tell: Callable[[int], None]) -> list[np.ndarray]:
         try:
             with Image.open(folder / name) as opened:
-                found = [prepared(frame, channels, size) for frame in ImageSequence.Iterator(opened)]
+                return [prepared(frame, channels, size, depth, tell) for frame in ImageSequence.Iterator(opened)]
         except Exception as error:  # a damaged file can raise nearly anything from a decoder
             raise InputError(f"{folder / name} is no picture that can be read ({error}): take it out") from None
+
+    names = [name for name in _files_under(folder)[0] if Path(name).suffix.lower() in PICTURES]
+    for name, found in equally_bright(sorted(names, key=by_number), decode).items():
         if len(found) > 1:
             clips[name] = np.stack(found)
         else:
@@ -132,11 +136,13 @@ def read_clips(folder: Path, channels: int, size: int | None) -> dict[str, np.nd
     return clips
 
 
-def prepared(frame: Image.Image, channels: int, size: int | None) -> np.ndarray:
+def prepared(
+    frame: Image.Image, channels: int, size: int | None, depth: int, tell: Callable[[int], None]
+) -> np.ndarray:
     """uint8 (H, W, channels), cut to the centre square and resized where a size is given."""
     from PIL import ImageOps
 
-    picture = _plain(_upright(frame, 0, lambda depth: None)).convert("L" if channels == 1 else "RGB")
+    picture = _plain(_upright(frame, depth, tell)).convert("L" if channels == 1 else "RGB")
     if size is not None and picture.size != (size, size):
         picture = ImageOps.fit(picture, (size, size))
     return np.asarray(picture).reshape(picture.height, picture.width, channels)
@@ -149,8 +155,8 @@ def pixels(clip: np.ndarray) -> str:
 def by_number(name: str) -> list[tuple[bool, int, str]]:
     """A key by which frame-10 comes after frame-9.
 
-    >>> sorted(["a/10.png", "a/9.png", "a/b.png"], key=by_number)
-    ['a/9.png', 'a/10.png', 'a/b.png']
+    >>> sorted(["a/10.png", "a/9.png", "a/b.png", "1²3.png"], key=by_number)
+    ['1²3.png', 'a/9.png', 'a/10.png', 'a/b.png']
     """
     parts = re.split(r"(\d+)", name)
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]

@@ -6,12 +6,12 @@ import hashlib
 import os
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DEPTHS = (8, 10, 12, 14, 16, 24, 31, 32)  # bits that a channel may have
 CACHE_VERSION = 2  # raise it when the same files come to give other pixels
 Skipped = list[tuple[str, str]]
+Decoded = TypeVar("Decoded")
 
 
 def ImageFolder(  # noqa: N802 - named for the thing it makes, as the field knows it
@@ -171,13 +172,30 @@ def _decode(file: Path, size: int, channels: int, depth: int, tell: Callable[[in
         return np.asarray(picture).reshape(size, size, channels)
 
 
-def plain_pixels(file: Path | IO[bytes], channels: int) -> np.ndarray:
-    """A picture in its own size as uint8 (H, W, channels), turned as its EXIF data says, on white."""
+def plain_pixels(
+    file: Path | IO[bytes], channels: int, depth: int = 0, tell: Callable[[int], None] = lambda depth: None
+) -> np.ndarray:
+    """A picture in its own size as uint8 (H, W, channels), turned as its EXIF data says, on white. ``depth`` and
+    ``tell`` as in ``_decode``."""
     from PIL import Image
 
     with Image.open(file) as opened:
-        picture = _plain(_upright(opened, 0, lambda depth: None)).convert("L" if channels == 1 else "RGB")
+        picture = _plain(_upright(opened, depth, tell)).convert("L" if channels == 1 else "RGB")
         return np.asarray(picture).reshape(picture.height, picture.width, channels)
+
+
+def equally_bright(
+    names: Iterable[str], decode: Callable[[str, int, Callable[[int], None]], Decoded]
+) -> dict[str, Decoded]:
+    """What ``decode(name, depth, tell)`` makes of each, see ``_decode``: once more of those that have, or have in part,
+    less than the depth of the deepest, so that equal pixels are equally bright in all of them."""
+    depths: dict[str, set[int]] = {}
+    found = {name: decode(name, 0, depths.setdefault(name, set()).add) for name in names}
+    deepest = max((depth for told in depths.values() for depth in told), default=0)
+    for name, told in depths.items():
+        if told - {deepest}:
+            found[name] = decode(name, deepest, told.add)
+    return found
 
 
 def _upright(opened: Image.Image, depth: int, tell: Callable[[int], None]) -> Image.Image:

@@ -183,6 +183,8 @@ def read_midi(path: str | os.PathLike[str]) -> Piece | None:
         file = mido.MidiFile(path)
     except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
         raise InputError(f"{path} is no MIDI file ({error}): leave it out") from None
+    if file.ticks_per_beat <= 0:
+        raise InputError(f"{path} counts time in frames, not in beats: leave it out")
     step = file.ticks_per_beat / QUARTER
     notes: dict[tuple[int, int], list[tuple[int, int, int]]] = {}  # of a track and channel: (begin, end, pitch)
     for track, messages in enumerate(file.tracks):
@@ -205,8 +207,8 @@ def read_midi(path: str | os.PathLike[str]) -> Piece | None:
     length = -(-max(end for voice in voices for _, end, _ in voice) // BAR) * BAR
     pitch, onset = np.zeros((length, len(voices)), np.uint8), np.zeros((length, len(voices)), bool)
     for number, voice in enumerate(voices):
-        for begin, end, note in sorted(voice, key=lambda found: (found[0], found[2])):
-            pitch[begin:end, number], onset[begin, number] = note, True
+        for begin, end, note in sorted(voice, key=lambda found: (found[2], found[0])):  # a higher one covers others
+            pitch[begin:end, number], onset[begin:end, number] = note, np.arange(end - begin) == 0
     return Piece(pitch, onset)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from ..sizes import size
 from .degrade import Degradation
 from .drawn import Drawn
 
@@ -102,6 +103,7 @@ class Paired(Drawn):
 
 def check_pictures(name: str, pictures: Sequence[np.ndarray], crop: int) -> None:
     """That there are some, uint8 (H, W, C) with as many channels each, and that a crop fits into each."""
+    size(f"{name}: crop", crop)
     if not len(pictures):
         raise InputError(f"{name}: there is no picture")
     for number, picture in enumerate(pictures):
@@ -124,27 +126,29 @@ def as_input(picture: np.ndarray, channels: int) -> np.ndarray:
 
 def read_pictures(path: str | os.PathLike[str], tile: int | None = None, channels: int = 3) -> dict[str, np.ndarray]:
     """Pictures by name, uint8 (H, W, C): every one below a folder, in its own size, turned as its EXIF data says, white
-    behind what is transparent. A PNG file is a sheet of square pictures of ``tile`` pixels, row by row.
+    behind what is transparent; grey ones of more than 8 bits are scaled as ``ImageFolder`` does it. A PNG file is a
+    sheet of square pictures of ``tile`` pixels, row by row.
 
     Raises InputError for what is not there and for a folder without a picture.
     """
-    from .image_folder import _files_under, plain_pixels
+    from .image_folder import _files_under, equally_bright, plain_pixels
 
     path = Path(path)
+
+    def decode(name: str, depth: int, tell: Callable[[int], None]) -> np.ndarray:
+        try:
+            return plain_pixels(path / name, channels, depth, tell)
+        except Exception as error:  # a damaged file can raise nearly anything from a decoder
+            raise InputError(f"{path / name} is no picture that can be read ({error}): take it out") from None
+
     if path.is_file():
         if tile is None:
             raise InputError(f"{path} is a file: give a folder of pictures, or say how large the tiles of a sheet are")
-        return tiles(path, plain_pixels(path, channels), tile)
+        return tiles(path, decode(".", 0, lambda depth: None), size("tile", tile))
     if not path.is_dir():
         where = "; minigan's own are in its repository, not in the package" if "examples" in path.parts else ""
         raise InputError(f"{path} does not exist, expected a folder of pictures: check the path{where}")
-    found: dict[str, np.ndarray] = {}
-    for name in _files_under(path)[0]:
-        if Path(name).suffix.lower() in PICTURES:
-            try:
-                found[name] = plain_pixels(path / name, channels)
-            except Exception as error:  # a damaged file can raise nearly anything from a decoder
-                raise InputError(f"{path / name} is no picture that can be read ({error}): take it out") from None
+    found = equally_bright((n for n in _files_under(path)[0] if Path(n).suffix.lower() in PICTURES), decode)
     if not found:
         raise InputError(f"{path} holds no picture ({', '.join(PICTURES)}): check the path")
     return found

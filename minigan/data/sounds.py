@@ -21,6 +21,7 @@ from .image_folder import _files_under, _labels
 UNIT = 256  # a sound's length in samples is a multiple of it, so that networks can divide it by 4 four times
 STEP = 0.16  # seconds: a length that is chosen by the data is a multiple of it
 PEAK = 0.95  # the largest sample of a sound
+FASTEST = 1_000_000  # Hz: what tells of a higher sample rate is damaged
 SILENCE = 0.01  # -40 dB: parts this much quieter than the loudest are none, at the ends
 TAKE = re.compile(r"(?P<label>[^_]+)_[^_]+_\d+", re.ASCII)  # 7_jackson_0: what is said, by whom, which take
 
@@ -103,7 +104,7 @@ def audio(path: str | os.PathLike[str], *, sample_rate: int = 8000, seconds: flo
     for name in names:
         try:
             heard, rate = read_wav(folder / name)
-        except (OSError, EOFError, ValueError, wave.Error) as error:
+        except (OSError, EOFError, ValueError, RuntimeError, wave.Error) as error:  # wave's own, of a damaged file
             skipped.append((name, str(error) or "it ends too early"))
             continue
         sound = trimmed(resampled(heard, rate, sample_rate), sample_rate)
@@ -149,6 +150,8 @@ def read_wav(path: Path) -> tuple[np.ndarray, int]:
     """A file of whole numbers (PCM) of 8 to 32 bits as float32 (samples,) in [-1, 1), and its sample rate."""
     with wave.open(str(path), "rb") as file:
         channels, width, rate, count, *_ = file.getparams()
+        if width > 4 or not 0 < rate <= FASTEST:
+            raise ValueError(f"{8 * width} bits at {rate} Hz")
         content = np.frombuffer(file.readframes(count), np.uint8).reshape(-1, width)
     if width == 1:
         numbers = content[:, 0].astype(np.float64) / 128 - 1

@@ -53,13 +53,15 @@ class Text(Drawn):
         if alphabet is None:
             alphabet = (END if lines else "") + "".join(sorted(set("".join(texts)) - {END}))
         self.alphabet = alphabet
+        if lines and not alphabet.startswith(END):
+            raise InputError(f"{name}: the alphabet {alphabet!r} must begin with {END!r}, the end of a line")
         codes = {character: number for number, character in enumerate(alphabet)}
         try:
             self.codes = [np.array([codes[c] for c in text], np.int32) for text in texts]
         except KeyError as error:
             raise InputError(f"{name}: the character {error.args[0]!r} is not of the alphabet {alphabet!r}") from None
         self.longest = max(map(len, texts), default=0)
-        self.length = size("length", length) if length else self.longest + 1 if lines else WINDOW
+        self.length = size("length", length) if length is not None else self.longest + 1 if lines else WINDOW
         if lines and self.length <= self.longest:
             raise InputError(f"{name}: windows of {self.length} characters hold no line of {self.longest} and its end")
         if not lines and (len(texts) != 1 or self.longest < self.length):

@@ -9,9 +9,9 @@
     oscillation     now D is far ahead, now G, in turns
     equilibrium     D cannot tell real from generated: what the theory promises, or a D that is too weak
 
-Each but the first is judged by means over the last ``WINDOW`` steps, so a bad step is not yet a bad training, and none
-is raised before there are so many; ``ignores_source`` not before step ``YOUNG``. An alarm is raised once and stays
-active until its cause is gone.
+Each but the first is judged by means over the last ``WINDOW`` steps, so a bad step is not yet a bad run, and none is
+raised before there are so many; ``ignores_source`` not before step ``YOUNG``. An alarm is raised once and stays active
+until its cause is gone.
 """
 
 from __future__ import annotations

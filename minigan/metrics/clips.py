@@ -58,6 +58,7 @@ class ClipJudge:
         """(N,) the share of a clip's frames in which the digit, brought to the centre, is called what it is most."""
         frames = centred(clips).reshape(-1, 1, SIDE, SIDE)
         names = self.extractor(frames).probabilities.argmax(axis=1).reshape(clips.shape[:2])
+        names[~ink(clips).any(axis=(2, 3))] = -1  # a black frame shows none
         counts = (names[:, :, None] == np.arange(len(self.extractor.classes))).sum(axis=1)
         return counts.max(axis=1) / clips.shape[1]
 
@@ -101,9 +102,10 @@ def centred(clips: np.ndarray) -> np.ndarray:
 
 
 def whole(clips: np.ndarray) -> np.ndarray:
-    """(N,) whether each frame has most of the ink that the clip has at its median: none is cut off by a wall."""
+    """(N,) whether each frame has ink, and most of what the clip has at its median: none is cut off by a wall."""
     total = ink(clips).sum(axis=(2, 3))
-    return total.min(axis=1) >= WHOLE * np.median(total, axis=1)
+    least: np.ndarray = total.min(axis=1)
+    return (least > 0) & (least >= WHOLE * np.median(total, axis=1))
 
 
 def small(frames: np.ndarray) -> np.ndarray:

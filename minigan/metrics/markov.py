@@ -42,7 +42,9 @@ class MarkovChain:
         drawn: list[Any] = []
         state: tuple[Any, ...] = (EDGE,) * self.order
         while len(drawn) < longest:
-            symbols, sums = self.next.get(state) or self.next[(EDGE,) * self.order]
+            if state not in self.next:
+                state = (EDGE,) * self.order
+            symbols, sums = self.next[state]
             symbol = symbols[int(np.searchsorted(sums, rng.integers(sums[-1]), side="right"))]
             if symbol is EDGE:
                 break

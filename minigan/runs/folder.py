@@ -126,7 +126,7 @@ def lock_folder(path: str | os.PathLike[str]) -> Claim:
             os.close(descriptor)
             if error.errno in BUSY:
                 raise HeldError(f"{path} is in use by another run: wait for its end, or choose another --out") from None
-    warnings.warn(f"{path} lies where nothing can be locked: see to it that no other training uses it", stacklevel=3)
+    warnings.warn(f"{path} lies where nothing can be locked: see to it that no other run uses it", stacklevel=3)
     return Claim(path, None)
 
 

@@ -30,6 +30,11 @@ class Journal:
         self.alarms: list[Alarm] = []
         self._file: IO[str] | None = None
 
+    @property
+    def steps(self) -> int:
+        """So many are written down."""
+        return len(self.history.get("step", ()))
+
     def go_back(self, step: int) -> None:
         """Read the first ``step`` lines and forget the others. To be called before anything is written."""
         lines = self.ranks.on_first(lambda: whole_lines(self.path)[:step])
@@ -47,7 +52,7 @@ class Journal:
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 raise InputError(
                     f"{self.path}: line {number} is not the record of step {number}: restore the file, or start a new "
-                    "training with another --out"
+                    "run with another --out"
                 ) from None
         if self.ranks.is_first:
             write_atomically(self.path, "".join(lines).encode())

@@ -68,8 +68,9 @@ class Run:
     The folder is this run's until the end of the ``with`` block, or of the process: see ``claim_folder``, which also
     says what ``base`` is for, where ``out`` is None. Of several processes that train together (see ``parallel``) all
     make a Run, and the first one writes; they stop together, and begin only if code, data and settings are the same.
-    Raises InputError where it cannot be, also within the folder of
-    pictures that is learned from: they would be others tomorrow.
+
+    Raises InputError where the folder cannot be had, also within that of the pictures that are learned from: they would
+    be others tomorrow.
     """
 
     def __init__(
@@ -182,7 +183,10 @@ class Run:
             while trainer.step_count < self.total and not stopped:
                 self.bar.set_description(f"epoch {loader.epoch + 1}")
                 for batch in loader:
+                    before = trainer.step_count
                     yield batch
+                    if not before < trainer.step_count == self.journal.steps:
+                        raise InputError("Run.batches: take a step on each, and note it: run.note(trainer.step(batch))")
                     stopped = self.ranks.first_word(self.stopped)
                     if trainer.step_count == self.total or stopped:
                         break

@@ -19,6 +19,7 @@ import numpy as np
 
 from ... import nn, ops, optim
 from ...data.attributes import Attribute, Number, attributes_from, columns_of
+from ...errors import InputError
 from ...sizes import size
 from ...tensor import Tensor
 from ..attributes import AttributeEditing
@@ -50,9 +51,12 @@ class Editor(nn.Module):
         parts = [(part.start, part.stop) for part in columns_of(attributes)]
         self.numbers = [part for part, one in zip(parts, attributes, strict=True) if isinstance(one, Number)]
         self.categories = [part for part in parts if part not in self.numbers]
+        self.columns = parts[-1][1]
 
     def forward(self, x: Tensor, ask: Tensor, own: Tensor | None = None) -> Tensor:
         height, width = x.shape[2:]
+        if ask.shape != (len(x), self.columns):
+            raise InputError(f"Editor: ask is {ask.shape}, these attributes have ({len(x)}, {self.columns})")
         small = self.halved(x)
         made = small
         if self.categories:
