@@ -597,6 +597,13 @@ def test_memory_does_not_grow(fast, monkeypatch, rng):
     assert scratch.scratch_bytes() == 0
 
 
+@pytest.mark.parametrize("axes", [(0, 2, 3), (2, 3)])
+def test_a_long_sum_is_as_exact_as_a_short_one(fast, axes, rng):
+    """Where channels lie side by side, NumPy's own sum of pixels rounds as often as there are pixels."""
+    x = fast.channels_last(rng.uniform(0.5, 1, (2, 3, 200, 200)).astype(np.float32))
+    np.testing.assert_allclose(fast.sum(x, axes, True), x.sum(axes, np.float64, keepdims=True), rtol=1e-6)
+
+
 def test_sums_of_a_chunk_more_or_less():
     for rows in (elementwise.CHUNK // 64 + d for d in (-1, 0, 1)):
         np.testing.assert_array_equal(elementwise.column_sums(np.ones((rows, 64), np.float32)), rows)

@@ -101,8 +101,8 @@ class InstanceNorm(Op):
         self.eps = eps
 
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
-        centred = x - mean(x)
-        self.r = 1 / backend.xp.sqrt(mean(centred * centred) + x.dtype.type(self.eps))
+        centred = x - mean(backend, x)
+        self.r = 1 / backend.xp.sqrt(mean(backend, centred * centred) + x.dtype.type(self.eps))
         return backend.asarray(backend.channels_last(centred * self.r))
 
     def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
@@ -117,12 +117,14 @@ class InstanceNorm(Op):
 
     def _fused(self, g: Array, y: Array) -> Tensor:
         backend = backend_of(y)
-        return Tensor(backend.asarray(backend.channels_last(self.r * (g - mean(g) - y * mean(g * y)))))
+        return Tensor(
+            backend.asarray(backend.channels_last(self.r * (g - mean(backend, g) - y * mean(backend, g * y))))
+        )
 
 
-def mean(x: Array) -> Array:
+def mean(backend: ArrayBackend, x: Array) -> Array:
     """Of each channel of each sample, (N, C, 1, ...)"""
-    return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
+    return backend.sum(x, tuple(range(2, x.ndim)), True) / math.prod(x.shape[2:])
 
 
 def _scale_and_shift(

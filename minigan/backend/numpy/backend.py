@@ -178,15 +178,24 @@ class NumpyBackend(ArrayBackend):
         return out
 
     def sum(self, x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-        shape = x.shape
-        if x.size >= SMALL and has_kernels(x.dtype) and sorted(axes) in ([0, 2, 3], [0]) and x.ndim in (2, 4):
-            over_pixels = x.ndim == 4 and len(axes) == 3
-            if over_pixels or x.ndim == 2:
-                rows = _rows(self._nhwc(x)) if over_pixels else np.ascontiguousarray(np.asarray(x))
-                total = elementwise.column_sums(rows)
-                kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-                return total.reshape(kept) if keepdims else total
-        return super().sum(x, axes, keepdims)
+        total = self._sum_in_tiles(x, sorted(axes))
+        if total is None:
+            return super().sum(x, axes, keepdims)
+        kept = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+        return total.reshape(kept) if keepdims else total
+
+    def _sum_in_tiles(self, x: Array, axes: list[int]) -> Array | None:
+        """Of the rows of a matrix, of all pixels, or of each picture's, where these are many: then NumPy adds one after
+        the other, and the rounding errors with them. None for another sum."""
+        if x.size < SMALL or not has_kernels(x.dtype):
+            return None
+        if x.ndim == 2 and axes == [0]:
+            return elementwise.column_sums(np.ascontiguousarray(np.asarray(x)))
+        if x.ndim == 4 and axes == [0, 2, 3]:
+            return elementwise.column_sums(_rows(self._nhwc(x)))
+        if x.ndim == 4 and axes == [2, 3] and x.size >= SMALL * len(x) and not x.flags.c_contiguous:
+            return np.stack([elementwise.column_sums(_rows(picture)) for picture in self._nhwc(x)])
+        return None
 
     def matmul(self, a: Array, b: Array) -> Array:
         if a.ndim != 2 or b.ndim != 2 or not has_kernels(a.dtype, b.dtype) or not a.size or not b.size:
