@@ -16,7 +16,8 @@ def test_every_model_has_a_row():
 
 
 @pytest.mark.parametrize("row", zoo.ROWS, ids=lambda row: row.name)
-def test_each_command_is_understood(row, capsys):
+def test_each_command_is_understood(row, monkeypatch, capsys):
+    monkeypatch.setattr(zoo, "QUICK", "--threads 1")  # Numba need not be there
     program, flag, module, *arguments = row.command.split()
     assert (program, flag, module) == ("python", "-m", "minigan")
     assert cli.main([*arguments, "--data", "nowhere"]) != 0  # the data is all that it stumbles over
