@@ -534,8 +534,19 @@ def test_training_is_that_of_the_numpy_backend(model, rng):
 
 def test_mnist_example_runs(tmp_path):
     path = os.pathsep.join([str(ROOT), *([str(fake_cupy.FOLDER)] if fake_cupy.installed else [])])
-    command = [sys.executable, "-W", "error", ROOT / "examples/mnist_gan.py", "--dry-run", "--quiet"]
-    command += ["--backend", "cupy", "--tf32", "--batch-size", "8", "--out", tmp_path / "out"]
+    command = [sys.executable, "-W", "error", ROOT / "examples/mnist_gan.py", "--recipe", "dcgan2016", "--width", "2"]
+    command += [
+        "--steps",
+        "2",
+        "--batch-size",
+        "8",
+        "--quiet",
+        "--out",
+        tmp_path / "out",
+        "--backend",
+        "cupy",
+        "--tf32",
+    ]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/model.safetensors").exists()

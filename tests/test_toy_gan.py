@@ -67,7 +67,7 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path, argv, message):
         (["--steps", "0"], "argument --steps: 0 is not a whole number of at least 1"),
         (["--seeds", "-1"], "argument --seeds: -1 is not a whole number of at least 0"),
         (["--seeds"], "argument --seeds: expected at least one argument"),
-        (["--batch-size", "many"], "argument --batch-size: invalid positive value: 'many'"),
+        (["--batch-size", "many"], "argument --batch-size: many is not a whole number of at least 1"),
     ],
 )
 def test_usage(tmp_path, argv, message):
