@@ -233,7 +233,7 @@ def test_a_training_keeps_its_best(here, capsys):
     assert cli.main([*TRAIN, "--steps", "6", "--metric-every", "2", "--metric-samples", "25"]) == 0
     _, facts = read(here / "out" / "best.safetensors", "model")
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == "6 steps; pictures and model in out"
+    assert shown[0] == "6 steps; samples and model in out"
     assert shown[1] == (
         f"lowest Frechet distance {facts['frechet_distance']:.4g} at step {facts['step']}: out/best.safetensors"
     )

@@ -244,7 +244,7 @@ def test_a_signal_writes_everything_and_ends_with_0(tmp_path, digits, number):
     assert process.returncode == 0
     assert f"{number.name}: finishing this step and writing everything" in errors and "Traceback" not in errors
     steps = len((tmp_path / "out" / "metrics.jsonl").read_text().splitlines())
-    assert told.startswith(f"{steps} steps; pictures and model in ")
+    assert told.startswith(f"{steps} steps; samples and model in ")
     assert (tmp_path / "out" / "model.safetensors").exists()
     assert read(tmp_path / "out" / "checkpoints" / f"step-{steps:08d}.safetensors", "checkpoint")
 

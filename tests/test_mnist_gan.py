@@ -48,7 +48,7 @@ def test_dry_run_on_the_mnist_that_comes_along(tmp_path):
     out = tmp_path / "out" / "mnist-gan"
     assert_complete(out)
     assert len(read_metrics(out)) == 2
-    assert "2 steps; pictures and model in out/mnist-gan" in done.stdout
+    assert "2 steps; samples and model in out/mnist-gan" in done.stdout
     assert "2/2" in done.stderr  # the progress bar
 
     # The model file is all that sampling needs.

@@ -331,7 +331,7 @@ def contents(folder):
 def test_two_processes_write_one_folder_and_one_goes_on_with_it(digits, tmp_path, capsys):
     settings = [*EXAMPLE, "--data", digits, "--threads", "1", "--quiet", "--out", tmp_path / "out"]
     out, err = finish(start(2, *settings, "--steps", "4"))
-    assert out == f"4 steps; pictures and model in {tmp_path / 'out'}\n" and err == ""
+    assert out == f"4 steps; samples and model in {tmp_path / 'out'}\n" and err == ""
     assert {"model.safetensors", "metrics.jsonl", "training.gif"} <= contents(tmp_path / "out").keys()
 
     from minigan.commands.example import options

@@ -243,7 +243,7 @@ class Run:
 
     def summary(self) -> str:
         """What there is now, for the end of a run."""
-        told = f"{self.trainer.step_count} steps; pictures and model in {self.out}"
+        told = f"{self.trainer.step_count} steps; samples and model in {self.out}"
         if self.best is not None and self.best.state:
             path = self.out / "best.safetensors"
             told += f"\nlowest Frechet distance {self.best.distance:.4g} at step {self.best.step}: {path}"
