@@ -39,21 +39,24 @@ def test_tables():
 
 
 def test_a_run_is_trained_once_and_gone_on_with(tmp_path, capfd):
-    """A program in place of a training: it writes down how it was called, and its model the second time."""
+    """A program in place of a training: it writes down how it was called, and leaves a model even where it fails."""
     program = tmp_path / "program.py"
     program.write_text(
         "import pathlib, sys\n"
         "print(*sys.argv[1:])\n"
         "out = pathlib.Path(sys.argv[sys.argv.index('--out') + 1])\n"
         "out.mkdir(exist_ok=True)\n"
-        "(out / ('model.safetensors' if '--resume' in sys.argv else 'metrics.jsonl')).touch()\n"
+        "(out / 'metrics.jsonl').touch()\n"
+        "(out / 'model.safetensors').touch()\n"
+        "sys.exit(3 if 'fail' in sys.argv and '--resume' not in sys.argv else 0)\n"
     )
     command, out = f"python {program} --steps 3", tmp_path / "out"
     minutes = trained(command, out, "--quiet")
     assert minutes is not None and minutes > 0
-    assert trained(command, out, "--quiet") is None  # gone on with: nobody knows what the first part took
     assert trained(command, out, "--quiet") is None  # there already
-    told = f"--steps 3 --out {out} --quiet"
-    assert capfd.readouterr().out == f"{told}\n{told} --resume\n"
-    with pytest.raises(InputError, match="other: the training ended with exit code 2"):
-        trained(f"python {tmp_path / 'nowhere.py'}", tmp_path / "other")
+    assert capfd.readouterr().out == f"--steps 3 --out {out} --quiet\n"
+    stopped = tmp_path / "stopped"
+    with pytest.raises(InputError, match="stopped: the training ended with exit code 3"):
+        trained(command, stopped, "fail")
+    assert trained(command, stopped, "fail") is None  # gone on with: nobody knows what the first part took
+    assert capfd.readouterr().out == f"--steps 3 --out {stopped} fail\n--steps 3 --out {stopped} fail --resume\n"
