@@ -42,6 +42,21 @@ def test_the_first_fakes_are_shown_and_kept(backend):
     assert buffer.state_dict()["kept"].ravel().tolist() == [1, 2, 3, 4]
 
 
+def test_the_rounds_of_a_step_fill_it_one_after_the_other(backend):
+    buffer = FakeBuffer(6)
+    for step, numbers in ((1, (1, 2)), (1, (3, 4)), (2, (5, 6)), (2, (7, 8))):
+        buffer.show(numbered(*numbers, backend=backend), RNG(0), step, rounds=2)
+    kept = set(buffer.state_dict()["kept"].ravel())
+    assert len(kept) == 6 and kept <= set(range(1, 9)) and len(kept & {1, 2, 3, 4, 5, 6}) >= 4
+
+
+def test_an_accumulated_step_keeps_all_of_its_fakes():
+    trainer = trainer_of(buffer=4, accumulate=2)
+    trainer.step(tuple(RNG(seed).uniform(-1, 1, (4, 1, 8, 8)).astype(np.float32) for seed in (1, 2)))
+    kept = trainer.game.fakes[0].state_dict()["kept"]
+    assert all(one.any() for one in kept) and not np.array_equal(kept[:2], kept[2:])
+
+
 def test_half_of_what_is_shown_is_older_and_nothing_is_lost(backend):
     buffer, rng, shown = FakeBuffer(10), RNG(0), []
     for step in range(1, 101):

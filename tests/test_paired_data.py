@@ -88,6 +88,15 @@ def test_the_fingerprint_knows_every_pixel():
     assert Paired(given, degrade.Grey(), crop=8).fingerprint() != own
 
 
+def test_the_fingerprint_knows_how_crops_are_cut():
+    prints = {
+        Paired(pictures(), degrade.Grey(), crop=crop, flip=flip).fingerprint()
+        for crop in (8, 10)
+        for flip in (True, False)
+    }
+    assert len(prints) == 4
+
+
 @pytest.mark.parametrize(
     "make, message",
     [

@@ -74,8 +74,8 @@ class Unpaired(Drawn):
         return as_input((part[:, ::-1] if mirrored else part).astype(np.float32) / 255, picture.shape[2])
 
     def fingerprint(self) -> str:
-        """A checksum of every pixel: the same pictures give the same one."""
-        found = 0
+        """A checksum of every pixel, and of how crops are cut out of them."""
+        found = zlib.crc32(f"crops of {self.crop}, {'flipped' if self.flip else 'upright'}".encode())
         for picture in (*self.a, *self.b):
             found = zlib.crc32(np.ascontiguousarray(picture).data, zlib.crc32(repr(picture.shape).encode(), found))
         return f"{found:08x}"

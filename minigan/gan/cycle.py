@@ -112,7 +112,7 @@ class Cycle(Game):
     # ---- what the lines above leave to be said ---------------------------------------------------
 
     def d_loss(self, round: Exchange, judge: Module, real: Tensor, fake: Tensor, fakes: FakeBuffer) -> Tensor:
-        shown = fakes.show(fake, self.rng, self.step)
+        shown = fakes.show(fake, self.rng, self.step, self.rounds)
         real_logits, fake_logits = together(judge, (real,), (shown,))
         with no_grad():
             for name, logits in (("d_real", real_logits), ("d_fake", fake_logits)):

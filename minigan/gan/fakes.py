@@ -29,15 +29,19 @@ class FakeBuffer:
             raise InputError(f"buffer = {size!r} must be a whole number of at least 0, how many fakes are kept")
         self.size = int(size)
         self.kept: Array | None = None  # (size, C, H, W), from the first step on
+        self.step = self.shows = 0  # how often the step under way has shown some
 
-    def show(self, fakes: Tensor, rng: np.random.Generator, step: int) -> Tensor:
-        """What a detective is shown for these fakes (N, C, H, W) of step ``step``, from 1 on. No graph leads back.
+    def show(self, fakes: Tensor, rng: np.random.Generator, step: int, rounds: int = 1) -> Tensor:
+        """What a detective is shown for these fakes (N, C, H, W) of step ``step``, from 1 on, of ``rounds`` in each. No
+        graph leads back.
 
         Of several processes all keep the same, of what all have made."""
         if not self.size:
             return fakes.detach()
         fakes = gathered(fakes.detach())
         count, place = len(fakes), fakes.backend
+        self.step, self.shows = step, self.shows + 1 if step == self.step else 1
+        shows = self.shows
         if self.kept is None or self.kept.shape[1:] != fakes.shape[1:]:
             self.kept = np.zeros((self.size, *fakes.shape[1:]))
         if backend_of(self.kept) is not place or self.kept.dtype != fakes.dtype:  # the first step, or a resumed one
@@ -45,7 +49,7 @@ class FakeBuffer:
 
         def choose(step: int) -> np.ndarray:
             """Which of the kept and then the new ones are to be kept now, and which shown."""
-            known = min(self.size, (step - 1) * count)
+            known = min(self.size, ((step - 1) * rounds + shows - 1) * count)
             kept, shown = np.arange(self.size), self.size + np.arange(count)
             for new in range(count):
                 if known < self.size:

@@ -39,7 +39,8 @@ class Turn:
 
 
 class Game:
-    """Who plays, and how. ``step`` is the number of the step under way, from 1 on; the trainer sets it.
+    """Who plays, and how. ``step`` is the number of the step under way, from 1 on, and ``rounds`` how many are played
+    in each; the trainer sets both.
 
     networks   by name; a checkpoint holds them under these
     results    names of those networks that a user wants in the end: they are averaged, where an average is kept
@@ -50,6 +51,7 @@ class Game:
     results: tuple[str, ...]
     rng: np.random.Generator
     step = 0
+    rounds = 1
 
     @property
     def turns(self) -> Sequence[Turn]:

@@ -91,7 +91,7 @@ class Trainer(Resumable[GameT]):
             raise InputError(f"a batch must be an array, or a tuple of arrays such as (images, labels), not {kinds}")
         start = time.perf_counter()
         self.step_count += 1
-        self.game.step = self.step_count
+        self.game.step, self.game.rounds = self.step_count, self.accumulate
         if self.schedule is not None:
             factor = self.schedule(self.step_count)
             for name, optimizer in self.optimizers.items():
