@@ -41,6 +41,7 @@ from minigan.metrics.classifier import Classifier
 from minigan.ops.translate import translate
 from minigan.tensor import Tensor, grad, no_grad
 
+OUT = "classifier.safetensors"
 SHIFT = 2  # pixels
 HELD_BACK = 100  # of each class, or a fifth of it
 
@@ -57,7 +58,7 @@ def main() -> int:
     parser.add_argument("--lr", type=float, default=2e-3, help="Adam's learning rate, falling to 0 (default: 2e-3)")
     parser.add_argument("--width", type=positive, default=32, help="a quarter of the features (default: 32)")
     parser.add_argument("--seed", type=natural, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--out", default="classifier.safetensors", metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--out", metavar="FILE", help=f"default: {OUT}, if there is none yet")
     add_backend(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -67,6 +68,9 @@ def main() -> int:
 
 def train(args: argparse.Namespace) -> None:
     check(args, PICTURES)
+    if args.out is None and Path(OUT).exists():
+        raise InputError(f"{OUT} is there already: name the file to write, --out FILE")
+    args.out = args.out or OUT
     check_suffix(args.out, ".safetensors")
     if args.threads:
         minigan.set_num_threads(args.threads)

@@ -224,7 +224,7 @@ ARRAYS = {
     "batches of 0": (lambda: loader(0), "batch_size is 0, expected a whole number from 1 up"),
     "batches of more than there is": (
         lambda: loader(5),
-        "batch_size 5 is larger than the 4 images of images, so there would be no whole batch: use at most 4, or "
+        "batch_size 5 is larger than the 4 items of images, so there would be no whole batch: use at most 4, or "
         "drop_last=False",
     ),
     "labels that are not there": (lambda: loader(2, labels=True), "images has no labels: use labels=False"),

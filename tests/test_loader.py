@@ -334,7 +334,10 @@ def test_batch_size_larger_than_the_data():
             {"dataset": Dataset(numbered().images, name="plain"), "labels": True},
             "plain has no labels: use labels=False",
         ),
-        ({"dataset": Dataset(np.zeros((0, 1, 2, 2), np.uint8)), "batch_size": 1}, "images has no images to load"),
+        (
+            {"dataset": Dataset(np.zeros((0, 1, 2, 2), np.uint8)), "batch_size": 1},
+            "images is empty: there is nothing to load",
+        ),
     ],
 )
 def test_other_arguments(options, message):

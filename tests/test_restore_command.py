@@ -221,6 +221,15 @@ def test_profile_and_exif_are_kept(models, tmp_path, suffix):
         assert made.info["icc_profile"] == PROFILE and made.getexif()[0x010F] == "camera" and made.mode == "RGB"
 
 
+def test_the_camera_s_tags_are_kept_but_for_the_size_that_is_another_now(models, tmp_path):
+    exif = Image.Exif()
+    exif[0x8769] = {0xA002: 56, 0xA003: 40, 0x9003: "2026:11:27 11:00:00"}
+    Image.fromarray(scene()).save(tmp_path / "small.jpg", exif=exif)
+    assert restore(tmp_path / "small.jpg", "--model", models["enlarge"], "--out", tmp_path / "large.jpg") == 0
+    with Image.open(tmp_path / "large.jpg") as made:
+        assert made.size == (224, 160) and made.getexif().get_ifd(0x8769) == {0x9003: "2026:11:27 11:00:00"}
+
+
 @pytest.mark.parametrize("task, scale", [("denoise", 1), ("enlarge", 4)])
 def test_transparency_is_kept(models, tmp_path, task, scale):
     alpha = RNG(0).integers(0, 256, (40, 56, 1), np.uint8)

@@ -42,6 +42,13 @@ def test_it_learns_and_is_read_back(bars, tmp_path):
     assert list(extractor(pictures).probabilities.argmax(1)) == [0, 1]
 
 
+def test_a_judge_that_is_there_is_not_written_over_unless_it_is_named(bars, tmp_path):
+    (tmp_path / "classifier.safetensors").write_text("the one of yesterday")
+    done = python(ROOT / "examples/train_classifier.py", "--data", bars, cwd=tmp_path)
+    assert done.returncode == 2 and "is there already: name the file to write, --out FILE" in done.stderr
+    assert (tmp_path / "classifier.safetensors").read_text() == "the one of yesterday"
+
+
 def test_a_folder_for_each_class(tmp_path):
     rng = np.random.default_rng(0)
     for name, shape in (("level", np.s_[9:15]), ("upright", np.s_[:, 9:15])):

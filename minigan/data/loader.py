@@ -64,10 +64,10 @@ class Loader:
         _check_int("batch_size", batch_size, at_least=1)
         _check_int("prefetch", prefetch, at_least=0)
         if len(dataset) == 0:
-            raise InputError(f"{dataset.name} has no images to load")
+            raise InputError(f"{dataset.name} is empty: there is nothing to load")
         if drop_last and batch_size > len(dataset):
             raise InputError(
-                f"batch_size {batch_size} is larger than the {len(dataset)} images of {dataset.name}, so there would "
+                f"batch_size {batch_size} is larger than the {len(dataset)} items of {dataset.name}, so there would "
                 f"be no whole batch: use at most {len(dataset)}, or drop_last=False"
             )
         if labels and dataset.labels is None:
@@ -218,7 +218,7 @@ class Loader:
 
 
 def _check_split(size: int, batch_size: int, rest: int) -> None:
-    for count, what in ((batch_size, f"batch_size {batch_size}"), (rest, f"an epoch's last batch, of {rest} images,")):
+    for count, what in ((batch_size, f"batch_size {batch_size}"), (rest, f"an epoch's last batch, of {rest} items,")):
         if count % size:
             raise InputError(
                 f"{what} cannot be split into equal parts for {size} processes: take a batch size that is a multiple "

@@ -19,6 +19,7 @@ ORIENTATION = 0x0112  # the EXIF tag that says which way is up
 # TIFF's own tags, those below XMP's, say how the pixels lie in the file, which is the writer's business; but for these:
 # names, texts, maker, orientation, resolution, page, software, date, artist, computer
 XMP, PROFILE = 700, 34675
+CAMERA, SIDES = 0x8769, (0xA002, 0xA003)  # the tags of the camera's own, and there how many pixels wide and high
 TELLING = (269, 270, 271, 272, ORIENTATION, 282, 283, 285, 296, 297, 305, 306, 315, 316)
 UPRIGHT = {  # its value: how to turn the stored pixels (H, W, ...) upright; and back
     2: (lambda a: a[:, ::-1], lambda a: a[:, ::-1]),
@@ -77,6 +78,8 @@ def _photo(opened: Any) -> Photo:
     orientation = orientation if orientation in UPRIGHT else 1
     for tag in [tag for tag in exif if tag == PROFILE or (tag < XMP and tag not in TELLING)]:
         del exif[tag]
+    for tag in SIDES:  # of a picture that is enlarged, they would be wrong
+        exif.get_ifd(CAMERA).pop(tag, None)
     kept: dict[str, Any] = {"exif": exif.tobytes()} if len(exif) else {}
     mode, picture = opened.mode, opened
     if mode.startswith("I") or mode == "F":
