@@ -209,7 +209,7 @@ def test_a_batch_that_cannot_be_split_is_refused():
     for error in on_ranks(2, lambda ranks: load(ranks, batch_size=3)):
         assert re.match("batch_size 3 cannot be split into equal parts for 2 processes", str(error))
     for error in on_ranks(4, lambda ranks: load(ranks, batch_size=4, drop_last=False)):
-        assert "last batch, of 2 images, cannot be split" in str(error)
+        assert "last batch, of 2 items, cannot be split" in str(error)
 
 
 def test_random_numbers_without_rows_are_refused_where_all_would_have_the_same():
