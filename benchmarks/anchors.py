@@ -33,8 +33,9 @@ import numpy as np
 import minigan
 from benchmarks.report import filled, markdown
 from minigan import backend, checkpoint, gan, metrics, nn, ops, optim
+from minigan.backend import ArrayBackend
 from minigan.cli import user_errors
-from minigan.commands.arguments import natural, positive
+from minigan.commands.arguments import add_backend, natural, positive
 from minigan.data.mixtures import grid_of_gaussians, ring_of_gaussians
 from minigan.errors import InputError
 from minigan.files import write_atomically
@@ -75,6 +76,7 @@ def main() -> int:
     parser.add_argument("--pac", nargs="+", type=int, choices=NAMES, default=list(NAMES), help="default: 1 2")
     parser.add_argument("--seeds", nargs="+", type=natural, default=list(range(10)), help="default: 0 to 9")
     parser.add_argument("--epochs", type=positive, default=EPOCHS, help=f"default: {EPOCHS}, as published")
+    add_backend(parser)
     parser.add_argument("--threads", type=positive, help="CPU threads (default: all cores; one is nearly as fast)")
     parser.add_argument("--table", action="store_true", help="train nothing, show what there is")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill the table's place in it")
@@ -89,7 +91,7 @@ def work(args: argparse.Namespace) -> None:
     if not args.table:
         # Seed by seed, so that a command which is stopped early has been fair to all four games.
         for seed, data, pac in product(args.seeds, args.data, args.pac):
-            train(Run(data, pac, seed), args.work, args.epochs, lambda line: print(line, flush=True))
+            train(Run(data, pac, seed), args.work, args.epochs, lambda line: print(line, flush=True), args.backend)
     curves = load(args.work)
     if not curves:
         raise InputError(f"--work {args.work} holds no results: leave out --table to make some")
@@ -104,10 +106,10 @@ def work(args: argparse.Namespace) -> None:
 # ---- one run -----------------------------------------------------------------------------------------------------
 
 
-def train(run: Run, folder: Path, epochs: int, tell: Callable[[str], object]) -> None:
+def train(run: Run, folder: Path, epochs: int, tell: Callable[[str], object], place: str = "numpy") -> None:
     """Bring a run to ``epochs`` from wherever it stands: at nothing, at its last checkpoint, or there already."""
     init, noise, points, looks = (np.random.default_rng(s) for s in np.random.SeedSequence(run.seed).spawn(4))
-    trainer = game(run.pac, init, noise)
+    trainer = game(run.pac, init, noise, backend.get(place))
     data = packs(MIXTURES[run.data].sample(SAMPLES, points), run.pac, points)
     z = looks.standard_normal((JUDGED, Z_DIM))
 
@@ -119,7 +121,7 @@ def train(run: Run, folder: Path, epochs: int, tell: Callable[[str], object]) ->
         epoch, seconds, curve = facts["epoch"], facts["seconds"], facts["curve"]
     while epoch < epochs:
         start = time.perf_counter()
-        for _ in trainer.steps(batches(data, run.seed, epoch)):
+        for _ in trainer.steps(map(trainer.game.backend.asarray, batches(data, run.seed, epoch))):
             pass
         seconds += time.perf_counter() - start
         epoch += 1
@@ -134,8 +136,7 @@ def train(run: Run, folder: Path, epochs: int, tell: Callable[[str], object]) ->
         checkpoint.save(kept, "checkpoint", trainer.arrays(), facts)
 
 
-def game(pac: int, init: np.random.Generator, noise: np.random.Generator) -> gan.Trainer:
-    place = backend.get("numpy")
+def game(pac: int, init: np.random.Generator, noise: np.random.Generator, place: ArrayBackend) -> gan.Trainer:
     generator, discriminator = generator_(init).to(place), discriminator_(pac, init).to(place)
     players = {"d": gan.Packed(discriminator, pac), "g": generator}
     adams = {who: optim.Adam(player.parameters(), lr=1e-4, betas=(0.8, 0.999)) for who, player in players.items()}

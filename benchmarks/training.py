@@ -9,15 +9,20 @@ from pathlib import Path
 
 from minigan.errors import InputError
 
+END = "came-to-its-end"  # an empty file
+
+
+def is_whole(out: Path) -> bool:
+    """Whether the run in that folder came to its end: a stopped one has a model, too, so a file of its own says so."""
+    return (out / END).exists()
+
 
 def trained(command: str, out: Path, *more: str) -> float | None:
     """Run ``command --out out more`` unless it has come to its end; the processor's minutes that a whole run took.
 
-    None for one that is there or was gone on with: nobody knows what the first part of it took. A run that was stopped
-    has a model, too, so its end is marked by a file of its own.
+    None for one that is there or was gone on with: nobody knows what the first part of it took.
     """
-    end = out / "came-to-its-end"
-    if end.exists():
+    if is_whole(out):
         return None
     begun = (out / "metrics.jsonl").exists()
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
@@ -25,6 +30,6 @@ def trained(command: str, out: Path, *more: str) -> float | None:
     done = subprocess.run([sys.executable, *words])
     if done.returncode:
         raise InputError(f"{out.name}: the training ended with exit code {done.returncode}; see above")
-    end.touch()
+    (out / END).touch()
     spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
     return None if begun else spent / 60

@@ -4,7 +4,8 @@
     python -m benchmarks.zoo --work out/zoo --only dcgan gan               # these rows
     python -m benchmarks.zoo --work out/zoo --table --markdown docs/zoo.md # what there is by now, into the document
 
-A run that is there is not repeated, one that was stopped goes on. The second classifier is trained apart, with another
+A run that is there is not repeated, one that was stopped goes on; what the document has beside it stands until it is
+measured anew. The second classifier is trained apart, with another
 seed and half the width; what it says beside the first shows how much of a distance is the judge's own taste.
 """
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from benchmarks.child import ROOT
 from benchmarks.report import fill, markdown, number
-from benchmarks.training import trained
+from benchmarks.training import is_whole, trained
 from minigan import data, metrics, viz
 from minigan.cli import user_errors
 from minigan.commands.arguments import extractor_for
@@ -80,8 +81,8 @@ def main() -> int:
         "--animals", metavar="DIR", help="the folder of examples/get_animals.py; without it, no animals"
     )
     parser.add_argument("--table", action="store_true", help="train and judge nothing, show what there is")
-    parser.add_argument("--judge", action="store_true", help="only judge the runs that there are")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill its tables, and put the pictures beside it")
+    parser.add_argument("--judge", action="store_true", help="only judge the runs that came to their end")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="fill its tables; pictures and scores beside it")
     return user_errors(work, parser.parse_args())
 
 
@@ -95,18 +96,19 @@ def work(args: argparse.Namespace) -> None:
         for row in rows:
             train(row, args.work, args.animals)
     if not args.table:
-        judge([row for row in rows if (args.work / row.name / "model.safetensors").exists()], args.work, args.animals)
-    found = {row.name: load(args.work / f"{row.name}.json") for row in ROWS}
+        judge([row for row in rows if is_whole(args.work / row.name)], args.work, args.animals)
+    beside = args.markdown.with_suffix("") if args.markdown else args.work
+    found = {row.name: load(args.work / f"{row.name}.json") or load(beside / f"{row.name}.json") for row in ROWS}
     made = tables({name: scores for name, scores in found.items() if "frechet_distance" in scores})
     if not made:
         raise InputError(f"--work {args.work} holds no scores: leave out --table to make some")
     print("\n\n".join(made.values()))
     if args.markdown:
         fill([args.markdown], made)
-        pictures = args.markdown.with_suffix("")
-        pictures.mkdir(exist_ok=True)
-        for path in args.work.glob("*.png"):
-            write_atomically(pictures / path.name, path.read_bytes())
+        beside.mkdir(exist_ok=True)
+        for path in args.work.iterdir():
+            if path.stem in found and path.suffix in (".png", ".json"):
+                write_atomically(beside / path.name, path.read_bytes())
 
 
 def train(row: Row, folder: Path, animals: str | None) -> None:
