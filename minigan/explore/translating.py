@@ -37,8 +37,7 @@ class PictureTranslator:
             "mask": channels == made.shape[0] + 1,
             "scale": times,
             "enlarge": times // grown,  # what is to be done before the network, which keeps the size
-            # what the network mirrors a picture's sides up to
-            "multiple": 2 ** getattr(subject.network, "halvings", 0) if model is None else model.step,
+            "multiple": subject.step,  # what the network mirrors a picture's sides up to
             "tiles": None if model is None else {"tile": TILE, "reach": model.reach, "step": model.step},
         }
 

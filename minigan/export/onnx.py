@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -40,15 +41,16 @@ def to_onnx(subject: Subject) -> tuple[bytes, str]:
             sized = False
     content = write(program, subject, sized)
     runs = [plain, subject.inputs(5, rng), *([subject.inputs(1, rng, more=2)] if sized else [])]
+    if sized and subject.mirrors:
+        runs.append({name: array[:, :, 1:, 3:] for name, array in subject.inputs(1, rng, more=1).items()})
     difference = max(compare(content, subject, run) for run in runs)
     if not difference <= BOUND:
         raise InputError(
             f"ONNX: onnxruntime's output differs by {difference:.1e}, more than {BOUND:g}: nothing is written"
         )
-    return (
-        content,
-        f"batches of any size{', pictures of any size' if sized else ''}; differs by {difference:.1e} at most",
-    )
+    sides = "any size" if subject.mirrors or subject.step == 1 else f"sides that {subject.step} divides"
+    pictures = f", pictures of {sides}" if sized else ""
+    return content, f"batches of any size{pictures}; differs by {difference:.1e} at most"
 
 
 def compare(content: bytes, subject: Subject, run: dict[str, np.ndarray]) -> float:
@@ -74,8 +76,10 @@ def write(program: Program, subject: Subject, sized: bool) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     graph = Graph(program)
+    mirrored = sized and subject.mirrors and subject.step > 1
+    shown = {"picture": graph.mirrored("picture", subject.step)} if mirrored else {}
     for node in program.nodes:
-        graph.write(node)
+        graph.write(replace(node, inputs=tuple(shown.get(name, name) for name in node.inputs)))
 
     def value(name: str, shape: tuple[int, ...], axes: tuple[str, ...], kind: int = TensorProto.FLOAT) -> Any:
         free = {"N", "H", "W"} if sized else {"N"}
@@ -97,7 +101,10 @@ def write(program: Program, subject: Subject, sized: bool) -> bytes:
         axes = ("N", *[""] * (len(shape) - 1))
     if sized and "H" in axes:
         axes = tuple({"H": "H_out", "W": "W_out"}.get(axis, axis) for axis in axes)
-    graph.add("Identity", [program.output], result)
+    if mirrored:
+        graph.cropped(program.output, "picture", shape[2] // program.inputs["picture"][2], result)
+    else:
+        graph.add("Identity", [program.output], result)
     out_shape = [a if a in ("N", "H_out", "W_out") else n for a, n in zip(axes, shape, strict=True)]
     output = helper.make_tensor_value_info(result, TensorProto.FLOAT, out_shape)
     used = {name for node in graph.nodes for name in node.input}
@@ -211,6 +218,29 @@ class Graph:
                 self.group_norm(node)
             case _:
                 raise InputError(f"{node.op} has no counterpart: add it to minigan/export/onnx.py")
+
+    def mirrored(self, x: str, multiple: int) -> str:
+        """A picture with more rows and columns, up to sizes that ``multiple`` divides, as the networks do it."""
+        one, two, more, by = (self.constant([n]) for n in (1, 2, multiple - 1, multiple))
+        first, step = (self.constant(n) for n in (0, 1))  # Range counts by scalars
+        scalar = self.constant([])
+        for axis in (2, 3):
+            y = f"{x}_{axis}"
+            side = self.add("Shape", [x], f"{y}_side", start=axis, end=axis + 1)
+            parts = self.add("Div", [self.add("Add", [side, more], f"{y}_more"), by], f"{y}_parts")
+            whole = self.add("Reshape", [self.add("Mul", [parts, by], f"{y}_all"), scalar], f"{y}_whole")
+            twice = self.add("Sub", [self.add("Mul", [side, two], f"{y}_double"), two], f"{y}_twice")
+            turn = self.add("Max", [twice, one], f"{y}_turn")
+            place = self.add("Mod", [self.add("Range", [first, whole, step], f"{y}_range"), turn], f"{y}_place")
+            index = self.add("Min", [place, self.add("Sub", [turn, place], f"{y}_back")], f"{y}_index")
+            x = self.add("Gather", [x, index], y, axis=axis)
+        return x
+
+    def cropped(self, x: str, like: str, times: int, y: str) -> None:
+        """``times`` as high and wide as the picture ``like``."""
+        sides = self.add("Shape", [like], f"{y}_sides", start=2)
+        ends = self.add("Mul", [sides, self.constant([times])], f"{y}_ends")
+        self.add("Slice", [x, self.constant([0, 0]), ends, self.constant([2, 3])], y)
 
     def linear(self, x: list[str], y: str) -> None:
         """Gemm takes matrices only."""

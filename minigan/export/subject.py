@@ -32,9 +32,11 @@ class Subject:
     name: str
     architecture: dict[str, Any]
     classes: int = 0
+    step: int = 1  # sides that the network computes with are multiples of it
     kind: ClassVar[str] = ""
     axes: ClassVar[tuple[str, ...]] = ()  # of the first input, by their names
     outputs: ClassVar[tuple[str, ...]] = ("image", "N", "C", "H", "W")
+    mirrors: ClassVar[bool] = False  # whether other pictures are mirrored up to those, and what is made cut to size
 
     def inputs(self, count: int, rng: np.random.Generator, more: int = 0) -> dict[str, np.ndarray]:
         """Inputs of a batch, by name; where the size is free, larger by ``more`` steps."""
@@ -76,6 +78,7 @@ class Translator(Subject):
     channels: int = 3
     step: int = 16
     kind: ClassVar[str] = "picture"
+    mirrors: ClassVar[bool] = True
     axes: ClassVar[tuple[str, ...]] = ("picture", "N", "C", "H", "W")
 
     def inputs(self, count: int, rng: np.random.Generator, more: int = 0) -> dict[str, np.ndarray]:
@@ -92,6 +95,7 @@ class Editing(Translator):
 
     columns: int = 1
     kind: ClassVar[str] = "editor"
+    mirrors: ClassVar[bool] = False  # at two places, so that no one picture is what they see
 
     def inputs(self, count: int, rng: np.random.Generator, more: int = 0) -> dict[str, np.ndarray]:
         asked = np.eye(self.columns, dtype=np.float32)[rng.integers(self.columns, size=count)]
@@ -144,7 +148,7 @@ def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
         columns = columns_of(attributes_from(architecture["attributes"]))[-1].stop
         return Editing(**shared, channels=architecture.get("channels", 3), columns=columns)
     if name in gan.UNPAIRED:
-        return Translator(**shared, channels=architecture.get("channels", 3))
+        return Translator(**shared, channels=architecture.get("channels", 3), step=2 ** getattr(network, "halvings", 0))
     model = gan.MODELS[name]
     classes = architecture.get("classes", 0) if model.conditional else 0
     return Latent(**shared, z_dim=architecture.get("z_dim", model.z_dim), classes=classes)
@@ -152,4 +156,4 @@ def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
 
 def _namer(path: Path, name: str) -> Namer:
     found = ClassifierExtractor(path, name)
-    return Namer(found.network, name, {}, len(found.classes), found.image_shape, found.classes)
+    return Namer(found.network, name, {}, len(found.classes), image_shape=found.image_shape, names=found.classes)
