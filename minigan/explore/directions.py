@@ -20,6 +20,7 @@ from ..observer import Observer
 from ..tensor import Tensor, no_grad
 
 SAMPLES = 512
+TOLD = 32  # classes or clusters among them, at most
 FEATURES = 4096  # at most so many of a layer are looked at
 
 
@@ -42,21 +43,31 @@ def ganspace(subject: Subject, count: int = 8, seed: int = 0) -> list[Direction]
 
     With the features f_j - mean f = sum_k x_jk p_k, the direction that moves x_k is the least-squares solution of
     z ~ x U, u_k = sum_j x_jk z_j / sum_j x_jk^2.
+
+    What a picture shows by its class, or by the cluster that the first number of z chooses, is no direction's doing:
+    f_j is compared with others of the same one.
     """
     rng = np.random.default_rng(seed)
     given = subject.inputs(SAMPLES, rng)
+    first = _first(subject)
+    told = [given["z"][:, :first], *(array for name, array in given.items() if name == "labels")]
+    kinds = TOLD if any(array.size for array in told) else 1
+    for array in told:
+        array[:] = np.resize(array[:kinds], array.shape)
     features = _features(subject.network, list(given.values()))
     if features.shape[1] > FEATURES:
         features = features[:, rng.choice(features.shape[1], FEATURES, replace=False)]
-    features -= features.mean(0)
+    alike = features.reshape(SAMPLES // kinds, kinds, -1)
+    alike -= alike.mean(0)
     # The components' coordinates x are the eigenvectors of the Gram matrix: there are fewer samples than features.
     values, vectors = np.linalg.eigh(features @ features.T)
-    order = np.argsort(values)[::-1][: min(count, given["z"].shape[1])]
+    order = np.argsort(values)[::-1][: min(count, given["z"].shape[1] - first)]
     total = max(float(values.sum()), 1e-30)
     found = []
     for number in order:
-        x = vectors[:, number]
-        found.append(Direction("GANSpace", _unit(x @ given["z"]), float(values[number]) / total))
+        direction = vectors[:, number] @ given["z"]
+        direction[:first] = 0
+        found.append(Direction("GANSpace", _unit(direction), float(values[number]) / total))
     return found
 
 
@@ -72,12 +83,17 @@ def sefa(subject: Subject, count: int = 8) -> list[Direction]:
     weight = weight.reshape(len(weight), -1)
     z_dim = subject.inputs(1, np.random.default_rng(0))["z"].shape[1]
     shown: Any = getattr(subject.network, "content", z_dim)  # of a clip's z, what is not motion
-    first = int(hasattr(subject.network, "mapping"))  # the first number of z chooses a cluster, and goes no further
+    first = _first(subject)
     weight = weight[:, : shown - first]  # a class's vector, or a cluster's, stands behind z
     values, vectors = np.linalg.eigh(weight.T @ weight)
     order = np.argsort(values)[::-1][:count]
     vectors = np.pad(vectors, ((first, z_dim - first - len(vectors)), (0, 0)))  # where the layer sees a part of z
     return [Direction("SeFa", _unit(vectors[:, n]), float(values[n] / values.sum())) for n in order]
+
+
+def _first(subject: Subject) -> int:
+    """How many numbers of z choose a cluster, and go no further."""
+    return int(hasattr(subject.network, "mapping"))
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
