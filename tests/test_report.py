@@ -12,6 +12,7 @@ from PIL import Image
 from minigan import InputError, cli
 from minigan.gan.health import Alarm
 from minigan.runs.charts import Line, bins, chart, ticks
+from minigan.runs.curves import losses_in
 from minigan.runs.journal import read_journal
 from minigan.runs.report import page, write_report
 
@@ -55,6 +56,34 @@ def test_a_critics_scores_are_not_drawn_as_beliefs(out):
     history, _ = read_journal(out / "metrics.jsonl")
     scores = {**history, "d_real": [-7.0] * 12}
     assert "What D believes" in page(out, history, [], {}) and "How D scores" in page(out, scores, [], {})
+
+
+def test_every_line_of_a_game_with_many_losses_has_its_colour(out):
+    names = ("d_loss", "g_loss", "d_judged", "d_doubt", "g_judged", "back", "change", "coarse", "g_seen")
+    history = {"step": [1, 2], **{name: [1.0, 2.0] for name in names}}
+    text = page(out, history, [], {})
+    lines = re.findall(r'class="mean (\w+)"', text)
+    assert len(set(lines)) == len(lines) == len(names)
+    assert all(f".{line} {{ --line: #" in text for line in lines) and "stroke: var(--line)" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("psnr", "Peak signal"), ("returns", "What returns"), ("changed", "Pixels that"), ("motion", "Motion of")],
+)
+def test_what_is_measured_has_a_chart_of_its_own(out, name, title):
+    history = {"step": [1, 2], "d_loss": [1.0, 2.0], name: [20.0, 21.0]}
+    assert losses_in(history) == ["d_loss"]
+    assert f"<b>{title}" in page(out, history, [], {})
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [("dcgan", "The same latents"), ("dncnn", "truth side"), ("cyclegan", "comes back"), ("attribute", "as it is")],
+)
+def test_it_says_what_the_frames_are_of(out, model, said):
+    history, _ = read_journal(out / "metrics.jsonl")
+    assert said in page(out, history, [], {"config": {"model": model}})
 
 
 def test_of_a_training_that_came_to_nan(out):

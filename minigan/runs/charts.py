@@ -11,13 +11,31 @@ from itertools import pairwise
 WIDTH, HEIGHT = 460, 220
 LEFT, RIGHT, TOP, BOTTOM = 38, 4, 14, 22  # margins
 BINS = 230  # points of a line
+# Of lines, seen on white and on black, and more than a game has losses.
+COLOURS = ("#2d6fb3", "#c46a1b", "#3c9a5f", "#b5478c", "#7a68c9", "#8f8423", "#2a9298", "#a1604a", "#7d8590")
 
 
 @dataclass(frozen=True)
 class Line:
     label: str
     values: Sequence[float]
-    style: str  # a CSS class, its colour
+    style: str  # a CSS class of ``colours``
+
+
+def style(number: int) -> str:
+    """The class of so-many-th line of a chart."""
+    return f"c{number % len(COLOURS)}"
+
+
+def colours(scope: str = "") -> str:
+    """What a page's style needs for charts to have colours: each class's own, as ``--line``."""
+    rules = [f"{scope}.{style(number)} {{ --line: {colour} }}" for number, colour in enumerate(COLOURS)]
+    return "\n".join([
+        *rules,
+        f"{scope}.mean {{ fill: none; stroke: var(--line); stroke-width: 1.6; stroke-linejoin: round }}",
+        f"{scope}.band {{ fill: var(--line); opacity: .16 }}",
+        "",
+    ])  # fmt: skip
 
 
 def chart(

@@ -11,8 +11,7 @@ from ..gan.health import Alarm
 from ..viz import smooth
 from .journal import measured
 
-COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
-NO_LOSSES = ("step", "d_real", "d_fake", "penalty", "spread", "frechet")
+NO_LOSSES = ("step", "d_real", "d_fake", "penalty", "spread", "frechet", "psnr", "returns", "changed", "motion")
 
 
 def save_curves(
@@ -36,7 +35,8 @@ def save_curves(
         axes.grid(alpha=0.3)
     for axes, names in ((losses, losses_in(history)), (beliefs, ("d_real", "d_fake"))):
         labels = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "D(x)", "d_fake": "D(G(z))"}
-        for name, colour in zip((name for name in names if name in history), COLOURS, strict=False):
+        for number, name in enumerate(name for name in names if name in history):
+            colour = f"C{number}"  # matplotlib's own, however many
             axes.plot(history["step"], history[name], color=colour, alpha=0.2, linewidth=0.8)
             axes.plot(history["step"], smooth(history[name]), color=colour, label=labels.get(name, name))
         for alarm in alarms:

@@ -8,21 +8,22 @@ import sys
 import time
 from typing import Any
 
+from .charts import colours
 from .report import charts
 
 SECONDS = 1.0  # between two drawings
-STYLE = """
+STYLE = (
+    colours(".minigan-live ")
+    + """
 .minigan-live { font: 14px/1.4 system-ui, sans-serif; max-width: 62rem }
 .minigan-live progress { width: 100% } .minigan-live img { image-rendering: pixelated; max-height: 22rem }
 .minigan-live .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 1rem }
-.minigan-live figure { margin: .5rem 0 } .minigan-live figcaption { display: flex; gap: 1rem }
-.minigan-live .key.c0 { color: #2d6fb3 } .minigan-live .key.c1 { color: #c46a1b }
+.minigan-live figure { margin: .5rem 0 } .minigan-live figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem }
+.minigan-live .key { color: var(--line) }
 .minigan-live svg text { font-size: 11px; fill: currentColor } .minigan-live .grid { stroke: #8884 }
 .minigan-live .level, .minigan-live .mark { stroke: #888; stroke-dasharray: 2 3 }
-.minigan-live .mean { fill: none; stroke-width: 1.6 } .minigan-live .band { opacity: .16 }
-.minigan-live .mean.c0 { stroke: #2d6fb3 } .minigan-live .mean.c1 { stroke: #c46a1b }
-.minigan-live .band.c0 { fill: #2d6fb3 } .minigan-live .band.c1 { fill: #c46a1b }
 """
+)
 
 
 def in_notebook() -> bool:

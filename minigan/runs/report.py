@@ -12,13 +12,19 @@ from typing import Any
 from ..checkpoint import Checkpoints
 from ..errors import InputError
 from ..files import numbered, write_atomically
+from ..gan import EDITORS, PAIRED, UNPAIRED
 from ..gan.health import WINDOW, Alarm
 from ..media.page import TYPES, as_html
-from .charts import Line, chart
+from .charts import Line, chart, colours, style
 from .curves import are_probabilities, losses_in
 from .journal import measured, read_journal
 
 TEMPLATE = Path(__file__)  # beside it: the page, its style and its script
+SHOWN = {  # what the frames are of, where it is not latents
+    **dict.fromkeys(PAIRED, "pictures (source, result and truth side by side)"),
+    **dict.fromkeys(UNPAIRED, "pictures (each beside what it becomes and what comes back, of both kinds)"),
+    **dict.fromkeys(EDITORS, "pictures (each as it is, then with every value of every attribute)"),
+}
 STRIP = 6  # pictures in a row, from the first to the last
 
 
@@ -43,13 +49,13 @@ def page(out: Path, history: Mapping[str, Sequence[float]], alarms: Sequence[Ala
         header(model, out, steps, alarms),
         section("Curves", charts(history, alarms), "Lines are means, bands the range of what they are the means of."),
         section("Alarms", alarm_list(alarms)) if alarms else "",
-        samples(out),
+        samples(out, model),
         figures(history),
         section("Configuration", table(shown(config))),
         section("Environment", table(facts.get("versions", {}) | known(facts, "precision"))),
     ]
-    style, script, template = (TEMPLATE.with_suffix(suffix).read_text("utf-8") for suffix in (".css", ".js", ".html"))
-    return template.format(title=html.escape(title), style=style, body="\n".join(body), script=script)
+    look, script, template = (TEMPLATE.with_suffix(suffix).read_text("utf-8") for suffix in (".css", ".js", ".html"))
+    return template.format(title=html.escape(title), style=colours() + look, body="\n".join(body), script=script)
 
 
 # ---- parts ---------------------------------------------------------------------------------------
@@ -83,12 +89,14 @@ def charts(history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm]) -> s
         ("Gradient norms", [(n, NAMES.get(n, n)) for n in history if n.endswith("_grad")], {}),
         ("Peak signal-to-noise ratio", [("psnr", "dB, of the batch")], {}),
         ("What returns of a picture", [("returns", "1: all of it, 0: nothing")], {"level": 0}),
+        ("Pixels that an edit changes", [("changed", "as a share of all")], {"least": 0}),
+        ("Motion of generated clips", [("motion", "as a share of real ones'")], {"least": 0, "level": 1}),
         ("Spread of generated images", [("spread", "as a share of real images'")], {"least": 0, "level": 1}),
     ]  # fmt: skip
     marks = [(alarm.step, alarm.kind) for alarm in alarms]
     panels = []
     for title, names, settings in drawn:
-        lines = [Line(label, history[name], f"c{i}") for i, (name, label) in enumerate(names) if name in history]
+        lines = [Line(label, history[name], style(i)) for i, (name, label) in enumerate(names) if name in history]
         if lines:
             panels.append(chart(title, history["step"], lines, marks, **settings))
     steps, distances = measured(history)
@@ -110,7 +118,7 @@ def alarm_list(alarms: Sequence[Alarm]) -> str:
     return f"<table class=alarms><thead><tr>{head}</thead>{rows}</table>"
 
 
-def samples(out: Path) -> str:
+def samples(out: Path, model: str) -> str:
     """The frames under a slider, some of them in a row, and the walks through the latent space."""
     frames = numbered(out / "frames", "step-", ".png")
     content = ""
@@ -139,12 +147,7 @@ def samples(out: Path) -> str:
     for path in sorted(out.glob("final*")):
         if path.suffix in TYPES:
             content += f"<figure>{as_html(path)}<figcaption>{html.escape(path.name)}</figcaption></figure>"
-    same = "latents"
-    if (out / "pairs.png").is_file():
-        same = "pictures (source, result and truth side by side)"
-    if (out / "exchanges.png").is_file():
-        same = "pictures (each beside what it becomes and what comes back, of both kinds)"
-    note = f"The same {same} through time. Move the slider, or use the arrow keys."
+    note = f"The same {SHOWN.get(model, 'latents')} through time. Move the slider, or use the arrow keys."
     return section("Samples", content, note if frames else "") if content else ""
 
 
