@@ -100,6 +100,8 @@ def test_of_a_training_that_came_to_nan(out):
         ("", "has no line yet: wait for the first step"),
         ('{"step": 1}\n{"st', "line 1 is not the record of a step"),
         ("{}}\n", "line 1 is not the record of a step"),
+        ('{"step": null, "d_loss": 1}\n', "line 1 is not the record of a step"),
+        (f'{{"step": 1{"0" * 400}, "d_loss": 1}}\n', "line 1 is not the record of a step"),
         ('{"step": 1, "alarms": 3}\n', "line 1 is not the record of a step"),
     ],
 )

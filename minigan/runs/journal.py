@@ -49,7 +49,7 @@ class Journal:
                 if values["step"] != number:
                     raise ValueError(f"step {values['step']}")
                 self._take(values)
-            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
                 raise InputError(
                     f"{self.path}: line {number} is not the record of step {number}: restore the file, or start a new "
                     "run with another --out"
@@ -138,11 +138,12 @@ def read_journal(path: Path) -> tuple[dict[str, list[float]], list[Alarm]]:
     for number, line in enumerate(whole_lines(path), start=1):
         try:
             values = json.loads(line)
-            if "step" not in values or not any(name.endswith("_loss") for name in values):
+            step = values["step"]
+            if type(step) is not int or not any(name.endswith("_loss") for name in values):
                 raise KeyError
             found = values.pop("alarms", [])
-            alarms += [Alarm(int(values["step"]), alarm["kind"], alarm["text"]) for alarm in found]
+            alarms += [Alarm(step, str(alarm["kind"]), str(alarm["text"])) for alarm in found]
             append(history, numbers(values))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             raise InputError(f"{path}: line {number} is not the record of a step: is it a run's?") from None
     return history, alarms
