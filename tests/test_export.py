@@ -55,6 +55,19 @@ def test_torch_loads_by_the_lines_that_are_printed(name, tmp_path, monkeypatch, 
     np.testing.assert_allclose(theirs, subject(*given.values()), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["mnist", "animals"])
+def test_a_classifier_goes_to_torch(name, tmp_path, monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    assert run("export", name, "--torch", "weights.safetensors") == 0
+    space = {"__name__": "loader"}
+    exec(capsys.readouterr().out, space)
+    subject = open_subject(name)
+    x = subject.inputs(4, np.random.default_rng(5))["picture"]
+    theirs = space["network"](torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(theirs, subject(x), rtol=1e-5, atol=1e-5)
+
+
 def dcgan_example(torch, size, nz, ngf, nc):
     """The generator as PyTorch's example writes it."""
     layers, wide = [], ngf * size // 8
@@ -261,6 +274,7 @@ def test_what_depends_on_the_input_in_another_way_is_refused(rng):
         (["--onnx", "model.safetensors"], "would not be a .safetensors file"),
         (["--torch", "model.safetensors"], "would overwrite the model"),
         (["--html", "page.txt"], "would not be a .txt file"),
+        (["--torch", "m", "--html", "./m"], "--html ./m would overwrite what --torch writes"),
     ],
 )
 def test_bad_targets(argv, told, tmp_path, monkeypatch, capsys):

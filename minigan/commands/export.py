@@ -34,11 +34,13 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("export to what? Give at least one of --torch FILE, --onnx FILE, --html FILE")
     bundled = args.model in BUNDLED and not is_own(args.model)
     source = None if bundled else model_of(Path(args.model)).resolve()
+    taken = {} if source is None else {source: "the model"}
     for option, (file, suffix) in targets.items():
         if file is not None:
             check_suffix(file, suffix, *([".htm"] if suffix == ".html" else []))
-            if Path(file).resolve() == source:
-                raise InputError(f"{option} {file} would overwrite the model: choose another name")
+            if (path := Path(file).resolve()) in taken:
+                raise InputError(f"{option} {file} would overwrite {taken[path]}: choose another name")
+            taken[path] = f"what {option} writes"
     subject = open_subject(source or args.model)
     if args.torch:
         from ..export.pytorch import to_pytorch

@@ -18,7 +18,7 @@ BOUND = 1e-5
 def to_pytorch(subject: Subject, path: str) -> tuple[bytes, str, str]:
     """The state in PyTorch's names as safetensors, the lines of Python that load ``path``, and what was compared.
 
-    Raises InputError where PyTorch is missing or its output differs by more than 1e-5.
+    Raises InputError where PyTorch is missing or its output differs by more than 1e-5, or 1e-5 of what is over 1.
     """
     from safetensors.numpy import save
 
@@ -30,7 +30,8 @@ def to_pytorch(subject: Subject, path: str) -> tuple[bytes, str, str]:
     run = subject.inputs(3, np.random.default_rng(0))
     with torch.no_grad():
         found = twin(*(torch.from_numpy(a) for a in run.values())).numpy()
-    difference = float(np.abs(found - subject(*run.values())).max())
+    expected = subject(*run.values())
+    difference = float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
     if not difference <= BOUND:
         raise InputError(f"PyTorch's output differs by {difference:.1e}, more than {BOUND:g}: nothing is written")
     shown = [

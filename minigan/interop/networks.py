@@ -354,6 +354,14 @@ class Detective(Network):
         return torch.cat([self.psi(h) + (self.match(h) * told).sum(1, keepdim=True), self.see(h)], 1)
 
 
+# ---- what is in a picture ------------------------------------------------------------------------
+
+
+class Classifier(Network):
+    def forward(self, x):
+        return self.head(self.body(x).mean((2, 3)))
+
+
 # ---- moving pictures -----------------------------------------------------------------------------
 
 
