@@ -140,6 +140,7 @@ def test_a_gap_is_not_right(number, tmp_path):
     [
         ("return g *", "line 4: invalid syntax"),
         ("return g * z", "line 4: NameError: name 'z' is not defined"),
+        ("raise SystemExit(0)", "line 4: SystemExit: 0"),
         ("return 'nothing'", "'nothing' is not made of numbers"),
         ("pass\nexp_vjp = 1\ndel exp_vjp", "exp_vjp is not defined any more"),
     ],

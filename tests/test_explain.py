@@ -141,7 +141,15 @@ def test_command(capsys):
     assert [name.strip() for name in listed.replace("\n", " ").split(",")] == names()
 
 
-@pytest.mark.parametrize(("name", "hint"), [("conv", "did you mean conv1d or conv2d"), ("zzz", "choose one of abs")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("conv", "did you mean conv1d or conv2d"),
+        ("Conv2d", "did you mean conv2d?"),
+        ("LeakyReLU", "did you mean leaky_relu?"),
+        ("zzz", "choose one of abs"),
+    ],
+)
 def test_unknown_op(capsys, name, hint):
     with pytest.raises(InputError, match="unknown op"):
         explain(name)

@@ -1,5 +1,6 @@
 """The explorer: directions, search, the server's manners, and every control of its page in a headless Chromium."""
 
+import base64
 import http.client
 import json
 import signal
@@ -23,7 +24,7 @@ from minigan.checkpoint import save_model
 from minigan.errors import InputError
 from minigan.explore import Search, find_directions
 from minigan.explore.offline import pack, to_html
-from minigan.explore.server import LARGEST_BODY, Server, describe
+from minigan.explore.server import LARGEST_BODY, Explorer, Server, describe
 from minigan.explore.translating import PictureTranslator
 from minigan.export import open_subject, trace
 from minigan.export.subject import Latent
@@ -201,6 +202,15 @@ def test_who_may_ask(server):
 def test_bad_questions(server, what, body, told):
     status, content, _ = ask(server, path=f"/{server.token}/{what}", body=body)
     assert status == 400 and told in json.loads(content)["error"]
+
+
+def test_nothing_is_found_in_what_has_no_z(tmp_path):
+    architecture = {"model": "dncnn", "width": 2}
+    save_model(tmp_path / "m.safetensors", gan.build(architecture, np.random.default_rng(0))[0], architecture)
+    explorer = Explorer(open_subject(tmp_path / "m.safetensors"))
+    pixels = base64.b64encode(bytes(np.prod(explorer.facts["shape"]))).decode()
+    with pytest.raises(InputError, match="is no picture"):
+        explorer.find({"picture": pixels, "steps": 1})
 
 
 def test_bodies_are_bounded(server):

@@ -138,6 +138,7 @@ def test_watch_two_kinds(tmp_path):
             Image.new("RGB", (70, 80), (number * 40, 0, 90)).save(tmp_path / kind / f"{number}.png")
     argv = ["--a", str(tmp_path / "a"), "--b", str(tmp_path / "b"), "--steps", "1", "--batch-size", "2", "--width", "2"]
     assert cli.main(["watch", str(tmp_path / "out"), "--model", "cyclegan", *argv]) == 0
+    assert cli.main(["watch", str(tmp_path / "one"), "--model", "cyclegan", *argv, "--batch-size", "1"]) == 0
     assert frames(tmp_path / "out" / "exchanges.gif") == 2 and (tmp_path / "out" / "exchanges.png").is_file()
 
 
@@ -148,6 +149,8 @@ def test_watch_two_kinds(tmp_path):
         (["out", "--a", "x"], "--a x does nothing with this model: choose cyclegan"),
         (["out", "--model", "nope"], "unknown model 'nope': choose toy or one of gan, dcgan"),
         (["out", "--model", "cgan"], "cgan is conditional"),
+        (["out", "--model", "nope"], "gan, dcgan, wgan, wgan_gp, sngan, self_conditioned, pix2pix"),
+        (["./out", "--model", "dncnn", "--task", "denoise", "--data", "."], "OUT ./out lies in the folder of pictures"),
         (["out", "--batch-size", "1"], "--batch-size 1: batch norm needs at least 2 images"),
         (["file/below"], "cannot write to the output folder file/below"),
     ],

@@ -15,10 +15,12 @@ from ..runs import lock_folder
 from ..study.tracing import Trace, trace
 from .arguments import add_backend, natural, positive
 
+DRAWING = [name for name, model in gan.MODELS.items() if model.medium == "pictures"]
+
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("trace", help="one training step, op by op: times, FLOPs, gradients, the tape drawn")
-    parser.add_argument("--model", default="dcgan", help=f"one of {', '.join(gan.MODELS)} (default: dcgan)")
+    parser.add_argument("--model", default="dcgan", help=f"one of {', '.join(DRAWING)} (default: dcgan)")
     parser.add_argument("--step", choices=("d", "g"), default="d", help="whose update (default: d)")
     parser.add_argument("--batch-size", type=positive, default=64, help="images (default: 64)")
     parser.add_argument("--width", type=positive, help="of the layer next to the pixels")
@@ -61,7 +63,7 @@ def digits_trainer(
 ) -> tuple[Trainer[gan.TwoPlayer], tuple]:
     """A model of the zoo that is to learn MNIST's digits, as ``minigan train`` makes it; and a first batch."""
     if name not in gan.MODELS:
-        raise InputError(f"unknown model {name!r}: choose one of {', '.join(gan.MODELS)}")
+        raise InputError(f"unknown model {name!r}: choose one of {', '.join(DRAWING)}")
     place, model = backend.get(backend_name), gan.MODELS[name]
     if model.medium != "pictures":
         raise InputError(

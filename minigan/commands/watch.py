@@ -15,6 +15,7 @@ from ..data.mixtures import ring_of_gaussians
 from ..errors import InputError
 from ..restoration import TASKS
 from ..runs import Looks, lock_folder
+from ..runs.folder import refuse_inside
 from ..tensor import Tensor
 from . import train_unpaired
 from .arguments import add_backend, natural, positive
@@ -58,10 +59,11 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check(args, OPTIONS)
-    if args.batch_size == 1:
+    if args.batch_size == 1 and args.model in gan.MODELS:
         raise InputError("--batch-size 1: batch norm needs at least 2 images")
     if args.model not in {TOY, *gan.MODELS, *gan.PAIRED, *gan.UNPAIRED}:
-        known = ", ".join([*gan.MODELS, *gan.PAIRED, *gan.UNPAIRED])
+        plain = [name for name, model in gan.MODELS.items() if model.medium == "pictures" and not model.conditional]
+        known = ", ".join([*plain, *gan.PAIRED, *gan.UNPAIRED])
         raise InputError(f"unknown model {args.model!r}: choose {TOY} or one of {known}")
     if args.model in gan.PAIRED and None in (args.task, args.data):
         raise InputError(f"{args.model} turns pictures into pictures: say which way, --task, and name a folder, --data")
@@ -69,6 +71,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"{args.model} learns from pictures of two kinds: name two folders, --a DIR --b DIR")
     if args.model in gan.MODELS and gan.MODELS[args.model].conditional:
         raise InputError(f"{args.model} is conditional: watch one without classes, such as dcgan")
+    for pictures in (args.data, args.a, args.b):
+        refuse_inside(args.out, pictures, "OUT")
     with lock_folder(args.out) as out:
         ways = {**dict.fromkeys(gan.PAIRED, watch_pairs), **dict.fromkeys(gan.UNPAIRED, watch_unpaired), TOY: watch_toy}
         written = ways.get(args.model, watch_digits)(args, out)

@@ -97,8 +97,8 @@ class Explorer:
 
     def find(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Begin to look for a picture; ``progress`` says how far it is."""
-        if self.facts["plays"]:
-            raise InputError("find: what this model makes is no picture")
+        if self.medium is None or self.facts["plays"]:
+            raise InputError("find: what this model makes of z is no picture")
         channels, height, width = self.facts["shape"]
         try:
             pixels = np.frombuffer(base64.b64decode(str(asked.get("picture", "")), validate=True), np.uint8)

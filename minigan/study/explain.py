@@ -55,7 +55,10 @@ def explain(name: str) -> str:
     '    y = a b;  da = g b, db = g a'
     """
     if name not in names():
-        close = [other for other in names() if name and (name in other or other in name)]
+        plain = name.lower().replace("_", "")  # a layer's or an Op's name, too
+        others = {other.replace("_", ""): other for other in names()}
+        close = [other for short, other in others.items() if plain and (plain in short or short in plain)]
+        close = [others[plain]] if plain in others else close
         hint = f"did you mean {' or '.join(close)}?" if close else f"choose one of {', '.join(names())}"
         raise InputError(f"explain: unknown op {name!r}: {hint}")
     op = _Explained(name)

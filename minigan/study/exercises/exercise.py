@@ -55,7 +55,7 @@ def check(exercise: Exercise, path: Path, source: str) -> str | None:
         return str(wrong)
     except SyntaxError as error:
         return f"line {error.lineno}: {error.msg}"
-    except Exception as error:  # whatever the answer does
+    except (Exception, SystemExit) as error:  # whatever the answer does
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         where = f"line {lines[-1]}: " if lines else ""
         return f"{where}{type(error).__name__}: {error}"
