@@ -106,7 +106,7 @@ DATA = {
         "there is no picture in it",
     ),
     "6-pixels": (digits(height=6, width=6), "image_size 6 must be a number of pixels, or (height, width), from 8"),
-    "fewer-than-a-batch": (digits(count=3), "batch_size 4 is larger than the 3 images of data-train", "at most 3"),
+    "fewer-than-a-batch": (digits(count=3), "batch_size 4 is larger than the 3 items of data-train", "at most 3"),
 }
 
 
@@ -123,7 +123,7 @@ SETTINGS = [
     (["--batch-size", "1"], "--batch-size 1: batch norm needs at least 2 images"),
     (["--batch-size", "0"], "--batch-size 0: batch norm needs at least 2 images"),
     (["--batch-size", "-5"], "--batch-size -5: batch norm needs at least 2 images"),
-    (["--batch-size", "49"], "batch_size 49 is larger than the 48 images of data-train"),
+    (["--batch-size", "49"], "batch_size 49 is larger than the 48 items of data-train"),
     (["--lr", "-0.1"], "lr = -0.1 must be at least 0"),
     (["--lr", "nan"], "lr = nan must be at least 0"),
     (["--beta1", "1"], "betas = (1.0, 0.99) must each be at least 0 and below 1"),

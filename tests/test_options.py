@@ -158,7 +158,7 @@ def test_pictures_are_brought_to_a_size(here, capsys):
 def test_a_class_is_given_by_name_or_by_index(here, capsys, wanted):
     argv = ["train", "--data", "pets", "--size", "28", "--class", wanted, "--steps", "1", "--batch-size", "9"]
     assert refused(capsys, [*argv, "--width", "2"]).startswith(
-        f"batch_size 9 is larger than the 8 images of pets[{wanted}]"
+        f"batch_size 9 is larger than the 8 items of pets[{wanted}]"
     )
     assert "pets has no class 2: choose one of cats, dogs or an index" in refused(capsys, [*argv[:6], "2"])
 
@@ -176,7 +176,7 @@ def test_pictures_may_be_called_as_they_like(here, capsys, name):
     (here / "pets" / "cats" / "0.png").rename(here / "pets" / name)
     (here / "pets" / "cats").rename(here / "pets" / "train-images-idx3-ubyte")
     argv = ["train", "--data", "pets", "--size", "28", "--steps", "1", "--batch-size", "99"]
-    assert refused(capsys, argv).startswith("batch_size 99 is larger than the 16 images of pets")
+    assert refused(capsys, argv).startswith("batch_size 99 is larger than the 16 items of pets")
 
 
 def test_a_set_without_a_test_split_is_known_as_one(here, capsys):
