@@ -142,3 +142,21 @@ def test_two_trainings_at_once(tmp_path, argv):
         names = ["out/mnist-gan", "out/mnist-gan-2"]
     for name in names:
         assert len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) == 12
+
+
+def test_the_model_of_a_run_that_goes_on_is_its_newest_checkpoint(tmp_path):
+    """The model's file is of where it ended before; what was measured as the best stays that."""
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    model, old, new = tmp_path / "model.safetensors", *(checkpoints / f"step-{n:08d}.safetensors" for n in (6, 9))
+    for seconds, path in enumerate((old, model, new), start=1000):
+        path.touch()
+        os.utime(path, (seconds, seconds))
+    assert folder.model_in(tmp_path) == new
+    new.unlink()
+    assert folder.model_in(tmp_path) == model
+    model.rename(tmp_path / "best.safetensors")
+    new.touch()
+    assert folder.model_in(tmp_path) == tmp_path / "best.safetensors"
+    (tmp_path / "best.safetensors").unlink()
+    assert folder.model_in(tmp_path) == new and folder.model_in(checkpoints) == new
