@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from .files import numbered, write_atomically
 from .nn import Module
 
 VERSION = 1
+BEST = "best.safetensors"  # of a run: the generator of the lowest Frechet distance
 Path_ = str | os.PathLike[str]
 
 
@@ -112,6 +113,17 @@ def _digest(arrays: Mapping[str, np.ndarray], text: str) -> str:
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         digest.update(np.asarray(arrays[name], order="C").data)
     return digest.hexdigest()
+
+
+def model_in(folder: Path_, names: Sequence[str]) -> Path | None:
+    """The first of these files that is in a run's folder, or the newest checkpoint of one under way; None in any other
+    folder. A run that goes on has come further than the model that it left when it ended before, but for its best."""
+    found = next((path for name in names if (path := Path(folder, name)).is_file()), None)
+    paths = [*Checkpoints(Path(folder, "checkpoints")).paths(), *Checkpoints(folder).paths()]
+    newest = paths[-1] if paths else None
+    if found is None or newest is None or found.name == BEST:
+        return found or newest
+    return newest if newest.stat().st_mtime_ns > found.stat().st_mtime_ns else found
 
 
 class DamagedError(InputError):

@@ -14,10 +14,10 @@ import warnings
 import weakref
 from pathlib import Path
 
-from ..checkpoint import Checkpoints
+from .. import checkpoint
+from ..checkpoint import BEST
 from ..errors import InputError
 
-BEST = "best.safetensors"
 TAKEN = ("model.safetensors", BEST, "ab.safetensors")  # from the folder of a run, the first that is there
 
 BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what an operating system says of a held lock
@@ -186,10 +186,4 @@ def is_own(name: str) -> bool:
 
 def model_in(folder: Path) -> Path | None:
     """The model of a run's folder, or the newest checkpoint of one under way; None in any other folder."""
-    found = next((folder / name for name in TAKEN if (folder / name).is_file()), None)
-    paths = [*Checkpoints(folder / "checkpoints").paths(), *Checkpoints(folder).paths()]
-    newest = paths[-1] if paths else None
-    if found is None or newest is None or found.name == BEST:
-        return found or newest
-    # A run that goes on has come further than the model that it left when it ended before.
-    return newest if newest.stat().st_mtime_ns > found.stat().st_mtime_ns else found
+    return checkpoint.model_in(folder, TAKEN)

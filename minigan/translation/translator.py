@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import gan
 from ..backend import ArrayBackend
-from ..checkpoint import Checkpoints, read_generator
+from ..checkpoint import model_in, read_generator
 from ..data.degrade import luminance
 from ..data.paired import as_input
 from ..data.unpaired import square
@@ -35,10 +35,8 @@ def find(model: str, to: str | None) -> tuple[Path, str]:
     file, or the folder of a run, where ``to`` says which of its two, by default the one into kind b."""
     name = NETWORKS[to or "b"]
     path = Path(model)
-    if (path / f"{name}.safetensors").is_file():
-        return path / f"{name}.safetensors", name
-    if checkpoints := [*Checkpoints(path / "checkpoints").paths(), *Checkpoints(path).paths()]:
-        return checkpoints[-1], name
+    if in_folder := model_in(path, [f"{name}.safetensors"]):
+        return in_folder, name
     if not path.is_file() and model not in bundled():
         if not path.is_dir():
             raise InputError(f"{model}: there is no such file or folder, and bundled is {', '.join(bundled())}")
