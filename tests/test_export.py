@@ -6,7 +6,7 @@ import small_models
 from safetensors.numpy import save_file
 
 from minigan import cli, gan, nn
-from minigan.checkpoint import save_model
+from minigan.checkpoint import read, save, save_model
 from minigan.errors import InputError
 from minigan.export import Subject, open_subject, trace
 from minigan.export.onnx import Graph, to_onnx
@@ -98,6 +98,19 @@ def test_pytorchs_dcgan_draws_the_same_pictures_here(size, prefix, tmp_path, mon
     ours = gan.generate(open_subject("mine.safetensors").network, z)
     np.testing.assert_allclose(ours, expected, atol=1e-5)
     assert run("import", "netG.safetensors", "--out", "mine.safetensors") == 2  # nothing is overwritten
+
+
+def test_halves_are_read_and_what_numpy_lacks_is_named(tmp_path, monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    monkeypatch.chdir(tmp_path)
+    theirs = dcgan_example(torch, 32, nz=7, ngf=4, nc=1)
+    save_file(theirs.half().state_dict(), "netG.safetensors")
+    assert run("import", "netG.safetensors", "--out", "half.safetensors") == 0
+    save_file(theirs.bfloat16().state_dict(), "netG.safetensors")
+    assert run("import", "netG.safetensors", "--out", "other.safetensors") == 2
+    assert "holds numbers of type 'BF16': save it as float32" in capsys.readouterr().err
 
 
 def test_a_pickle_is_refused_with_the_lines_that_convert_it(tmp_path, monkeypatch, capsys):
@@ -247,6 +260,20 @@ def test_what_differs_is_not_written(tmp_path, monkeypatch, capsys):
     )
     assert run("export", model, "--onnx", tmp_path / "m.onnx") == 2
     assert "differs by" in capsys.readouterr().err and not (tmp_path / "m.onnx").exists()
+
+
+@pytest.mark.parametrize("where", [["export", "--onnx", "m.onnx"], ["export", "--html", "m.html"], ["explore"]])
+def test_a_network_that_is_not_finite_is_told(where, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    monkeypatch.chdir(tmp_path)
+    arrays, facts = read(make_model("m.safetensors"), "model")
+    arrays["0.weight"] = arrays["0.weight"] * np.nan
+    save("m.safetensors", "model", arrays, facts)
+    assert run(where[0], "m.safetensors", *where[1:]) == 2
+    told = capsys.readouterr().err
+    assert "differs by nan" in told or "not finite" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
 
 
 def test_what_depends_on_the_input_in_another_way_is_refused(rng):

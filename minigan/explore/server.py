@@ -195,6 +195,8 @@ def describe(subject: Subject, directions: int = 8) -> dict[str, Any]:
         raise InputError(f"{subject.name} makes no pictures: explore a generator, or a network from picture to picture")
     given = subject.inputs(1, np.random.default_rng(0))
     sample = subject(*given.values())[0]
+    if not np.isfinite(sample).all():
+        raise InputError(f"{subject.name} makes values that are not finite: take an earlier checkpoint, or train anew")
     shape, plays = sample.shape, ""
     if subject.kind == "latent":
         medium = medium_of(subject.architecture)

@@ -308,7 +308,7 @@ def _in_common(programs: Sequence[Program]) -> Program:
     """The program of all runs: a shape that is another one in each is left open where that can be said."""
     first = programs[0]
     for name, array in first.constants.items():
-        if not all(name in p.constants and np.array_equal(p.constants[name], array) for p in programs):
+        if not all(name in p.constants and np.array_equal(p.constants[name], array, equal_nan=True) for p in programs):
             raise InputError(f"{name}: a constant depends on the input's size, so only one size can be exported")
     nodes = []
     for steps in zip(*(program.nodes for program in programs), strict=True):

@@ -70,6 +70,8 @@ def from_pytorch(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
                 f"made, and import what comes out:\n{lines}"
             ) from None
         raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    except KeyError as error:  # a type of numbers that NumPy has not, such as BF16
+        raise InputError(f"{path}: holds numbers of type {error}: save it as float32 in PyTorch, .float()") from None
     return _dcgan(path, state)
 
 
