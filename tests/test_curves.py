@@ -24,6 +24,28 @@ def test_curves_are_drawn_for_any_number_of_steps(tmp_path, rng, steps):
     assert steps == 1 or not np.array_equal(*pixels)  # the values decide what is drawn
 
 
+@pytest.mark.parametrize(
+    ("names", "panels"),
+    [
+        (("g_loss",), 1),  # of a network that learns without a D
+        (("g_loss", "psnr"), 2),
+        (("d_loss", "g_loss", "d_real", "d_fake", "returns", "frechet"), 4),
+    ],
+)
+def test_a_panel_for_what_there_is_and_no_other(tmp_path, names, panels):
+    save_curves(tmp_path / "a.png", {"step": [1, 2], **{name: [0.1, 0.2] for name in names}})
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (500 * panels, 360)
+
+
+def test_every_loss_is_drawn_however_many(tmp_path):
+    history = {"step": [1, 2], **{f"{name}_loss": [n, n + 1] for n, name in enumerate("abcdefghi")}}
+    save_curves(tmp_path / "all.png", history)
+    del history["i_loss"]
+    save_curves(tmp_path / "less.png", history)
+    assert (tmp_path / "all.png").read_bytes() != (tmp_path / "less.png").read_bytes()
+
+
 def test_smooth_is_the_mean_of_a_window():
     values = np.random.default_rng(0).random(200)
     expected = [values[max(0, i - 5) : i + 6].mean() for i in range(200)]

@@ -11,47 +11,59 @@ from ..gan.health import Alarm
 from ..viz import smooth
 from .journal import measured
 
-NO_LOSSES = ("step", "d_real", "d_fake", "penalty", "spread", "frechet", "psnr", "returns", "changed", "motion")
+BELIEFS = ("d_real", "d_fake")
+ALONE = {  # what is measured, each on a scale of its own
+    "psnr": "peak signal-to-noise ratio, dB",
+    "returns": "what returns of a picture",
+    "changed": "share of pixels that an edit changes",
+    "motion": "motion of generated clips",
+}
+NO_LOSSES = ("step", *BELIEFS, "penalty", "spread", "frechet", *ALONE)
+LABELS = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "D(x)", "d_fake": "D(G(z))"}
 
 
 def save_curves(
     path: str | os.PathLike[str], history: Mapping[str, Sequence[float]], alarms: Sequence[Alarm] = ()
 ) -> None:
-    """Draw the losses, D(x) and D(G(z)) around the 0.5 that a perfect forger would force on D, and Frechet distances.
+    """Draw the losses, D(x) and D(G(z)) around the 0.5 that a perfect forger would force on D, and what was measured.
 
     ``history`` has equally long lists under "step" and the names of a record's values, and "frechet" if that was
-    measured. Each alarm becomes a mark.
+    measured. What it has not is not drawn. Each alarm becomes a mark.
     """
     from matplotlib.figure import Figure
 
     check_suffix(path, ".png")
     steps, distances = measured(history)
-    panels = 3 if steps else 2
+    every = {
+        "losses": losses_in(history),
+        "what D believes of real and of generated images": BELIEFS,
+        **{title: (name,) for name, title in ALONE.items()},
+    }
+    drawn = {title: known for title, names in every.items() if (known := [name for name in names if name in history])}
+    panels = len(drawn) + bool(steps)
     figure = Figure(figsize=(5 * panels, 3.6), layout="constrained")
-    losses, beliefs, *others = figure.subplots(1, panels)
-    for axes in others:
+    places = figure.subplots(1, panels, squeeze=False)[0]
+    if steps:
+        axes = places[-1]
         axes.plot(steps, distances, "o-", color="tab:green", markersize=3)
         axes.set(title="Fréchet distance", xlabel="step", ylim=(0, None))
         axes.grid(alpha=0.3)
-    for axes, names in ((losses, losses_in(history)), (beliefs, ("d_real", "d_fake"))):
-        labels = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "D(x)", "d_fake": "D(G(z))"}
-        for number, name in enumerate(name for name in names if name in history):
+    for axes, (title, names) in zip(places, drawn.items(), strict=False):
+        for number, name in enumerate(names):
             colour = f"C{number}"  # matplotlib's own, however many
             axes.plot(history["step"], history[name], color=colour, alpha=0.2, linewidth=0.8)
-            axes.plot(history["step"], smooth(history[name]), color=colour, label=labels.get(name, name))
+            axes.plot(history["step"], smooth(history[name]), color=colour, label=LABELS.get(name, name))
         for alarm in alarms:
             axes.axvline(alarm.step, color="tab:red", linewidth=1, alpha=0.7)
             place = {"xy": (alarm.step, 0.02), "xycoords": ("data", "axes fraction")}
             axes.annotate(alarm.kind, **place, rotation=90, fontsize=7, color="tab:red", ha="right", va="bottom")
-        axes.set_xlabel("step")
+        axes.set(title=title, xlabel="step")
         axes.grid(alpha=0.3)
-    losses.set_title("losses")
-    losses.legend(loc="upper right")  # "best" would search all points, and warn of taking long
-    beliefs.set_title("what D believes of real and of generated images")
-    if are_probabilities(history):
-        beliefs.axhline(0.5, color="grey", linestyle="--", linewidth=1, label="cannot tell")
-        beliefs.set_ylim(0, 1)
-    beliefs.legend(loc="upper right")
+        if names[0] in BELIEFS and are_probabilities(history):
+            axes.axhline(0.5, color="grey", linestyle="--", linewidth=1, label="cannot tell")
+            axes.set_ylim(0, 1)
+        if names[0] not in ALONE:
+            axes.legend(loc="upper right")  # "best" would search all points, and warn of taking long
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     write_atomically(path, buffer.getvalue())
