@@ -138,3 +138,10 @@ def test_every_medium_is_named_by_a_model():
 def test_a_file_in_a_page(tmp_path, name, content, element):
     (tmp_path / name).write_bytes(content)
     assert media.as_html(tmp_path / name).startswith(element)
+
+
+@pytest.mark.parametrize("alphabet", ["\nab", "\nжя", "\nλω", "\néñ"])
+def test_letters_of_many_alphabets_are_drawn_and_not_as_the_same_box(alphabet):
+    samples = np.eye(3, dtype=np.float32)[[[1, 1], [2, 2]]].transpose(0, 2, 1)  # two texts, of one letter each
+    drawn = [media.Text({"alphabet": alphabet}).one(sample) for sample in samples]
+    assert not np.array_equal(*drawn) and all(picture.min() < 128 for picture in drawn)

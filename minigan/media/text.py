@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from ..viz import Picture
 from .medium import Medium
 
 CHARACTER, LINE = 8, 14  # pixels of a cell
+SIZE = 12  # of the font
 
 
 class Text(Medium):
@@ -34,9 +37,18 @@ class Text(Medium):
         pen = ImageDraw.Draw(canvas)
         for number, text in enumerate(texts):
             row, column = divmod(number, columns)
-            pen.text((4 + column * (length + 1) * CHARACTER, 2 + row * LINE), text, fill=0)
+            pen.text((4 + column * (length + 1) * CHARACTER, row * LINE), text, fill=0, font=font())
         return np.asarray(canvas).view(Picture)
 
     def save(self, path: Path, samples: np.ndarray, columns: int | None = None) -> list[Path]:
         write_atomically(path, "".join(f"{text}\n" for text in self.read(samples)).encode())
         return [path]
+
+
+@cache
+def font() -> Any:
+    """DejaVu Sans Mono, which comes with matplotlib: Greek, Cyrillic and more, where Pillow's own has Latin alone."""
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSansMono.ttf"), SIZE)
