@@ -704,6 +704,31 @@ def test_an_exported_translator_is_the_same_offline(browser, name, tmp_path, rng
 
 
 @needs_browser
+@pytest.mark.parametrize("offline", [False, True])
+def test_one_that_learned_from_whole_pictures_is_shown_the_square_at_the_centre(browser, offline, tmp_path, rng):
+    model = make_translator(tmp_path / "m.safetensors", "cyclegan", whole=16)
+    assert cli.main(["export", str(model), "--html", str(tmp_path / "page.html")]) == 0
+    subject = open_subject(model)
+    with Server(subject) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        page = browser.open((tmp_path / "page.html").as_uri() if offline else server.address)
+        page.wait("document.body.dataset.ready")
+        pixels = rng.integers(0, 256, (16, 24, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "in.png")
+        page.files("#source", tmp_path / "in.png")
+        page.wait("!$('compare').hidden && $('working').hidden", 60)
+        expected = PictureTranslator(subject)(pixels[:, 4:20])
+        assert np.abs(shown_after(page).astype(int) - expected).max() <= 1 and expected.std() > 20
+        Image.fromarray(pixels.repeat(10, 0).repeat(10, 1)).save(tmp_path / "in.png")  # and any other at that size
+        page.run("window.former = $('before').src")
+        page.files("#source", tmp_path / "in.png")
+        page.wait("$('before').src != former && $('before').naturalWidth == 16 && $('working').hidden", 60)
+        assert np.abs(shown_after(page).astype(int) - expected).mean() < 20
+        assert page.problems() == []
+        server.shutdown()
+
+
+@needs_browser
 def test_a_long_one_can_be_stopped(browser, tmp_path, rng):
     model = make_translator(tmp_path / "m.safetensors", "dncnn")
     assert cli.main(["export", str(model), "--html", str(tmp_path / "page.html")]) == 0

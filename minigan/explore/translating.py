@@ -37,6 +37,7 @@ class PictureTranslator:
             "mask": channels == made.shape[0] + 1,
             "scale": times,
             "enlarge": times // grown,  # what is to be done before the network, which keeps the size
+            "whole": subject.architecture.get("whole"),  # the side of the squares that it learned from, if it did
             "multiple": subject.step,  # what the network mirrors a picture's sides up to
             "tiles": None if model is None else {"tile": TILE, "reach": model.reach, "step": model.step},
         }

@@ -382,10 +382,22 @@ function missing(canvas) { // 1 where it is white
 }
 
 let job = 0, source; // the newest thing to do, and the picture that is to be repaired
-function takePicture(file) {
+async function takePicture(file) {
   stopTranslating();
+  const own = job;
+  try { file = facts.whole ? await squared(file, facts.whole) : file; } catch (error) { return tell(error.message, true); }
+  if (own !== job) return;
   source = file;
   if (facts.mask) beginMask(file); else translate(file);
+}
+
+async function squared(file, side) { // the square at the centre, at the size of the pictures that were learned from
+  const whole = await drawn(file), {width, height} = whole, least = Math.min(width, height);
+  const canvas = Object.assign(document.createElement("canvas"), {width: side, height: side});
+  const place = [Math.floor((width - least) / 2), Math.floor((height - least) / 2), least, least];
+  const resized = {resizeWidth: side, resizeHeight: side, resizeQuality: "high"};
+  canvas.getContext("2d").drawImage(await createImageBitmap(whole, ...place, resized), 0, 0);
+  return new Promise(done => canvas.toBlob(done));
 }
 
 async function translate(file, mask = null) {
