@@ -171,6 +171,13 @@ def test_a_result_that_is_there_is_kept(models, photo, tmp_path):
     assert names == {"photo.png", "photo-denoise.png", "photo-denoise-2.png", "photo-denoise-3.png"}
 
 
+def test_a_comparison_that_is_there_is_kept(models, photo, tmp_path):
+    (tmp_path / "photo-denoise-compare.png").write_bytes(b"of a photo.jpg")
+    assert restore(photo, "--model", models["denoise"], "--compare") == 0
+    assert (tmp_path / "photo-denoise-compare.png").read_bytes() == b"of a photo.jpg"
+    assert (tmp_path / "photo-denoise-2-compare.png").is_file() and not (tmp_path / "photo-denoise.png").exists()
+
+
 def test_only_the_hole_is_filled(models, photo, tmp_path):
     mask = np.zeros((40, 56), np.uint8)
     mask[10:20, 30:50] = 255
@@ -288,6 +295,30 @@ def test_several_at_once(models, tmp_path, capsys):
     assert (tmp_path / "newer" / "a-denoise.png").is_file()
 
 
+@pytest.mark.parametrize("out", [[], ["--out", "folder"]], ids=["beside", "folder"])
+def test_pictures_that_differ_in_their_suffix_alone(models, photo, tmp_path, monkeypatch, out):
+    monkeypatch.chdir(tmp_path)
+    for suffix in (".bmp", ".jpg"):
+        Image.fromarray(scene()).save(photo.with_suffix(suffix))
+    names = ["photo.png", "photo.bmp", "photo.jpg"]
+    assert restore(*names, "--model", models["denoise"], "--compare", *out) == 0
+    made = {path.name for path in tmp_path.rglob("photo-denoise*")}
+    assert made == {
+        f"photo-denoise{n}" for n in (".png", "-2.png", "-3.jpg", *(f"{i}-compare.png" for i in ("", "-2", "-3")))
+    }
+
+
+def test_one_that_cannot_be_read_does_not_keep_the_others_from_being_done(models, photo, tmp_path, capsys):
+    half = tmp_path / "half.png"
+    half.write_bytes(photo.read_bytes()[:999])
+    other = tmp_path / "other.png"
+    other.write_bytes(photo.read_bytes())
+    assert restore(photo, half, other, "--model", models["denoise"]) == 2
+    assert (tmp_path / "photo-denoise.png").is_file() and (tmp_path / "other-denoise.png").is_file()
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 2 and "half.png: is damaged" in told[0] and "1 of 3 pictures could not be done" in told[1]
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 40), (16, 3)])
 def test_the_smallest_pictures(models, tmp_path, size):
     Image.fromarray(scene(*size)).save(tmp_path / "dot.png")
@@ -301,6 +332,17 @@ def test_an_animation_gives_its_first_frame(models, tmp_path, capsys):
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
     assert restore(tmp_path / "film.gif", "--model", models["denoise"]) == 0
     assert (tmp_path / "film-denoise.png").is_file() and "2 of its 3 frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix, side", [(".webp", 4096), (".jpg", 16376)])
+def test_a_result_larger_than_its_format_holds_is_told_of_before_the_work(tmp_path, monkeypatch, capsys, suffix, side):
+    path = tmp_path / f"long{suffix}"
+    Image.fromarray(np.zeros((1, side, 3), np.uint8)).save(path)
+    monkeypatch.setattr(Restorer, "photo", None)
+    assert restore(path, "--task", "enlarge") == 2
+    told = capsys.readouterr().err
+    assert f"long-enlarge{suffix} would be {4 * side}x4: name a .png or .tif with --out" in told
+    assert told.count("\n") == 1
 
 
 def test_transparency_that_a_jpeg_cannot_have(models, tmp_path, capsys):
@@ -327,7 +369,7 @@ BAD = {
     "over itself": (["photo.png", "--task", "denoise", "--out", "photo.png"], "photo.png would overwrite a PICTURE"),
     "another format": (["photo.png", "--task", "denoise", "--out", "x.doc"], "name a file of one of the formats"),
     "one file for two": (["photo.png", "other.png", "--task", "denoise", "--out", "other.png"], "is a file: for 2"),
-    "twice the same": (["photo.png", "photo.png", "--task", "denoise", "--out", "folder"], "another result"),
+    "twice the same": (["photo.png", "photo.png", "--task", "denoise", "--out", "folder"], "photo.png is named twice"),
     "no mask": (["photo.png", "--task", "inpaint"], "say what is missing, --mask MASK.png"),
     "a mask for nothing": (["photo.png", "--task", "denoise", "--mask", "black.png"], "does nothing with this task"),
     "a black mask": (["photo.png", "--task", "inpaint", "--mask", "black.png"], "is black: paint white"),

@@ -18,7 +18,7 @@ from ..runs.folder import is_own, model_of
 from ..translation.editor import WEIGHTS, PhotoEditor, bundled
 from .arguments import THREADS, place_for
 from .options import check
-from .pictures import add_own_pictures, check_targets, target_of, work_on
+from .pictures import add_own_pictures, targets_of, work_on
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         return
     wanted = wanted_by(args.set, editor)
 
-    def work(photo: Photo, path: Path, tell: Any) -> tuple[Photo, np.ndarray]:
+    def work(photo: Photo, target: Path, tell: Any) -> tuple[Photo, np.ndarray]:
         return editor.photo(photo, wanted), photo.pixels
 
     work_on(args, "edit", {file: "the model"}, work)
@@ -68,8 +68,7 @@ def run(args: argparse.Namespace) -> None:
 def sweep(args: argparse.Namespace, editor: PhotoEditor, file: Path) -> None:
     """A strip for each picture."""
     ways = swept(args.sweep, editor)
-    targets = [target_of(args, Path(name), "sweep", ".png") for name in args.pictures]
-    check_targets(args, targets, {file: "the model"})
+    targets = targets_of(args, "sweep", {file: "the model"}, ".png")
     photos = [read_photo(Path(name)) for name in args.pictures]
     for photo, target in zip(photos, targets, strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)

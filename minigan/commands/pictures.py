@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ from .arguments import add_backend, add_tf32, positive
 
 Work = Callable[
     [Photo, Path, Any], tuple[Photo, np.ndarray]
-]  # photo, its path, tell -> result, what is shown before it
+]  # photo, where its result goes, tell -> result, what is shown before it
 
 
 def add_own_pictures(parser: argparse.ArgumentParser, tile: int | None, what: str) -> None:
@@ -41,13 +42,22 @@ def add_own_pictures(parser: argparse.ArgumentParser, tile: int | None, what: st
 
 def work_on(args: argparse.Namespace, what: str, read: Mapping[Path, str], work: Work) -> None:
     """Do it to each picture and write the results. Pictures are never changed, and no result is lost."""
-    targets = [target_of(args, Path(name), what) for name in args.pictures]
-    check_targets(args, targets, read)
+    targets = targets_of(args, what, read)
     for picture in args.pictures:
         if not Path(picture).is_file():
             read_photo(Path(picture))  # which says what is wrong with it, before any work
+    failed = []
     for picture, target in zip(args.pictures, targets, strict=True):
-        one(args, Path(picture), target, work)
+        try:
+            one(args, Path(picture), target, work)
+        except InputError as error:
+            if len(targets) == 1:
+                raise
+            failed.append(picture)  # no reason to leave the others undone
+            if sys.stderr is not None:
+                print(f"error: {error}", file=sys.stderr)
+    if failed:
+        raise InputError(f"{len(failed)} of {len(targets)} pictures could not be done: {', '.join(failed)}")
 
 
 def one(args: argparse.Namespace, path: Path, target: Path, work: Work) -> None:
@@ -59,7 +69,7 @@ def one(args: argparse.Namespace, path: Path, target: Path, work: Work) -> None:
 
     start, photo = time.perf_counter(), read_photo(path)
     try:
-        made, before = work(photo, path, tell)
+        made, before = work(photo, target, tell)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -75,34 +85,50 @@ def one(args: argparse.Namespace, path: Path, target: Path, work: Work) -> None:
         print(f"note: {target} does not keep {lacking}", file=sys.stderr)
 
 
-def target_of(args: argparse.Namespace, path: Path, what: str, suffix: str | None = None) -> Path:
-    """Where the result of a picture goes; ``what`` was done to it is in its name, which has the picture's suffix."""
-    suffix = suffix or (path.suffix if path.suffix.lower() in FORMATS else ".png")
-    name = f"{path.stem}-{what}{suffix}"
-    if args.out is None:
-        target, number = path.with_name(name), 2
-        while target.exists():  # nothing that is there already is lost
-            target, number = path.with_name(f"{path.stem}-{what}-{number}{suffix}"), number + 1
-        return target
-    out = Path(args.out)
-    if len(args.pictures) > 1 or out.is_dir() or args.out.endswith(("/", os.sep)):
-        if out.is_file():
-            raise InputError(f"--out {out} is a file: for {len(args.pictures)} pictures name a folder")
-        return out / name
-    if out.suffix.lower() not in FORMATS:
-        raise InputError(f"--out {out}: name a file of one of the formats {', '.join(FORMATS)}, or an existing folder")
-    return out
-
-
-def check_targets(args: argparse.Namespace, targets: list[Path], read: Mapping[Path, str]) -> None:
-    """That nothing is written over what is ``read``, such as the model, or twice."""
-    taken = {Path(name).resolve(): "a PICTURE" for name in args.pictures}
-    taken |= {path.resolve(): what for path, what in read.items()}
-    for target in targets:
-        for path in (target, compare_name(target)) if args.compare else (target,):
+def targets_of(args: argparse.Namespace, what: str, read: Mapping[Path, str], suffix: str | None = None) -> list[Path]:
+    """Where the result of each picture goes: not over a picture or what else is ``read``, such as the model, not over
+    one of the others, and where no --out says so, not over a file that is there."""
+    taken: dict[Path, str] = {}
+    for name in args.pictures:
+        if Path(name).resolve() in taken:
+            raise InputError(f"{name} is named twice: name each PICTURE once")
+        taken[Path(name).resolve()] = "a PICTURE"
+    taken |= {path.resolve(): role for path, role in read.items()}
+    targets = []
+    for name in args.pictures:
+        targets.append(target_of(args, Path(name), what, suffix, taken))
+        for path in written(args, targets[-1]):
             if path.resolve() in taken:
                 raise InputError(f"{path} would overwrite {taken[path.resolve()]}: name another --out")
             taken[path.resolve()] = "another result"
+    return targets
+
+
+def target_of(args: argparse.Namespace, path: Path, what: str, suffix: str | None, taken: Mapping[Path, str]) -> Path:
+    """The file that --out names, or else a free name that says what was done; it has the picture's suffix."""
+    folder = path.parent
+    if args.out is not None:
+        folder = Path(args.out)
+        if not (len(args.pictures) > 1 or folder.is_dir() or args.out.endswith(("/", os.sep))):
+            if folder.suffix.lower() not in FORMATS:
+                raise InputError(
+                    f"--out {folder}: name a file of one of the formats {', '.join(FORMATS)}, or an existing folder"
+                )
+            return folder
+        if folder.is_file():
+            raise InputError(f"--out {folder} is a file: for {len(args.pictures)} pictures name a folder")
+    suffix = suffix or (path.suffix if path.suffix.lower() in FORMATS else ".png")
+    for number in itertools.count(1):
+        target = folder / f"{path.stem}-{what}{f'-{number}' if number > 1 else ''}{suffix}"
+        files = written(args, target)
+        if not any(file.resolve() in taken or (args.out is None and file.exists()) for file in files):
+            break
+    return target
+
+
+def written(args: argparse.Namespace, target: Path) -> tuple[Path, ...]:
+    """The files that a result is made of."""
+    return (target, compare_name(target)) if args.compare else (target,)
 
 
 def compare_name(target: Path) -> Path:

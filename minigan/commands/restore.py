@@ -12,7 +12,7 @@ import minigan
 
 from ..errors import InputError
 from ..restoration import TASKS
-from ..restoration.picture import Photo, read_photo
+from ..restoration.picture import Photo, check_fits, read_photo
 from ..restoration.restore import TILE, Restorer, weights
 from ..runs.folder import model_of
 from .arguments import THREADS, place_for
@@ -59,7 +59,10 @@ def run(args: argparse.Namespace) -> None:
     read = {file: "the model"} | ({} if args.mask is None else {Path(args.mask): "the mask"})
     white = None if args.mask is None else read_mask(args.mask)
 
-    def work(photo: Photo, path: Path, tell: Any) -> tuple[Photo, np.ndarray]:
+    def work(photo: Photo, target: Path, tell: Any) -> tuple[Photo, np.ndarray]:
+        height, width = photo.pixels.shape[:2]
+        times = args.scale or restorer.task.scale
+        check_fits(target, height * times, width * times)  # told before the work
         mask = None if white is None else of_size(white, photo, args.mask)
         before = photo.pixels if mask is None else np.where(mask[:, :, None], np.uint8(127), photo.pixels)
         return restorer.photo(photo, mask, args.scale, tell), before

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     translator = PhotoTranslator.load(file, place_for(args), name, args.tile)
     check(args, (Needs("--crop", lambda _: translator.whole is not None, "with a network that takes pictures whole"),))
 
-    def work(photo: Photo, path: Path, tell: Any) -> tuple[Photo, np.ndarray]:
+    def work(photo: Photo, target: Path, tell: Any) -> tuple[Photo, np.ndarray]:
         crop = None if args.crop is None else tuple(args.crop)
         return translator.photo(photo, crop, tell), translator.looked_at(photo, crop)
 

@@ -15,6 +15,7 @@ from ..files import write_atomically
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 QUALITY: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+LARGEST = {"JPEG": 65500, "WEBP": 16383}  # pixels a side that the format can hold
 ORIENTATION = 0x0112  # the EXIF tag that says which way is up
 # TIFF's own tags, those below XMP's, say how the pixels lie in the file, which is the writer's business; but for these:
 # names, texts, maker, orientation, resolution, page, software, date, artist, computer
@@ -109,10 +110,21 @@ def _photo(opened: Any) -> Photo:
     )
 
 
+def check_fits(path: Path, height: int, width: int) -> None:
+    """Raises InputError where the format of the file's name holds no picture of this size."""
+    kind = FORMATS[path.suffix.lower()]
+    if max(height, width) > (most := LARGEST.get(kind, 2**31)):
+        raise InputError(
+            f"a {kind} file holds at most {most} pixels a side, and {path} would be {width}x{height}: name a .png or "
+            ".tif with --out"
+        )
+
+
 def write_photo(path: Path, photo: Photo) -> list[str]:
     """Write it in the format of the file's name, the old file whole until the new one is; what could not be kept."""
     from PIL import Image
 
+    check_fits(path, *photo.pixels.shape[:2])
     kind, lost, kept = FORMATS[path.suffix.lower()], list(photo.lost), dict(photo.kept)
     back = UPRIGHT.get(photo.orientation, (lambda a: a, lambda a: a))[1]
     pixels, alpha = back(photo.pixels), None if photo.alpha is None else back(photo.alpha)
