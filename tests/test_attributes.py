@@ -542,6 +542,22 @@ def test_at_its_own_size_an_edit_is_the_networks(model):
     np.testing.assert_array_equal(editor(pixels, {"age": "44"}).shape, (8, 8, 3))
 
 
+def test_what_is_transparent_is_seen_as_white(model, tmp_path):
+    pixels = RNG(1).integers(100, 150, (8, 8, 3), np.uint8)
+    pixels[:4] = 255
+    alpha = np.repeat(np.uint8([0, 255]), 4)[:, None].repeat(8, 1)[:, :, None]
+    Image.fromarray(pixels).save(tmp_path / "white.png")
+    Image.fromarray(np.concatenate([np.where(alpha, pixels, 0), alpha], 2)).save(tmp_path / "clear.png")
+    for name in ("white", "clear"):
+        assert run("edit", tmp_path / f"{name}.png", "--model", model, "--set", "hair=white") == 0
+        assert run("edit", tmp_path / f"{name}.png", "--model", model, "--sweep", "hair") == 0
+    edited, clear = (np.asarray(Image.open(tmp_path / f"{name}-edit.png")) for name in ("white", "clear"))
+    np.testing.assert_array_equal(clear[4:, :, :3], edited[4:])
+    np.testing.assert_array_equal(clear[:, :, 3:], alpha)
+    assert (edited[4:] != pixels[4:]).any()
+    np.testing.assert_array_equal(*(np.asarray(Image.open(tmp_path / f"{n}-sweep.png")) for n in ("white", "clear")))
+
+
 @pytest.mark.parametrize("sweep, count", [(["age", 30, 80, 4], 4), (["age"], 6), (["hair"], 3)])
 def test_a_sweep_is_a_strip(model, portrait, sweep, count, capsys):
     assert run("edit", portrait, "--model", model, "--sweep", *sweep) == 0

@@ -249,6 +249,17 @@ def test_transparency_is_kept(models, tmp_path, task, scale):
     assert np.abs(shrunk - alpha[:, :, 0]).mean() < (1e-9 if scale == 1 else 25)
 
 
+def test_a_drawing_on_nothing_is_coloured_as_one_on_white(models, tmp_path, capsys):
+    ink = scene()[:, :, :1]
+    Image.fromarray(np.concatenate([0 * ink, 0 * ink, 0 * ink, 255 - ink], axis=2)).save(tmp_path / "lines.png")
+    Image.fromarray(ink[:, :, 0]).save(tmp_path / "white.png")
+    for name in ("lines", "white"):
+        assert restore(tmp_path / f"{name}.png", "--model", models["colorize"], "--compare") == 0
+    assert "does not keep its transparency" in capsys.readouterr().err
+    for suffix in ("", "-compare"):
+        np.testing.assert_array_equal(*(look(tmp_path / f"{n}-colorize{suffix}.png")[1] for n in ("lines", "white")))
+
+
 MODES = {  # as they are saved: the mode that comes out, and what is said of it
     "1": ("L", ""),
     "L": ("L", ""),

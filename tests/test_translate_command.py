@@ -189,6 +189,10 @@ def test_transparency_becomes_white():
     made = [translator.photo(photo) for photo in (clear, white)]
     np.testing.assert_array_equal(made[0].pixels, made[1].pixels)
     assert made[0].alpha is None
+    parts = PhotoTranslator(translator.network, 3, None)  # takes a picture of any size, and keeps what is transparent
+    made = [parts.photo(photo) for photo in (clear, white)]
+    np.testing.assert_array_equal(made[0].pixels, made[1].pixels)
+    assert made[0].alpha is clear.alpha
 
 
 def test_a_grey_network_makes_grey_pictures(photo, tmp_path):

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     wanted = wanted_by(args.set, editor)
 
     def work(photo: Photo, target: Path, tell: Any) -> tuple[Photo, np.ndarray]:
-        return editor.photo(photo, wanted), photo.pixels
+        return editor.photo(photo, wanted), photo.on_white()
 
     work_on(args, "edit", {file: "the model"}, work)
 
@@ -71,8 +71,9 @@ def sweep(args: argparse.Namespace, editor: PhotoEditor, file: Path) -> None:
     targets = targets_of(args, "sweep", {file: "the model"}, ".png")
     photos = [read_photo(Path(name)) for name in args.pictures]
     for photo, target in zip(photos, targets, strict=True):
+        pixels = photo.on_white()
         target.parent.mkdir(parents=True, exist_ok=True)
-        viz.save_png(target, strip([photo.pixels, *(editor(photo.pixels, wanted) for wanted in ways)]))
+        viz.save_png(target, strip([pixels, *(editor(pixels, wanted) for wanted in ways)]))
         print(f"{target}: the picture, then {', '.join('='.join(*way.items()) for way in ways)}")
 
 

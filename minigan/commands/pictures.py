@@ -79,7 +79,7 @@ def one(args: argparse.Namespace, path: Path, target: Path, work: Work) -> None:
     print(f"{target}: {width}x{height} pixels, {seconds:.1f} s{memory()}")
     if args.compare:
         beside = compare_name(target)
-        viz.save_png(beside, side_by_side(before, made.pixels))
+        viz.save_png(beside, side_by_side(before, made.on_white()))
         print(f"{beside}: before and after")
     for lacking in lost:
         print(f"note: {target} does not keep {lacking}", file=sys.stderr)

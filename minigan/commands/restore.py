@@ -64,7 +64,9 @@ def run(args: argparse.Namespace) -> None:
         times = args.scale or restorer.task.scale
         check_fits(target, height * times, width * times)  # told before the work
         mask = None if white is None else of_size(white, photo, args.mask)
-        before = photo.pixels if mask is None else np.where(mask[:, :, None], np.uint8(127), photo.pixels)
+        before = photo.on_white()
+        if mask is not None:
+            before = np.where(mask[:, :, None], np.uint8(127), before)
         return restorer.photo(photo, mask, args.scale, tell), before
 
     work_on(args, args.task, read, work)

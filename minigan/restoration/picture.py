@@ -45,6 +45,13 @@ class Photo:
     kept: dict[str, Any] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
 
+    def on_white(self) -> np.ndarray:
+        """The pixels, white behind what is transparent: as the networks have seen pictures in training."""
+        if self.alpha is None:
+            return self.pixels
+        share = self.alpha[:, :, None] / np.float32(255)
+        return np.rint(self.pixels * share + 255 * (1 - share)).astype(np.uint8)
+
 
 def read_photo(path: Path) -> Photo:
     """Any picture that Pillow reads. Raises InputError, naming the file, for anything else."""

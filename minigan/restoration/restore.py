@@ -57,8 +57,13 @@ class Restorer:
     # ---- one picture -------------------------------------------------------------------------------
 
     def photo(self, photo: Photo, mask: np.ndarray | None = None, scale: int | None = None, tell: Any = iter) -> Photo:
-        """The picture restored, its transparency with it. ``mask`` (H, W) is 1 where it is missing; ``tell`` wraps the
-        list of the tiles, to show how far it is."""
+        """The picture restored, its transparency with it: but that of a drawing to be coloured is the white between its
+        lines, which gets colours, too. ``mask`` (H, W) is 1 where it is missing; ``tell`` wraps the list of the tiles,
+        to show how far it is."""
+        coloured = self.task.source_channels == 1
+        if coloured and photo.alpha is not None:
+            lost = [*photo.lost, "its transparency: between its lines there is colour now"]
+            photo = replace(photo, pixels=photo.on_white(), alpha=None, lost=lost)
         pixels = self.pixels(photo.pixels, mask, tell)
         alpha, times = photo.alpha, self.task.scale
         if scale not in (None, times):
@@ -68,7 +73,6 @@ class Restorer:
             times = scale
         if alpha is not None and times > 1:
             alpha = to_bytes(resample(alpha[:, :, None] / np.float32(255), pixels.shape[:2]))[:, :, 0]
-        coloured = self.task.source_channels == 1
         kept = photo.kept
         if photo.grey and coloured:
             kept = {name: value for name, value in kept.items() if name != "icc_profile"}

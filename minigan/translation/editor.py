@@ -56,14 +56,14 @@ class PhotoEditor:
         size = architecture["image_size"]
         return cls(network, attributes_from(architecture["attributes"]), size if isinstance(size, int) else size[0])
 
-    def __call__(self, pixels: np.ndarray, wanted: Mapping[str, str]) -> np.ndarray:
+    def __call__(self, pixels: np.ndarray, wanted: Mapping[str, str], shown: np.ndarray | None = None) -> np.ndarray:
         """uint8 (H, W, 3) -> the same with the wanted values; everything else is as it was.
 
         The network works on the centre square at the size that it has learned from. What it changes there is enlarged
-        and added to the picture, whose detail stays.
+        and added to the picture, whose detail stays. ``shown`` is what the network sees, where that is not the same.
         """
         where = centre(pixels.shape[:2])
-        small = square(pixels, self.size)
+        small = square(pixels if shown is None else shown, self.size)
         source = small.transpose(2, 0, 1)[None] / np.float32(127.5) - 1
         made = gan.edit(self.network, source, asked(self.attributes, wanted)[None])
         change = ((made - source)[0].transpose(1, 2, 0)) / 2
@@ -76,7 +76,7 @@ class PhotoEditor:
 
     def photo(self, photo: Photo, wanted: Mapping[str, str]) -> Photo:
         """The same with the wanted values; in colour."""
-        return replace(photo, pixels=self(photo.pixels, wanted), grey=False)
+        return replace(photo, pixels=self(photo.pixels, wanted, photo.on_white()), grey=False)
 
     def known(self) -> str:
         return "; ".join(map(str, self.attributes))

@@ -79,18 +79,15 @@ class PhotoTranslator:
         wants whole pictures: by default the largest at the centre. ``tell`` wraps the list of tiles."""
         grey = self.channels == 1
         if self.whole is None:
-            return replace(photo, pixels=self.pixels(photo.pixels, tell), grey=grey)
+            return replace(photo, pixels=self.pixels(photo.on_white(), tell), grey=grey)
         return replace(photo, pixels=self.pixels(self.looked_at(photo, crop)), alpha=None, grey=grey)
 
     def looked_at(self, photo: Photo, crop: tuple[int, int, int] | None = None) -> np.ndarray:
         """What of a picture the network is shown, uint8 (h, w, 3): see ``photo``. Raises InputError for a crop that is
         not in it."""
-        pixels = photo.pixels
+        pixels = photo.on_white()
         if self.whole is None:
             return pixels
-        if photo.alpha is not None:  # white behind what is transparent, as in training
-            share = photo.alpha[:, :, None] / np.float32(255)
-            pixels = to_bytes((pixels * share + 255 * (1 - share)) / 255)
         if crop is None:
             return square(pixels, self.whole)
         left, top, side = crop
