@@ -57,7 +57,7 @@ def train(args: argparse.Namespace) -> None:
     # Good photos; each eighth is only looked at.
     photos = data.read_pictures(args.data)
     learned, held = (
-        data.Paired([photos[name] for name in names], task.degrade, crop=task.crop)
+        data.Paired({name: photos[name] for name in names}, task.degrade, crop=task.crop)
         for names in split(list(photos), every=8)
     )
     loader = data.Loader(learned, args.batch_size, backend=place, rng=shuffle)

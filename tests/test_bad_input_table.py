@@ -225,7 +225,7 @@ ARRAYS = {
     "batches of more than there is": (
         lambda: loader(5),
         "batch_size 5 is larger than the 4 items of images, so there would be no whole batch: use at most 4, or "
-        "drop_last=False",
+        "more data",
     ),
     "labels that are not there": (lambda: loader(2, labels=True), "images has no labels: use labels=False"),
     "whole numbers": (

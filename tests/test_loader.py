@@ -319,7 +319,7 @@ def test_numpy_ints_are_ints():
 
 
 def test_batch_size_larger_than_the_data():
-    message = "batch_size 64 is larger than the 10 items of numbered, .*: use at most 10, or drop_last=False"
+    message = "batch_size 64 is larger than the 10 items of numbered, .*: use at most 10, or more data"
     with pytest.raises(InputError, match=message):
         make(batch_size=64)
 

@@ -163,7 +163,10 @@ REFUSED = {
     ),
     "a crop": (["--model", "srgan", "--task", "enlarge", "--crop", "30"], "--crop 30 is no multiple of 4"),
     "too small a crop": (["--model", "dncnn", "--task", "denoise", "--crop", "11"], "judges no less than 12 pixels"),
-    "too large a crop": (["--model", "dncnn", "--task", "denoise", "--crop", "100"], "smaller than the crops of 100"),
+    "too large a crop": (
+        ["--model", "dncnn", "--task", "denoise", "--crop", "100"],
+        "0.png is 80x72 pixels, smaller than the crops of 100, and 6 more are: leave",
+    ),
 }
 
 

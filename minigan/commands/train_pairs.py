@@ -107,9 +107,9 @@ def pairs_of(
     if crop % task.scale:
         raise InputError(f"--crop {crop} is no multiple of {task.scale}, by which {task.name} enlarges")
     return data.Paired(
-        [pictures[name] for name in names],
+        {name: pictures[name] for name in names},
         task.damage(model.scales) if sources is None else None,
-        sources=None if sources is None else [sources[name] for name in names],
+        sources=None if sources is None else {name: sources[name] for name in names},
         crop=crop,
         name=root,
         root=root if Path(root).is_dir() else None,

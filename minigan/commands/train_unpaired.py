@@ -60,10 +60,10 @@ def run(args: argparse.Namespace) -> None:
 
 def open_unpaired(a: str, b: str, size: int | None, crop: int | None, channels: int) -> data.Unpaired:
     """The pictures of both: whole ones of ``size`` pixels a side, or crops."""
-    kinds = [list(data.read_pictures(path, size or 64, channels).values()) for path in (a, b)]
+    kinds = [data.read_pictures(path, size or 64, channels) for path in (a, b)]
     if crop is None:
         assert size is not None
-        kinds = [[square(picture, size) for picture in kind] for kind in kinds]
+        kinds = [{name: square(picture, size) for name, picture in kind.items()} for kind in kinds]
     return data.Unpaired(*kinds, crop=crop or size or 64, name=f"{a} and {b}", root=a)
 
 

@@ -68,7 +68,7 @@ class Loader:
         if drop_last and batch_size > len(dataset):
             raise InputError(
                 f"batch_size {batch_size} is larger than the {len(dataset)} items of {dataset.name}, so there would "
-                f"be no whole batch: use at most {len(dataset)}, or drop_last=False"
+                f"be no whole batch: use at most {len(dataset)}, or more data"
             )
         if labels and dataset.labels is None:
             raise InputError(f"{dataset.name} has no labels: use labels=False")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,15 @@ from ..sizes import size
 from .degrade import Degradation
 from .drawn import Drawn
 
+Pictures = Sequence[np.ndarray] | Mapping[str, np.ndarray]
+
 
 class Paired(Drawn):
     """Pictures of any size, and what ``degrade`` leaves of them; a ``Loader`` makes batches (target, source) of it.
 
-    pictures   uint8 (H, W, C), each of its own size
+    pictures   uint8 (H, W, C), each of its own size; by name, an error can say which one
     degrade    a picture (H, W, C) in [0, 1] and a generator -> the source, see data/degrade.py
-    sources    instead: a source for each picture, of its size
+    sources    instead: a source for each picture, of its size, under its name
     crop       side of the squares that a batch is cut from; a smaller picture is refused
     flip       mirror half of them
 
@@ -37,10 +39,10 @@ class Paired(Drawn):
 
     def __init__(
         self,
-        pictures: Sequence[np.ndarray],
+        pictures: Pictures,
         degrade: Degradation | None = None,
         *,
-        sources: Sequence[np.ndarray] | None = None,
+        sources: Pictures | None = None,
         crop: int = 64,
         flip: bool = True,
         name: str = "pictures",
@@ -48,19 +50,23 @@ class Paired(Drawn):
     ) -> None:
         if (degrade is None) == (sources is None):
             raise InputError("Paired: give either degrade, which makes the sources, or the sources themselves")
+        pictures, sources = by_name(pictures), None if sources is None else by_name(sources)
         check_pictures(name, pictures, crop)
         if sources is not None:
-            if len(sources) != len(pictures):
+            if sources.keys() != pictures.keys():
                 raise InputError(f"{name}: {len(pictures)} pictures, but {len(sources)} sources: one for each")
-            for number, (picture, source) in enumerate(zip(pictures, sources, strict=True)):
+            sources = {which: sources[which] for which in pictures}
+            for which, picture in pictures.items():
+                source = sources[which]
                 if picture.shape[:2] != source.shape[:2]:
                     raise InputError(
-                        f"{name}: picture {number} is {picture.shape[1]}x{picture.shape[0]} pixels, its source "
+                        f"{name}: {which} is {picture.shape[1]}x{picture.shape[0]} pixels, its source "
                         f"{source.shape[1]}x{source.shape[0]}: they must fit together"
                     )
-        self.pictures, self.degrade, self.sources = list(pictures), degrade, None if sources is None else list(sources)
+        self.pictures, self.degrade = list(pictures.values()), degrade
+        self.sources = None if sources is None else list(sources.values())
         self.crop, self.flip, self.name, self.root = crop, flip, name, root
-        share = [max(1, picture.shape[0] * picture.shape[1] // crop**2) for picture in pictures]
+        share = [max(1, picture.shape[0] * picture.shape[1] // crop**2) for picture in self.pictures]
         self.owner = np.repeat(np.arange(len(pictures)), share)
 
     def __len__(self) -> int:
@@ -101,21 +107,32 @@ class Paired(Drawn):
         return f"Paired({self.name!r}, {len(self.pictures)} pictures, {how})"
 
 
-def check_pictures(name: str, pictures: Sequence[np.ndarray], crop: int) -> None:
+def by_name(pictures: Pictures) -> dict[str, np.ndarray]:
+    """Under their names, or their numbers."""
+    if isinstance(pictures, Mapping):
+        return dict(pictures)
+    return {f"picture {number}": picture for number, picture in enumerate(pictures)}
+
+
+def check_pictures(name: str, pictures: Mapping[str, np.ndarray], crop: int) -> None:
     """That there are some, uint8 (H, W, C) with as many channels each, and that a crop fits into each."""
     size(f"{name}: crop", crop)
     if not len(pictures):
         raise InputError(f"{name}: there is no picture")
-    for number, picture in enumerate(pictures):
+    first = next(iter(pictures.values()))
+    for which, picture in pictures.items():
         if picture.dtype != np.uint8 or picture.ndim != 3:
-            raise InputError(f"{name}: picture {number} is {picture.dtype} {picture.shape}, not uint8 (H, W, C)")
-        if picture.shape[2] != pictures[0].shape[2]:
-            raise InputError(f"{name}: picture {number} has {picture.shape[2]} channels, the first another number")
-        if min(picture.shape[:2]) < crop:
-            raise InputError(
-                f"{name}: picture {number} is {picture.shape[1]}x{picture.shape[0]} pixels, smaller than the crops "
-                f"of {crop}: leave it out, or use smaller crops"
-            )
+            raise InputError(f"{name}: {which} is {picture.dtype} {picture.shape}, not uint8 (H, W, C)")
+        if picture.shape[2] != first.shape[2]:
+            raise InputError(f"{name}: {which} has {picture.shape[2]} channels, the first another number")
+    if small := [which for which, picture in pictures.items() if min(picture.shape[:2]) < crop]:
+        height, width = pictures[small[0]].shape[:2]
+        more = f", and {len(small) - 1} more are" if len(small) > 1 else ""
+        least = min(min(picture.shape[:2]) for picture in pictures.values())
+        raise InputError(
+            f"{name}: {small[0]} is {width}x{height} pixels, smaller than the crops of {crop}{more}: leave such "
+            f"pictures out, or use crops of at most {least}"
+        )
 
 
 def as_input(picture: np.ndarray, channels: int) -> np.ndarray:

@@ -11,13 +11,13 @@ import numpy as np
 from ..errors import InputError
 from .degrade import resample
 from .drawn import Drawn
-from .paired import as_input, check_pictures
+from .paired import Pictures, as_input, by_name, check_pictures
 
 
 class Unpaired(Drawn):
     """Pictures of kind a and of kind b, of any size; a ``Loader`` makes batches (a, b) of it.
 
-    a, b       uint8 (H, W, C), each of its own size
+    a, b       uint8 (H, W, C), each of its own size; by name, an error can say which one
     crop       side of the squares that a batch is cut from; a smaller picture is refused
     flip       mirror half of them
 
@@ -33,19 +33,28 @@ class Unpaired(Drawn):
 
     def __init__(
         self,
-        a: Sequence[np.ndarray],
-        b: Sequence[np.ndarray],
+        a: Pictures,
+        b: Pictures,
         *,
         crop: int = 64,
         flip: bool = True,
         name: str = "pictures",
         root: str | None = None,
     ) -> None:
+        a, b = by_name(a), by_name(b)
         for which, pictures in (("a", a), ("b", b)):
             check_pictures(f"{name}, kind {which}", pictures, crop)
-        if a[0].shape[2] != b[0].shape[2]:
-            raise InputError(f"{name}: a has {a[0].shape[2]} channels, b has {b[0].shape[2]}: they must be the same")
-        self.a, self.b, self.crop, self.flip, self.name, self.root = list(a), list(b), crop, flip, name, root
+        self.a, self.b, self.crop, self.flip, self.name, self.root = (
+            [*a.values()],
+            [*b.values()],
+            crop,
+            flip,
+            name,
+            root,
+        )
+        channels = [kind[0].shape[2] for kind in (self.a, self.b)]
+        if channels[0] != channels[1]:
+            raise InputError(f"{name}: a has {channels[0]} channels, b has {channels[1]}: they must be the same")
         self.owners = [owners(pictures, crop) for pictures in (self.a, self.b)]
 
     @property
