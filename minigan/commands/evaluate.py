@@ -55,7 +55,10 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="a model.safetensors or a checkpoint, the folder of a run, one of PNGs, or an npz file of samples",
     )
     parser.add_argument(
-        "--data", default="mnist", metavar="DATA", help="mnist (default), a folder of IDX files, or one of pictures"
+        "--data",
+        default="mnist",
+        metavar="DATA",
+        help="mnist (default), a folder of IDX files or pictures, or a sheet of these",
     )
     parser.add_argument("--test", metavar="DATA", help="held-out images (default: the test split of --data, if any)")
     add_pictures(parser)

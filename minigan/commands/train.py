@@ -145,7 +145,8 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--data",
         default="mnist",
         metavar="SOURCE",
-        help="mnist (default), a folder of IDX files, or one of pictures, clips, sounds or MIDI files, or a text",
+        help="mnist (default), a folder of IDX files, pictures, clips, sounds or MIDI files, a sheet of pictures of "
+        "--size each, or a text",
     )
     add_pictures(parser)
     parser.add_argument("--frames", type=positive, help="of a clip, for a model that makes such (default: 16)")

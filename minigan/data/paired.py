@@ -156,7 +156,8 @@ def read_pictures(path: str | os.PathLike[str], tile: int | None = None, channel
         try:
             return plain_pixels(path / name, channels, depth, tell)
         except Exception as error:  # a damaged file can raise nearly anything from a decoder
-            raise InputError(f"{path / name} is no picture that can be read ({error}): take it out") from None
+            fix = "take it out" if path.is_dir() else "name a folder of pictures, or a sheet of them"
+            raise InputError(f"{path / name} is no picture that can be read ({error}): {fix}") from None
 
     if path.is_file():
         if tile is None:
@@ -183,6 +184,8 @@ def tiles(path: Path, sheet: np.ndarray, tile: int) -> dict[str, np.ndarray]:
     cut = [sheet[i // columns * tile :, i % columns * tile :][:tile, :tile] for i in range(columns * (height // tile))]
     while cut and not cut[-1].any():
         cut.pop()
+    if not cut:
+        raise InputError(f"{path}: all pictures of this sheet are black")
     return {f"{number:05d}": picture for number, picture in enumerate(cut)}
 
 
