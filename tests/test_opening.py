@@ -57,4 +57,5 @@ def test_the_command_line_trains_on_a_sheet(sheet, tmp_path):
     assert done.returncode == 0, done.stderr
     done = python("-m", "minigan", "sample", tmp_path / "run", "-n", "4", "--out", tmp_path / "grid.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "grid.png").mode == "RGB"
+    with Image.open(tmp_path / "grid.png") as made:
+        assert made.mode == "RGB"
