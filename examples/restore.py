@@ -27,6 +27,7 @@ from minigan.commands.arguments import positive
 from minigan.commands.example import add_out, add_usual, out_folder, place_of
 from minigan.commands.options import dry_run, set_defaults
 from minigan.data.paired import split
+from minigan.errors import InputError
 from minigan.optim import LinearDecay
 from minigan.restoration import TASKS
 from minigan.runs.looks import side_by_side
@@ -56,6 +57,8 @@ def train(args: argparse.Namespace) -> None:
 
     # Good photos; each eighth is only looked at.
     photos = data.read_pictures(args.data)
+    if len(photos) < 8:
+        raise InputError(f"--data {args.data}: {len(photos)} photos; at least 8, of which one is only looked at")
     learned, held = (
         data.Paired({name: photos[name] for name in names}, task.degrade, crop=task.crop)
         for names in split(list(photos), every=8)
