@@ -40,7 +40,7 @@ class FakeBuffer:
             return fakes.detach()
         fakes = gathered(fakes.detach())
         count, place = len(fakes), fakes.backend
-        self.step, self.shows = step, self.shows + 1 if step == self.step else 1
+        self.step, self.shows = step, self.shows % rounds + 1 if step == self.step else 1  # a step may be tried twice
         shows = self.shows
         if self.kept is None or self.kept.shape[1:] != fakes.shape[1:]:
             self.kept = np.zeros((self.size, *fakes.shape[1:]))
