@@ -25,7 +25,7 @@ JUDGED: dict[str, dict[str, Degradation]] = {  # what the tasks are judged at
     "inpaint": {"hole 24x24 in 64x64": Holes(("centre",))},
 }
 CHANGED = 8  # grey levels by which a pixel's colour differs from the drawing's, to count as coloured
-# Bytes are known to half a grey level: no error is less than this, or one picture without any would make a mean infinite.
+# A byte is known to half a grey level, so that no error is less; or one picture without any made a mean infinite.
 ROUNDING = 1 / math.sqrt(12)
 MOST = 20 * math.log10(255 / ROUNDING)  # dB
 
