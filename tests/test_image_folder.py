@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small_sounds import hum, write
 
-from minigan.data import ImageFolder, image_folder
+from minigan.data import ImageFolder, audio, image_folder, read_pictures
+from minigan.data.frame_folder import read_clips
 from minigan.errors import InputError
 
 
@@ -443,6 +445,17 @@ def test_links_and_empty_classes_are_told_of(tmp_path):
     assert pets.classes == ("cats", "dogs")
     assert "which is not followed" in told["foxes"]
     assert told["cows/"] == "no readable picture in it"
+
+
+@pytest.mark.parametrize("read", [read_pictures, lambda path: read_clips(path, 3, None), audio])
+def test_every_reader_of_a_folder_tells_of_a_link_that_it_does_not_follow(tmp_path, read):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "more").symlink_to(tmp_path / "elsewhere")
+    two_classes(tmp_path / "own" / "pictures")
+    write(tmp_path / "own" / "hum.wav", hum(200))
+    with pytest.warns(UserWarning, match="own: skipped more: links to folders are not followed"):
+        read(tmp_path / "own")
 
 
 @pytest.mark.parametrize("home", [None, "", "relative"])

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from ..sizes import size as whole
 from .drawn import Drawn
-from .image_folder import _files_under, _plain, _upright, equally_bright
+from .image_folder import _plain, _upright, equally_bright, files_of_kind
 from .paired import PICTURES
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def read_clips(folder: Path, channels: int, size: int | None) -> dict[str, np.nd
         except Exception as error:  # a damaged file can raise nearly anything from a decoder
             raise InputError(f"{folder / name} is no picture that can be read ({error}): take it out") from None
 
-    names = [name for name in _files_under(folder)[0] if Path(name).suffix.lower() in PICTURES]
+    names = files_of_kind(folder, PICTURES)
     for name, found in equally_bright(sorted(names, key=by_number), decode).items():
         if len(found) > 1:
             clips[name] = np.stack(found)

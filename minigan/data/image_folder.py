@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from os import PathLike
@@ -101,6 +101,15 @@ def _files_under(folder: Path) -> tuple[list[str], Skipped]:
         paths = [Path(where, name) for name in files if not name.startswith(".")]
         names += [path.relative_to(folder).as_posix() for path in paths if path.is_file()]  # a pipe would block
     return sorted(names), sorted(links)
+
+
+def files_of_kind(folder: Path, suffixes: Collection[str]) -> list[str]:
+    """The relative paths of the files under a folder whose names end so, sorted; a link to a folder is warned of."""
+    names, links = _files_under(folder)
+    if links:
+        told = ", ".join(name for name, _ in links[:3]) + (", ..." if len(links) > 3 else "")
+        warnings.warn(f"{folder}: skipped {told}: links to folders are not followed", stacklevel=3)
+    return [name for name in names if Path(name).suffix.lower() in suffixes]
 
 
 def _labels(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:

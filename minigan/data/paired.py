@@ -148,7 +148,7 @@ def read_pictures(path: str | os.PathLike[str], tile: int | None = None, channel
 
     Raises InputError for what is not there and for a folder without a picture.
     """
-    from .image_folder import _files_under, equally_bright, plain_pixels
+    from .image_folder import equally_bright, files_of_kind, plain_pixels
 
     path = Path(path)
 
@@ -166,7 +166,7 @@ def read_pictures(path: str | os.PathLike[str], tile: int | None = None, channel
     if not path.is_dir():
         where = "; minigan's own are in its repository, not in the package" if "examples" in path.parts else ""
         raise InputError(f"{path} does not exist, expected a folder of pictures: check the path{where}")
-    found = equally_bright((n for n in _files_under(path)[0] if Path(n).suffix.lower() in PICTURES), decode)
+    found = equally_bright(files_of_kind(path, PICTURES), decode)
     if not found:
         raise InputError(f"{path} holds no picture ({', '.join(PICTURES)}): check the path")
     return found

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..sizes import size
 from .drawn import Arrays
-from .image_folder import _files_under, _labels
+from .image_folder import _labels, files_of_kind
 
 UNIT = 256  # a sound's length in samples is a multiple of it, so that networks can divide it by 4 four times
 STEP = 0.16  # seconds: a length that is chosen by the data is a multiple of it
@@ -96,8 +96,7 @@ def audio(path: str | os.PathLike[str], *, sample_rate: int = 8000, seconds: flo
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{folder} {what}, expected a folder of WAV files: check the path")
-    names, _ = _files_under(folder)
-    names = [name for name in names if Path(name).suffix.lower() == ".wav"]
+    names = files_of_kind(folder, (".wav",))
     if not names:
         raise InputError(f"{folder} holds no WAV file: check the path, or convert what it holds to .wav")
     sounds, skipped = dict[str, np.ndarray](), list[tuple[str, str]]()
