@@ -163,6 +163,10 @@ REFUSED = {
     ),
     "a crop": (["--model", "srgan", "--task", "enlarge", "--crop", "30"], "--crop 30 is no multiple of 4"),
     "too small a crop": (["--model", "dncnn", "--task", "denoise", "--crop", "11"], "judges no less than 12 pixels"),
+    "parts of a batch": (
+        ["--model", "dncnn", "--task", "denoise", "--crop", "16", "--batch-size", "3", "--accumulate", "2"],
+        "--batch-size 3 cannot be worked on in --accumulate 2 parts",
+    ),
     "too large a crop": (
         ["--model", "dncnn", "--task", "denoise", "--crop", "100"],
         "0.png is 80x72 pixels, smaller than the crops of 100, and 6 more are: leave",

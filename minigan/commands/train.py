@@ -42,7 +42,7 @@ from .arguments import (
 )
 from .memory import tell_memory
 from .options import Needs, check, set_defaults
-from .training import carry_out, changes, length
+from .training import carry_out, changes, length, part_of_batch
 
 # All there are, whichever is listed where; a ChainMap begins with its last.
 ALL: Mapping[str, Any] = ChainMap[str, Any](gan.EDITORS, gan.UNPAIRED, gan.PAIRED, gan.MODELS)
@@ -242,10 +242,7 @@ def run(args: argparse.Namespace) -> None:
     check(args, LENGTH, THREADS, PICTURES if model.open_data is None else (), METRIC, GAME)
     every = 1 if args.penalty or not model.penalties else model.penalties[0].every
     set_defaults(args, batch_size=model.batch_size, penalty_every=every)
-    size, rest = divmod(args.batch_size, args.accumulate)
-    if rest:
-        raise InputError(f"--batch-size {args.batch_size} cannot be worked on in --accumulate {args.accumulate} parts")
-    if size < 2:
+    if part_of_batch(args) < 2:
         parts = f" in --accumulate {args.accumulate} parts" if args.accumulate > 1 else ""
         raise InputError(f"--batch-size {args.batch_size}{parts}: batch norm needs at least 2 images")
     if args.only is not None and not makes_pictures(args):

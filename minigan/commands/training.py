@@ -18,8 +18,17 @@ from .arguments import fixed_by, objective
 OF_TRAINER = ("g_lr", "d_lr", "clip_grad_norm", "ema", "accumulate")
 
 
+def part_of_batch(args: argparse.Namespace) -> int:
+    """How many are worked on at once. Raises InputError where --accumulate does not divide the batch."""
+    size, rest = divmod(args.batch_size, args.accumulate)
+    if rest:
+        raise InputError(f"--batch-size {args.batch_size} cannot be worked on in --accumulate {args.accumulate} parts")
+    return int(size)
+
+
 def length(args: argparse.Namespace, loader: Loader) -> int:
-    """The steps that are asked for. Raises InputError for what would never come in so many."""
+    """The steps that are asked for. Raises InputError for what would never come in so many, or in none."""
+    part_of_batch(args)
     steps = int(args.steps or args.epochs * len(loader))
     if args.n_critic is not None and args.n_critic > steps:
         raise InputError(
