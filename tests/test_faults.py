@@ -228,7 +228,7 @@ def test_more_than_the_machine_has(tmp_path, digits, capsys):
 
 def start(out, digits, *more, **options):
     command = [sys.executable, str(EXAMPLE), "--data", str(digits), "--out", str(out), *NARROW, "--quiet", *more]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, **options)
+    process = subprocess.Popen(command, **{"env": ENVIRONMENT, **options}, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not ((out / "metrics.jsonl").exists() and (out / "metrics.jsonl").stat().st_size > 1000):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
@@ -250,7 +250,9 @@ def test_a_signal_writes_everything_and_ends_with_0(tmp_path, digits, number):
 
 
 def test_two_signals_stop_at_once(tmp_path, digits):
-    process = start(tmp_path / "out", digits, "--epochs", "10000", "--checkpoint-every", "3", stdout=subprocess.PIPE)
+    """Wherever the program is: if a file has just been opened, Python closes it, and warns that nobody else did."""
+    settings = {"env": {**ENVIRONMENT, "PYTHONWARNINGS": "error,ignore::ResourceWarning"}, "stdout": subprocess.PIPE}
+    process = start(tmp_path / "out", digits, "--epochs", "10000", "--checkpoint-every", "3", **settings)
     os.kill(process.pid, signal.SIGINT)
     os.kill(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
