@@ -5,8 +5,8 @@
     python -m benchmarks.zoo --work out/zoo --table --markdown docs/zoo.md # what there is by now, into the document
 
 A run that is there is not repeated, one that was stopped goes on; what the document has beside it stands until it is
-measured anew. The second classifier is trained apart, with another
-seed and half the width; what it says beside the first shows how much of a distance is the judge's own taste.
+measured anew. The second classifier is trained apart, with another seed and half the width; what it says beside the
+first shows how much of a distance is the judge's own taste.
 """
 
 from __future__ import annotations

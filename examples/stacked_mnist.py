@@ -4,7 +4,7 @@ Three digits picked at random are the red, the green and the blue of one picture
 26,000 generated ones are looked at colour by colour with the MNIST classifier that is bundled. As published, a DCGAN
 draws 99 of the 1,000 (Srivastava et al. 2017, VEEGAN), a PacDCGAN2 all of them (Lin et al. 2018, PacGAN).
 
-    python examples/stacked_mnist.py --width 16 --steps 10000       # a scale for CPUs: some twenty minutes of a core
+    python examples/stacked_mnist.py --backend numba --width 16 --steps 10000   # for CPUs: some twenty minutes of one
     python examples/stacked_mnist.py --backend cupy                 # the DCGAN: hours on a GPU
     python examples/stacked_mnist.py --backend cupy --pack 2        # the PacDCGAN2
     python examples/stacked_mnist.py --out DIR --resume             # goes on exactly where it was stopped
