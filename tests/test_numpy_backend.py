@@ -388,6 +388,17 @@ def test_matmul(fast, rng):
     np.testing.assert_allclose(fast.matmul(a, b), a @ b)
 
 
+def test_a_product_tells_of_nan_by_nan_alone(fast):
+    """BLAS's warnings of invalid values cannot be told from false ones; warnings are errors here."""
+    a, b = np.array([[np.inf, 1], [1, 2]], np.float32), np.array([[0], [1]], np.float32)
+    for backend in (fast, reference):
+        np.testing.assert_array_equal(backend.matmul(a, b), [[np.nan], [2]])
+        np.testing.assert_array_equal(backend.matmul(a, b[:, 0]), [np.nan, 2])
+    geometry = ConvGeometry((1, 1), (1, 1), (1, 1), (0, 0))
+    y = fast.conv2d(a.reshape(2, 2, 1, 1), b.reshape(1, 2, 1, 1), geometry)
+    np.testing.assert_array_equal(y.reshape(2), [np.nan, 2])
+
+
 # ---- Adam ----------------------------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from ..geometry import ConvGeometry, Pair
 from . import scratch, threads
+from .blas import gemm
 
 TILE_BYTES = 1_200_000  # of columns at a time, but
 TILE_ROWS = 512  # at least, so that w, which BLAS reads anew for every tile, is worth reading
@@ -52,7 +53,7 @@ def conv2d(x: np.ndarray, w: np.ndarray, y: np.ndarray, geometry: ConvGeometry, 
 
     def task(index: int) -> None:
         n, i = tiles[index]
-        np.matmul(columns(x, window, n, i), matrix, out=y[n, i].reshape(-1, len(w)))
+        gemm(columns(x, window, n, i), matrix, out=y[n, i].reshape(-1, len(w)))
 
     threads.run(task, len(tiles), cost=y.size * len(matrix) / 8)
 
@@ -85,7 +86,7 @@ def conv2d_input(
         window, part, matrix, n, i = tiles[index]
         cols = columns(g, window, n, i)
         out = scratch.local("product", (len(cols), matrix.shape[1]), g.dtype)
-        np.matmul(cols, matrix, out=out)
+        gemm(cols, matrix, out=out)
         part[n, i] = out.reshape(part[n, i].shape)
 
     threads.run(turn, len(turned), cost=8 * w.size)
@@ -115,10 +116,10 @@ def conv2d_weight(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvGeo
                 cols = part.reshape(-1, matrix.shape[1]) if direct else columns(x, window, n, i)
                 rows = g[n, i].reshape(-1, len(w))
                 if k == 0:
-                    np.matmul(rows.T, cols, out=total)
+                    gemm(rows.T, cols, out=total)
                 else:
                     out = scratch.local("product", total.shape, total.dtype)
-                    np.matmul(rows.T, cols, out=out)
+                    gemm(rows.T, cols, out=out)
                     total += out
 
         threads.run(task, len(chunks), cost=g.size * matrix.shape[1] / 8)
@@ -133,7 +134,7 @@ def _weight_by_taps(x: np.ndarray, g: np.ndarray, w: np.ndarray, geometry: ConvG
 
     def task(a: int) -> None:
         window = Window((down * a - p, -q), geometry.stride, geometry.dilation, (1, kw), geometry.out_hw)
-        np.matmul(rows, columns(x, window, slice(0, len(x)), slice(0, geometry.out_hw[0])), out=out[:, a])
+        gemm(rows, columns(x, window, slice(0, len(x)), slice(0, geometry.out_hw[0])), out=out[:, a])
 
     threads.run(task, kh, cost=g.size * w[0].size / 8)
 
@@ -158,9 +159,9 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     def task(index: int) -> None:
         block = blocks[index]
         if down:
-            np.matmul(a[block], b, out=out[block])
+            gemm(a[block], b, out=out[block])
         else:
-            np.matmul(a, b[:, block], out=out[:, block])
+            gemm(a, b[:, block], out=out[:, block])
 
     threads.run(task, len(blocks), cost=a.shape[1] * out.size / 8)
 
@@ -259,7 +260,7 @@ def col2im(g: np.ndarray, w: np.ndarray, x: np.ndarray, geometry: ConvGeometry) 
         n = slice(starts[index], min(starts[index] + step, len(g)))
         samples = n.stop - n.start
         cols = scratch.local("columns", (kh, kw, channels, samples, oh, ow), g.dtype)
-        np.matmul(matrix.T, g[n].reshape(-1, len(w)).T, out=cols.reshape(matrix.shape[1], -1))
+        gemm(matrix.T, g[n].reshape(-1, len(w)).T, out=cols.reshape(matrix.shape[1], -1))
         padded = scratch.local("padded", (channels, samples, padded_h, padded_w), g.dtype)
         padded[...] = 0
         for a, b, rows, columns_ in geometry.taps():
