@@ -17,7 +17,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ContextDecorator, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -387,8 +387,10 @@ def grad(
     if isinstance(inputs, Tensor):
         raise TypeError("grad(outputs, inputs): inputs is a Tensor; give a list of Tensors, as in grad(y, [x])")
     inputs = list(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
-        grad_outputs = [grad_outputs] * len(outputs)
+    if grad_outputs is None:
+        grad_outputs = [None] * len(outputs)
+    elif isinstance(grad_outputs, Tensor):
+        grad_outputs = [grad_outputs]
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad got {len(outputs)} outputs and {len(grad_outputs)} grad_outputs: give one for each")
     retain = create_graph if retain_graph is None else retain_graph
@@ -516,21 +518,26 @@ def _numbers(data: Any) -> Array:
     """The array that ``data`` is, or can be made into, of numbers and nothing else."""
     if isinstance(data, Tensor):
         return data.data
-    if isinstance(data, (list, tuple)) and _has_tensors(data):
+    inside = list(_inside(data))
+    if any(isinstance(item, Tensor) for item in inside):
         raise TypeError("a list of Tensors would lose their gradients: put them together with ops.concat")
     if isinstance(data, np.ma.MaskedArray):
         raise TypeError("a masked array has elements that do not count: fill them first, as in data.filled(0)")
     array = data if is_array(data) else np.asarray(data)
-    if array.dtype == np.float64 and not hasattr(data, "dtype"):
-        array = array.astype(np.float32)
+    if array.dtype == np.float64 and not any(getattr(item, "dtype", None) == np.float64 for item in (data, *inside)):
+        array = array.astype(np.float32)  # Python's floats, whose dtype nobody has chosen
     native = array.dtype.newbyteorder("=")
     if native not in NUMBERS and backend_of(array).name != "reference":  # which also runs on formulas, see spelled.py
         raise TypeError(f"a Tensor holds real numbers, not {array.dtype} (made of a {type(data).__name__})")
     return array if native == array.dtype else array.astype(native)
 
 
-def _has_tensors(data: Sequence[Any]) -> bool:
-    return any(isinstance(d, Tensor) or (isinstance(d, (list, tuple)) and _has_tensors(d)) for d in data)
+def _inside(data: Any) -> Iterator[Any]:
+    """What lists and tuples hold, at any depth; nothing of anything else."""
+    if isinstance(data, (list, tuple)):
+        for item in data:
+            yield item
+            yield from _inside(item)
 
 
 def check_dtypes(what: str, first: Tensor, *others: Tensor) -> None:

@@ -64,3 +64,17 @@ def test_the_edge_of_a_domain_is_numpys(tensor):
     with np.errstate(divide="ignore", invalid="ignore"):
         values = ops.log(tensor([0.0, -1.0])).numpy()
     assert values[0] == -np.inf and np.isnan(values[1])
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64])
+@pytest.mark.parametrize(
+    "name",
+    ["exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "erf", "gelu", "silu", "elu", "leaky_relu", "softmax",
+     "log_softmax"],
+)  # fmt: skip
+def test_of_whole_numbers_it_is_float32(name, dtype, tensor):
+    """As of a quotient: bytes, which NumPy makes float16 of, and labels, which it makes float64 of."""
+    numbers = np.array([1, 1, 1] if dtype is np.bool_ else [1, 2, 80], dtype)
+    y = getattr(ops, name)(tensor(numbers, dtype))
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y.numpy(), getattr(ops, name)(tensor(numbers, np.float32)).numpy())

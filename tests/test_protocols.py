@@ -25,6 +25,8 @@ def test_comparisons_are_by_value_and_have_no_gradient(compare, tensor):
         if isinstance(other, np.ndarray):
             np.testing.assert_array_equal(compare(other, x).numpy(), compare(other, a))
     assert bool((tensor([1, 2, 3], int) < 1.5).numpy()[0])  # not cut off to 1 < 1
+    single = tensor([0.1], np.float32)
+    assert bool(single == 0.1) and bool(single == np.float64(0.1))  # a number takes the tensor's dtype, also NumPy's
     with pytest.raises(InputError, match="do not broadcast together"):
         compare(x, tensor(np.ones(4)))
 
@@ -40,6 +42,7 @@ def test_masks_combine(tensor):
     x = tensor([1, 2, 3, 4])
     np.testing.assert_array_equal(x[(x > 1) & ~(x == 3) | (x < 0)].numpy(), [2, 4])
     assert ((x > 2).sum()).item() == 2
+    assert (tensor([1, 3], np.int32) & np.int64(2)).dtype == np.int32
 
 
 def test_hash_and_sets_go_by_identity():

@@ -46,6 +46,9 @@ class Traced(Op):
         ([1.0, 2.0], np.float32),
         (3, np.int64),
         (np.float64(1.5), np.float64),
+        ([1, np.float64(1.5)], np.float64),  # somebody has chosen it
+        (([np.ones(2)], [np.ones(2)]), np.float64),
+        ([np.ones(2, np.float32)], np.float32),
         (np.ones(2), np.float64),
         (np.ones(2, np.float16), np.float16),
     ],
@@ -137,10 +140,20 @@ def test_mixed_dtypes_are_refused():
         Tensor(np.ones(2, np.float32)) * np.ones(2)
 
 
-@pytest.mark.parametrize("f", [lambda x: x * 0.5, lambda x: 1 - x * np.float64(0.5), lambda x: x.mean()])
+@pytest.mark.parametrize("f", [lambda x: x * 0.5, lambda x: 1 - x * np.float64(0.5)])
 def test_an_integer_tensor_does_not_cut_a_number_off(f):
     with pytest.raises(TypeError, match=r"0\.5 is not a whole number and the tensor is int64"):
         f(Tensor([1, 2]))
+    with pytest.raises(TypeError, match="mean: the tensor is int64, and a mean is a fraction: convert"):
+        Tensor([1, 2]).mean()
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32])
+def test_whole_numbers_add_up_in_int64(dtype, tensor):
+    """Bytes too, as in PyTorch: in NumPy's uint64 what is below zero would be very large."""
+    total = tensor([[1, 0], [1, 1]], dtype).sum(0)
+    assert total.dtype == np.int64
+    assert (total - 2).numpy().tolist() == [0, -1]
 
 
 def test_mixed_backends_are_refused():
@@ -311,6 +324,8 @@ def test_cotangents_are_checked():
         (x * 2).backward(np.ones(2))
     with pytest.raises(ValueError, match="grad got 2 outputs and 1 grad_outputs: give one for each"):
         grad([x.sum(), x.sum()], [x], [None])
+    with pytest.raises(ValueError, match="grad got 2 outputs and 1 grad_outputs: give one for each"):
+        grad([x * 2, x * 3], [x], leaf([1.0, 1.0]))  # which might be meant for either
 
 
 def test_grad_wants_a_list():

@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..sizes import axis as read_axis
 from ..sizes import size
 from ..tensor import Gradients, Op, Tensor, apply
-from .elementwise import exp, sigmoid
+from .elementwise import exp, floating, sigmoid
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -18,7 +18,7 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     >>> leaky_relu(Tensor([-1.0, 0.0, 2.0]), 0.2)
     Tensor([-0.2,  0. ,  2. ], dtype=float32)
     """
-    return apply(LeakyReLU(negative_slope), x)
+    return apply(LeakyReLU(negative_slope), floating(x))
 
 
 def relu(x: Tensor) -> Tensor:
@@ -40,11 +40,12 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x where x > 0, else alpha (e^x - 1) (Clevert, Unterthiner & Hochreiter 2016)."""
-    return apply(ELU(alpha), x)
+    return apply(ELU(alpha), floating(x))
 
 
 def silu(x: Tensor) -> Tensor:
     """x sigmoid(x), also called swish (Elfwing, Uchibe & Doya 2018)."""
+    x = floating(x)
     return x * sigmoid(x)
 
 
@@ -81,14 +82,14 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """e^x / sum e^x along ``axis``: positive numbers that add up to 1."""
     if not x.ndim:
         return softmax(x.reshape(1), axis).reshape(())
-    return apply(Softmax(read_axis("softmax", axis, x.ndim)), x)
+    return apply(Softmax(read_axis("softmax", axis, x.ndim)), floating(x))
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """x - log sum e^x along ``axis``: the logarithm of ``softmax``, exact also where that underflows."""
     if not x.ndim:
         return log_softmax(x.reshape(1), axis).reshape(())
-    return apply(LogSoftmax(read_axis("log_softmax", axis, x.ndim)), x)
+    return apply(LogSoftmax(read_axis("log_softmax", axis, x.ndim)), floating(x))
 
 
 class LeakyReLU(Op):

@@ -17,7 +17,7 @@ from ..backend import Array, ArrayBackend, is_array
 from ..errors import InputError
 from ..sizes import axes, sizes
 from ..tensor import Gradients, Op, Tensor, apply, check_dtypes
-from .elementwise import abs, log
+from .elementwise import abs, floating, log
 
 # ---- broadcasting: its backward is a sum, and the sum's is a broadcast ----------------------------
 
@@ -39,7 +39,7 @@ class BroadcastTo(Op):
 
 
 class Sum(Op):
-    """y = sum of x over axes. Adjoint: broadcast back."""
+    """y = sum of x over axes, of whole numbers and truth values in int64. Adjoint: broadcast back."""
 
     reads_inputs = reads_output = False
 
@@ -47,7 +47,8 @@ class Sum(Op):
         self.axes, self.keepdims = axes, keepdims
 
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
-        return backend.sum(x, self.axes, self.keepdims)
+        y = backend.sum(x, self.axes, self.keepdims)
+        return y.astype(np.int64) if y.dtype.kind == "u" else y  # NumPy's uint64 would wrap around below 0
 
     def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         kept = tuple(1 if a in self.axes else n for a, n in enumerate(x.shape))
@@ -249,9 +250,9 @@ def _division(reflected: bool) -> Callable[[Tensor, Any], Tensor]:
     def operate(a: Tensor, b: Any) -> Tensor:
         """Integers are divided in float32, as in PyTorch."""
         if a.dtype.kind in "iub":
-            a = Tensor(a.data.astype(np.float32))
+            a = floating(a)
             if getattr(b, "dtype", a.dtype).kind in "iub":
-                b = Tensor(b).data.astype(np.float32)
+                b = floating(Tensor(b)).data
         return divide(a, b)
 
     return operate
@@ -284,6 +285,8 @@ def _without_gradient(f: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], T
             b = a.backend.asarray(b.data)
         elif np.asarray(b).dtype.kind not in RANKS:
             return NOT_OURS
+        elif isinstance(b, np.generic):
+            b = b.item()  # else NumPy would go by its dtype, and np.float64(0.1) be another number than 0.1
         return Tensor(a.backend.asarray(f(a.data, b)))
 
     return operate
@@ -325,6 +328,8 @@ def mean(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
     count = math.prod([x.shape[a] for a in over])
     if not count:
         raise InputError(f"mean of a tensor {x.shape} over the axes {over}: there is nothing to average")
+    if x.dtype.kind in "iub":
+        raise TypeError(f"mean: the tensor is {x.dtype}, and a mean is a fraction: convert the tensor first")
     if x.dtype == np.float16:  # whose sum may not fit where the mean does
         return apply(ScaledSum(over, keepdims, 1 / count), x)
     return x.sum(over, keepdims) * (1 / count)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..backend import Array, ArrayBackend
 from ..tensor import Gradients, Op, Tensor, apply
 
 
 def exp(x: Tensor) -> Tensor:
     """e^x"""
-    return apply(Exp(), x)
+    return apply(Exp(), floating(x))
 
 
 def log(x: Tensor) -> Tensor:
     """The natural logarithm. x must be positive: zero gives -inf, a negative number NaN, as in NumPy."""
-    return apply(Log(), x)
+    return apply(Log(), floating(x))
 
 
 def sqrt(x: Tensor) -> Tensor:
     """The square root. Its slope is infinite at 0: add a small number before, not after."""
-    return apply(Sqrt(), x)
+    return apply(Sqrt(), floating(x))
 
 
 def abs(x: Tensor) -> Tensor:
@@ -28,12 +30,12 @@ def abs(x: Tensor) -> Tensor:
 
 def tanh(x: Tensor) -> Tensor:
     """(e^x - e^-x) / (e^x + e^-x), in (-1, 1): the usual last layer of a generator of pictures in [-1, 1]."""
-    return apply(Tanh(), x)
+    return apply(Tanh(), floating(x))
 
 
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + e^-x), in (0, 1). A logit as a probability; for losses prefer ``softplus``: it cannot saturate to 0."""
-    return apply(Sigmoid(), x)
+    return apply(Sigmoid(), floating(x))
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -42,7 +44,12 @@ def softplus(x: Tensor) -> Tensor:
     >>> [round(y, 4) for y in softplus(Tensor([-1e4, 0.0, 1e4])).numpy().tolist()]
     [0.0, 0.6931, 10000.0]
     """
-    return apply(Softplus(), x)
+    return apply(Softplus(), floating(x))
+
+
+def floating(x: Tensor) -> Tensor:
+    """``x``, its whole numbers or truth values as float32: what a function makes fractions of, as in PyTorch."""
+    return Tensor(x.data.astype(np.float32)) if x.dtype.kind in "iub" else x
 
 
 class Exp(Op):

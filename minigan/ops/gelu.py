@@ -10,7 +10,7 @@ from numpy.polynomial import chebyshev
 from ..backend import Array, ArrayBackend
 from ..errors import InputError
 from ..tensor import Gradients, Op, Tensor, apply
-from .elementwise import exp, tanh
+from .elementwise import exp, floating, tanh
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
@@ -18,6 +18,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
     Phi(x) = (1 + erf(x / sqrt 2)) / 2. With ``approximate="tanh"``: (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
     """
+    x = floating(x)
     if approximate == "none":
         return x * 0.5 * (erf(x * math.sqrt(0.5)) + 1)
     if approximate == "tanh":
@@ -31,7 +32,7 @@ def erf(x: Tensor) -> Tensor:
     >>> erf(Tensor([-9.0, 0.0, 0.5]))
     Tensor([-1.        ,  0.        ,  0.52049994], dtype=float32)
     """
-    return apply(Erf(), x)
+    return apply(Erf(), floating(x))
 
 
 class Erf(Op):
