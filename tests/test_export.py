@@ -1,5 +1,7 @@
 """Models taken along: PyTorch, ONNX, the DCGAN of PyTorch's example."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import small_models
@@ -8,7 +10,7 @@ from safetensors.numpy import save_file
 from minigan import cli, gan, nn
 from minigan.checkpoint import read, save, save_model
 from minigan.errors import InputError
-from minigan.export import Subject, open_subject, trace
+from minigan.export import BUNDLED, Subject, find, open_subject, trace
 from minigan.export.onnx import Graph, to_onnx
 from minigan.export.program import LAYERS, RULES
 from minigan.tensor import Tensor
@@ -32,6 +34,16 @@ def make_model(path, name="dcgan", **settings):
 
 def run(*argv):
     return cli.main([str(arg) for arg in argv])
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_what_is_bundled_opens_by_its_name_unless_there_is_a_file_of_it(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    subject = open_subject(find(name))
+    given = subject.inputs(1, np.random.default_rng(0))
+    assert np.isfinite(subject(*given.values())).all()
+    (tmp_path / name).touch()
+    assert find(name) == Path(name)
 
 
 # ---- PyTorch -------------------------------------------------------------------------------------

@@ -15,14 +15,13 @@ from .. import backend, data, gan, metrics
 from ..checkpoint import read_generator
 from ..data import Dataset
 from ..errors import InputError
-from ..export.subject import DIGITS
+from ..export import find
 from ..files import check_suffix
 from ..launched import launched
 from ..media import medium_of
 from ..metrics.extractor import SHIPPED
 from ..nn import Module
 from ..runs.best import Best
-from ..runs.folder import model_of
 from .options import Needs
 
 if TYPE_CHECKING:
@@ -205,8 +204,7 @@ class LoadedGenerator:
     """A generator from a file, ready to be asked for samples."""
 
     def __init__(self, source: str | Path, backend_name: str) -> None:
-        bundled = str(source) == "digits" and not Path(source).exists()
-        self.path = path = DIGITS if bundled else model_of(Path(source))
+        self.path = path = find(str(source))
         place = backend.get(backend_name)
         architecture, state = read_generator(path)
         for command, models in (("restore", gan.PAIRED), ("translate", gan.UNPAIRED), ("edit", gan.EDITORS)):

@@ -13,9 +13,9 @@ import minigan
 from .. import viz
 from ..data.attributes import Number, asked
 from ..errors import InputError
+from ..export import find
 from ..restoration.picture import Photo, read_photo
-from ..runs.folder import is_own, model_of
-from ..translation.editor import WEIGHTS, PhotoEditor, bundled
+from ..translation.editor import PhotoEditor, bundled
 from .arguments import THREADS, place_for
 from .options import check
 from .pictures import add_own_pictures, targets_of, work_on
@@ -51,8 +51,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--compare does nothing beside --sweep, whose strip begins with the picture: leave it out")
     if args.threads:
         minigan.set_num_threads(args.threads)
-    shipped = args.model in bundled() and not is_own(args.model)
-    file = WEIGHTS / f"{args.model}.safetensors" if shipped else model_of(Path(args.model))
+    file = find(args.model)
     editor = PhotoEditor.load(file, place_for(args))
     if args.sweep is not None:
         sweep(args, editor, file)

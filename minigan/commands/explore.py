@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..errors import InputError
-from ..runs.folder import is_own, model_of
 from .arguments import add_backend, natural
 
 
@@ -17,7 +15,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         nargs="?",
         default="digits",
         metavar="MODEL",
-        help="a model's file, or a run's folder (default: digits)",
+        help="a model's file, a run's folder, or what is bundled (default: digits)",
     )
     parser.add_argument("--port", type=natural, default=0, help="of 127.0.0.1 (default: one that is free)")
     parser.add_argument("--no-open", action="store_true", help="print the address, open no browser")
@@ -29,12 +27,11 @@ def run(args: argparse.Namespace) -> None:
     import webbrowser
 
     from ..explore.server import Server
-    from ..export import BUNDLED, open_subject
+    from ..export import find, open_subject
 
     if args.port > 65535:
         raise InputError(f"--port {args.port} must be at most 65535")
-    bundled = args.model in BUNDLED and not is_own(args.model)
-    subject = open_subject(args.model if bundled else model_of(Path(args.model)).resolve(), args.backend)
+    subject = open_subject(find(args.model).resolve(), args.backend)
     try:
         server = Server(subject, args.port)
     except OSError as error:

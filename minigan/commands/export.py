@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..files import check_suffix, write_atomically
-from ..runs.folder import is_own, model_of
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -15,7 +14,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="a model's file, a run's folder, or what is bundled: digits, mnist, animals",
+        help="a model's file, a run's folder, or what is bundled: digits, denoise, emoji, heads, mnist, ...",
     )
     where = parser.add_argument_group("where to, at least one of")
     where.add_argument(
@@ -27,21 +26,20 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..export import BUNDLED, open_subject
+    from ..export import find, open_subject
 
     targets = {"--torch": (args.torch, ".safetensors"), "--onnx": (args.onnx, ".onnx"), "--html": (args.html, ".html")}
     if not any(file for file, _ in targets.values()):
         raise InputError("export to what? Give at least one of --torch FILE, --onnx FILE, --html FILE")
-    bundled = args.model in BUNDLED and not is_own(args.model)
-    source = None if bundled else model_of(Path(args.model)).resolve()
-    taken = {} if source is None else {source: "the model"}
+    source = find(args.model).resolve()
+    taken = {source: "the model"}
     for option, (file, suffix) in targets.items():
         if file is not None:
             check_suffix(file, suffix, *([".htm"] if suffix == ".html" else []))
             if (path := Path(file).resolve()) in taken:
                 raise InputError(f"{option} {file} would overwrite {taken[path]}: choose another name")
             taken[path] = f"what {option} writes"
-    subject = open_subject(source or args.model)
+    subject = open_subject(source)
     if args.torch:
         from ..export.pytorch import to_pytorch
 

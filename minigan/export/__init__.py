@@ -1,6 +1,6 @@
 """Models taken along: to PyTorch, to ONNX, to a page that needs no server; and DCGANs of PyTorch brought here."""
 
 from .program import Program, trace
-from .subject import BUNDLED, Subject, open_subject
+from .subject import BUNDLED, Subject, find, open_subject
 
-__all__ = ["BUNDLED", "Program", "Subject", "open_subject", "trace"]
+__all__ = ["BUNDLED", "Program", "Subject", "find", "open_subject", "trace"]

@@ -12,16 +12,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import backend, gan, metrics
+from .. import backend, gan
 from ..checkpoint import read, read_generator
 from ..data.attributes import attributes_from, columns_of
 from ..errors import InputError
-from ..metrics.extractor import SHIPPED, ClassifierExtractor
+from ..metrics.extractor import FILES, ClassifierExtractor
 from ..nn import Module, mode
+from ..restoration import restore
+from ..runs.folder import is_own, model_of
 from ..tensor import Tensor, no_grad
+from ..translation import editor, translator
 
 DIGITS = Path(__file__).parent / "files" / "digits.safetensors"  # of examples/mnist_gan.py, in half precision
-BUNDLED = ("digits", *SHIPPED)
+ROOMS = (DIGITS.parent, FILES, restore.WEIGHTS, translator.WEIGHTS, editor.WEIGHTS)
+BUNDLED = {path.stem: path for room in ROOMS for path in sorted(room.glob("*.safetensors"))}
 
 
 @dataclass(frozen=True)
@@ -121,14 +125,20 @@ class Namer(Subject):
         return True
 
 
+def find(model: str) -> Path:
+    """A model's file, the one in a run's folder, or the one that is bundled under this name.
+
+    Raises InputError where there is none.
+    """
+    return BUNDLED[model] if model in BUNDLED and not is_own(model) else model_of(Path(model))
+
+
 def open_subject(source: str | Path, backend_name: str = "numpy") -> Subject:
-    """From a model's file, a checkpoint, or a name: the generator ``digits`` and the classifiers are bundled.
+    """From a model's file, a checkpoint, or the name of a model that is bundled.
 
     Raises InputError for anything else.
     """
-    if str(source) in SHIPPED:
-        return _namer(metrics.extractor.FILES / f"{source}.safetensors", str(source))
-    path = DIGITS if str(source) == "digits" else Path(source)
+    path = BUNDLED.get(str(source), Path(source))
     _, facts = read(path, "model or checkpoint or classifier")
     if "accuracy" in facts:
         return _namer(path, path.stem)
