@@ -1,10 +1,13 @@
 """The generator's moving average."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from playing import trainer_of
 
-from minigan import InputError, gan, nn
+from minigan import InputError, gan, nn, optim
 from minigan.gan import EMA
 from minigan.tensor import Tensor
 
@@ -50,7 +53,9 @@ def test_its_memory_grows_to_decay(source):
 
 def test_who_counts_the_updates_may_be_someone_else(source, rng):
     """As in a resumed training, whose optimizer knows how many there were."""
-    ema, before = EMA(source, DECAY, updates=lambda: 10**6), source.state_dict()
+    counter = optim.SGD(source.parameters(), lr=0.1)
+    counter.step_count = 10**6
+    ema, before = EMA(source, DECAY, optimizer=counter), source.state_dict()
     learn(source, rng)
     ema.update()
     now = source.state_dict()
@@ -147,10 +152,25 @@ def test_directions_of_spectral_norm_are_copied(rng):
 
 def test_the_average_goes_where_the_generator_goes():
     network = nn.Linear(2, 2, rng=np.random.default_rng(0))
-    ema = EMA(network, 0.5, updates=lambda: 10**6)
+    ema = EMA(network, 0.5)
+    ema.update()
     network.to(dtype=np.float64)
     before = network.weight.numpy().copy()
     network.weight.assign(before + 1)
     ema.update()
     assert ema.generator.dtype == np.float64
-    np.testing.assert_allclose(ema.generator.weight.numpy(), before + 0.5, rtol=1e-7)
+    decay = ema.decay_at(2)
+    np.testing.assert_allclose(ema.generator.weight.numpy(), before + (1 - decay), rtol=1e-7)
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda trainer: pickle.loads(pickle.dumps(trainer))])
+def test_a_copied_trainer_averages_as_the_one_it_is_of(again):
+    """It counts its own updates, and not those of the trainer that it was copied from."""
+    networks = gan.build({"model": "dcgan", "width": 2, "z_dim": 3}, np.random.default_rng(0))
+    trainer = trainer_of(*networks, z_dim=3, rng=np.random.default_rng(1), ema=0.999)
+    copied = again(trainer)
+    batches = np.random.default_rng(2).uniform(-1, 1, (3, 2, 1, 28, 28)).astype(np.float32)
+    for one in (copied, trainer):
+        list(one.steps(batches))
+    for name, array in trainer.result().state_dict().items():
+        np.testing.assert_allclose(copied.result().state_dict()[name], array, rtol=1e-5, atol=1e-7, err_msg=name)

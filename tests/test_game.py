@@ -9,7 +9,7 @@ import pytest
 from test_capture import needs_cupy
 
 from minigan import InputError, Tensor, gan, nn, optim
-from minigan.gan.rules import Round
+from minigan.gan.rules import Round, Turn
 
 games = pytest.mark.parametrize("name", other_games.GAMES)
 
@@ -110,6 +110,43 @@ class TestCaptured:
 def test_a_batch_that_is_not_parted_as_the_game_wants_is_a_plain_error():
     with pytest.raises(TypeError, match="source"):
         list(make_trainer("paired").steps([np.zeros((2, 1, 8, 8), np.float32)]))
+
+
+class Reconstruction(gan.Game):
+    """Whose only player is told of by ``terms``."""
+
+    results = ("net",)
+
+    def __init__(self, terms):
+        self.terms, self.rng = terms, np.random.default_rng(0)
+        self.networks = {"net": nn.Linear(2, 2, rng=self.rng)}
+
+    @property
+    def turns(self):
+        return (Turn("net", (self.networks["net"],), lambda round: self.terms((round.fake - round.real) ** 2)),)
+
+    def play(self, x):
+        return Round(x, self.networks["net"](x))
+
+
+def test_a_game_of_ones_own_is_told_of_by_its_terms():
+    trainer = gan.Trainer(Reconstruction(lambda error: {"net_loss": error.mean()}))
+    records = list(trainer.steps([np.ones((3, 2), np.float32)] * 2))
+    assert list(records[0].values) == ["net_loss", "net_grad"] and records[1].net_loss < records[0].net_loss
+
+
+@pytest.mark.parametrize("terms", [lambda error: {"mse": error.mean()}, lambda error: error.mean()])
+def test_a_loss_without_the_turns_name_is_refused(terms):
+    """The record would have a net_loss of NaN for good, which ends a run."""
+    with pytest.raises(InputError, match="turn 'net': its loss must be Terms with a net_loss, not "):
+        gan.Trainer(Reconstruction(terms)).step(np.ones((3, 2), np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_bytes_are_no_real_images(dtype):
+    game = gan.TwoPlayer(nn.Linear(3, 2), nn.Linear(2, 1), z_dim=3, rng=np.random.default_rng(0))
+    with pytest.raises(InputError, match=f"the real images are {np.dtype(dtype)}, expected floating-point ones"):
+        gan.Trainer(game).step(np.ones((4, 2), dtype))
 
 
 # ---- what is checked when a trainer is made -------------------------------------------------------------------------

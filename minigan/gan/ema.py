@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from ..errors import InputError
 from ..nn import Module
 from ..nn.spectral_norm import SpectralNorm
 from ..ops.drawn import drawn
+from ..optim import Optimizer
 
 
 class EMA:
@@ -21,16 +21,20 @@ class EMA:
 
     In the n-th update d = min(decay, (1 + n) / (10 + n)): the average reaches back over some ninth of all updates until
     ``decay`` is the shorter memory. A fixed decay would for long hold on to the network that knew nothing.
-    ``updates`` tells n, the source's own updates, where somebody counts them already; without, the average does.
+    n is the ``optimizer``'s count of the source's updates, also where they began before; without, the average's own.
     """
 
-    def __init__(self, source: Module, decay: float = 0.999, *, updates: Callable[[], int] | None = None) -> None:
+    def __init__(self, source: Module, decay: float = 0.999, *, optimizer: Optimizer | None = None) -> None:
         if not 0 <= decay < 1:
             raise InputError(f"EMA: decay = {decay} must be at least 0 and below 1")
-        self.source, self.decay = source, decay
+        self.source, self.decay, self.optimizer = source, decay, optimizer
         self.generator = copy.deepcopy(source).requires_grad_(False)
         self._own_updates = 0
-        self._updates = updates or (lambda: self._own_updates)
+
+    @property
+    def updates(self) -> int:
+        """n, of the update that was the last."""
+        return self._own_updates if self.optimizer is None else self.optimizer.step_count
 
     def decay_at(self, update: int) -> float:
         """d of the ``update``-th one, counted from 1."""
@@ -43,7 +47,7 @@ class EMA:
             self.generator.to(*there)
         averages, parameters = list(self.generator.parameters()), list(self.source.parameters())
         arrays = [average.data for average in averages], [parameter.data for parameter in parameters]
-        share = drawn(lambda: np.array(1 - self.decay_at(self._updates())), self.generator).data
+        share = drawn(lambda: np.array(1 - self.decay_at(self.updates)), self.generator).data
         self.generator.backend.average(*arrays, share=share)
         for averaged, module in zip(self.generator.modules(), self.source.modules(), strict=True):
             for name in module.buffer_names:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import ArrayBackend
+from ..errors import InputError
 from ..nn import Module
 from ..tensor import Tensor
 
@@ -25,10 +26,18 @@ class Round:
     given: tuple[Any, ...] = ()  # what both players are told besides: labels, or the picture to start from
     told: dict[str, Tensor] = field(default_factory=dict)  # what the record says of it, beside the losses
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.real, Tensor):  # the trainer hands on whole numbers as they are: they may be labels
+            raise InputError(
+                f"the real images are {self.real.dtype}, expected floating-point ones in [-1, 1]: load them with "
+                "data.Loader, or scale bytes by images / 127.5 - 1"
+            )
+
 
 @dataclass(frozen=True)
 class Turn:
-    """A player's ``networks`` learn from ``loss(round)``. Its optimizer has the turn's ``name``, such as "d"."""
+    """A player's ``networks`` learn from ``loss(round)``. Its optimizer has the turn's ``name``, such as "d", and among
+    the loss's terms there is a "d_loss", by which records and alarms know the player."""
 
     name: str
     networks: tuple[Module, ...]

@@ -1,4 +1,4 @@
-"""The training loop. It plays any game of ``gan/game.py``, turn by turn: each player learns from its own loss."""
+"""The training loop. It plays any ``Game``, turn by turn: each player learns from its own loss."""
 
 from __future__ import annotations
 
@@ -146,6 +146,8 @@ class Trainer(Resumable[GameT]):
         report: Report = {}
         for round in rounds:
             terms = turn.loss(round)
+            if not isinstance(terms, dict) or f"{turn.name}_loss" not in terms:
+                raise InputError(f"turn {turn.name!r}: its loss must be Terms with a {turn.name}_loss, not {terms}")
             loss, *others = terms.values()
             found = grad(sum(others, loss) * (1 / len(rounds)), parameters)
             gradients = [a + b for a, b in zip(gradients, found, strict=True)] if gradients else list(found)
@@ -169,7 +171,7 @@ class Trainer(Resumable[GameT]):
     def average_of(self, network: Module, decay: float) -> EMA:
         """Its average, which grows as slowly as the network itself learns: after a resume too."""
         name = next(turn.name for turn in self.game.turns if network in turn.networks)
-        return EMA(network, decay, updates=lambda: self.optimizers[name].step_count)
+        return EMA(network, decay, optimizer=self.optimizers[name])
 
     # ---- captured steps, see capture.py --------------------------------------------------------------
 
