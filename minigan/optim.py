@@ -11,7 +11,7 @@ import numpy as np
 
 from .backend import Array, backend_of, updates
 from .errors import InputError
-from .nn.module import Parameter
+from .nn.module import Module, Parameter
 from .tensor import Tensor
 
 
@@ -21,7 +21,7 @@ class Optimizer:
     slots: tuple[str, ...] = ()
 
     def __init__(self, params: Iterable[Parameter], lr: float) -> None:
-        self.params = list(params)
+        self.params = _listed(type(self).__name__, params)
         if not self.params:
             raise InputError(f"{type(self).__name__} got no parameters")
         if len(set(self.params)) < len(self.params):
@@ -197,6 +197,17 @@ def clip_grad_norm(gradients: Iterable[Tensor], max_norm: float) -> list[Tensor]
     norm = sum(float((g.data.astype(np.float64) ** 2).sum()) for g in gradients) ** 0.5
     factor = float(max_norm) / (norm + 1e-6)  # a NumPy number would change the dtype
     return gradients if factor >= 1 else [Tensor(g.data * factor) for g in gradients]
+
+
+def _listed(name: str, params: Any) -> list[Parameter]:
+    """The parameters that an optimizer is given. Raises TypeError for anything else, and for one that is in no list."""
+    alone = isinstance(params, Tensor | Module)  # which could be gone through: a Parameter has elements
+    found: list[Any] = [params] if alone else list(params)
+    for p in found:
+        if alone or not isinstance(p, Tensor) or p.node is not None:
+            kind = "the result of an op" if getattr(p, "node", None) is not None else type(p).__name__
+            raise TypeError(f"{name} takes a list of parameters, as model.parameters(): not {kind}")
+    return found
 
 
 def _check_gradients(what: str, gradients: Sequence[Any]) -> None:

@@ -244,6 +244,21 @@ def test_no_parameters_are_refused():
         optim.SGD(nn.Tanh().parameters(), lr=0.1)
 
 
+@pytest.mark.parametrize(
+    "params, found",
+    [
+        (nn.Parameter([1.0, 2.0]), "Parameter"),  # whose elements are no parameters
+        (nn.Linear(1, 1), "Linear"),
+        (nn.Linear(1, 1).named_parameters(), "tuple"),
+        ([{"params": nn.Linear(1, 1).parameters()}], "dict"),
+        ([nn.Parameter([1.0]) * 2], "the result of an op"),
+    ],
+)
+def test_what_is_no_parameter_is_refused(params, found):
+    with pytest.raises(TypeError, match=rf"Adam takes a list of parameters, as model.parameters\(\): not {found}"):
+        optim.Adam(params)
+
+
 @pytest.mark.parametrize("kind", [optim.SGD, optim.RMSprop, optim.Adam, optim.AdamW])
 @pytest.mark.parametrize(
     "shape, dtype", [((1,), np.float32), ((), np.float32), ((1, 3), np.float32), ((3,), np.float64)]
