@@ -338,6 +338,7 @@ def test_batch_size_larger_than_the_data():
             {"dataset": Dataset(np.zeros((0, 1, 2, 2), np.uint8)), "batch_size": 1},
             "images is empty",
         ),
+        ({"dataset": numbered().images}, "a Loader takes a Dataset, as of images .*, not a ndarray"),
     ],
 )
 def test_other_arguments(options, message):

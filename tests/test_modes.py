@@ -77,5 +77,17 @@ def test_shown_as_a_line():
     [((0, 2), (4, 2)), ((3, 3), (4, 2)), ((3,), (4, 2)), ((3, 2), (2,)), ((3, 2, 1), (4, 2))],
 )
 def test_shapes_that_do_not_fit_are_refused(samples, centres):
-    with pytest.raises(InputError, match=r"samples \(.*\) and centres \(.*\) must be \(N, dim\)"):
+    with pytest.raises(InputError, match=r"must be \(N, dim\)|samples .* and centres .* differ in width"):
         mode_statistics(np.zeros(samples), np.zeros(centres), 0.1)
+
+
+def test_what_is_not_finite_belongs_to_no_mode():
+    """Nor to the first one, which is where argmin finds NaN."""
+    with pytest.raises(InputError, match="samples: 1 of 2 rows hold NaN or infinity"):
+        mode_statistics(np.array([[0.0, 0.0], [np.nan, 0.0]]), CENTRES, 0.1)
+
+
+@pytest.mark.parametrize("std", [0.0, -0.1, np.nan, np.inf])
+def test_a_width_that_is_none_is_refused(std):
+    with pytest.raises(InputError, match=f"std = {std} must be above 0, and finite"):
+        mode_statistics(at(0), CENTRES, std)

@@ -61,6 +61,8 @@ class Loader:
         prefetch: int = 2,
         communicator: Communicator | None = None,
     ) -> None:
+        if not isinstance(dataset, Dataset | Drawn):
+            raise InputError(f"a Loader takes a Dataset, as of images (N, C, H, W), not a {type(dataset).__name__}")
         _check_int("batch_size", batch_size, at_least=1)
         _check_int("prefetch", prefetch, at_least=0)
         if len(dataset) == 0:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import InputError
+from .inputs import features_matrix
 from .labels import reverse_kl
 
 
@@ -31,13 +33,18 @@ def mode_statistics(samples: np.ndarray, centres: np.ndarray, std: float) -> Mod
 
     The reverse KL is over the modes of all samples, high quality or not.
 
+    Raises InputError for shapes that do not fit, for NaN and infinity, and for a ``std`` that is not above 0.
+
     >>> centres = np.array([[0.0, 0.0], [9.0, 0.0]])
     >>> print(mode_statistics(np.array([[0.1, 0.0], [0.0, 0.2], [4.0, 0.0]]), centres, std=0.1))
     1/2 modes, 67 % high quality, reverse KL 0.69
     """
-    if samples.ndim != 2 or centres.ndim != 2 or samples.shape[1] != centres.shape[1] or not len(samples):
-        raise InputError(f"mode_statistics: samples {samples.shape} and centres {centres.shape} must be (N, dim)")
-    distances = np.linalg.norm(samples[:, None].astype(np.float64) - centres, axis=2)
+    samples, centres = features_matrix(samples, "samples"), features_matrix(centres, "centres")
+    if samples.shape[1] != centres.shape[1]:
+        raise InputError(f"mode_statistics: samples {samples.shape} and centres {centres.shape} differ in width")
+    if not 0 < std < math.inf:
+        raise InputError(f"mode_statistics: std = {std} must be above 0, and finite")
+    distances = np.linalg.norm(samples[:, None] - centres, axis=2)
     nearest, near = distances.argmin(1), distances.min(1) <= 3 * std
     return ModeStatistics(
         modes_found=len(np.unique(nearest[near])),
