@@ -71,8 +71,23 @@ def test_midi_there_and_back(tmp_path):
     np.testing.assert_array_equal(found.onset, TWO.onset)
     many = mido.MidiFile(file=io.BytesIO(write_midi(piece(*[MOVES] * 12))))
     assert max(message.channel for message in many if message.type == "note_on") < 9  # the tenth is the drums'
-    music = data.midi(tmp_path)
-    assert len(music.pieces) == 2 and music.root == str(tmp_path) and data.music(tmp_path).settings == music.settings
+    with pytest.warns(UserWarning, match=r"skipped 1 of 3 files \(solo.mid has 1 voices, most have 2\)"):
+        music = data.midi(tmp_path)
+    assert len(music.pieces) == 2 and music.root == str(tmp_path)
+    (tmp_path / "solo.mid").unlink()
+    assert data.music(tmp_path).settings == music.settings
+
+
+def test_a_high_voice_beside_one_of_many_pitches(tmp_path):
+    """So many pitches as the bass has are not above its lowest one: it has some below."""
+    pytest.importorskip("mido")
+    music = data.Music([piece([126, 127] * 16, list(range(20, 52)))])
+    assert music.lowest == (96, 20) and music.span == 32
+    (roll,) = music.draw(np.array([0]), np.random.default_rng(0), np.dtype("float32"))
+    pitch, _ = data.read_rolls(roll, music.lowest)
+    np.testing.assert_array_equal(pitch[0], music.pieces[0].pitch)
+    medium_of({"model": "musegan", **music.settings}).save(tmp_path / "high.mid", roll)
+    np.testing.assert_array_equal(read_midi(tmp_path / "high.mid").pitch[:32], music.pieces[0].pitch)
 
 
 def test_of_several_notes_at_a_time_the_highest_is_kept(tmp_path):
@@ -108,7 +123,7 @@ def test_midi_of_other_programs(tmp_path):
     track.insert(0, mido.MetaMessage("time_signature", numerator=3, denominator=4))
     file.save(tmp_path / "a.mid")
     assert read_midi(tmp_path / "a.mid") is None
-    with pytest.raises(InputError, match="no MIDI file in 4/4: name a folder"):
+    with pytest.raises(InputError, match=r"no music among its 1 MIDI files \(a.mid has no notes, or another metre"):
         data.midi(tmp_path)
     (tmp_path / "a.mid").write_bytes(b"no music")
     with pytest.raises(InputError, match="is no MIDI file"):
@@ -117,6 +132,37 @@ def test_midi_of_other_programs(tmp_path):
     file.save(tmp_path / "a.mid")
     with pytest.raises(InputError, match="counts time in frames"):
         data.midi(tmp_path)
+
+
+def test_drums_are_no_voice(tmp_path):
+    mido = pytest.importorskip("mido")
+    file = mido.MidiFile(file=io.BytesIO(write_midi(TWO)))
+    beats = [mido.Message(kind, channel=9, note=36, time=120) for kind in ("note_on", "note_off") * 4]
+    file.tracks.append(mido.MidiTrack(beats))
+    file.save(tmp_path / "a.mid")
+    np.testing.assert_array_equal(read_midi(tmp_path / "a.mid").pitch, TWO.pitch)
+
+
+def test_midi_files_of_no_use_are_left_out_and_named(tmp_path):
+    mido = pytest.importorskip("mido")
+    for name in ("one.mid", "two.mid"):
+        (tmp_path / name).write_bytes(write_midi(TWO))
+    key = mido.MidiFile(tracks=[mido.MidiTrack([mido.MetaMessage("key_signature", key="C")])])
+    key.save(tmp_path / "key.mid")
+    content = (tmp_path / "key.mid").read_bytes()
+    neither = content.replace(b"\x59\x02\x00\x00", b"\x59\x02\x00\x09")  # major nor minor
+    (tmp_path / "key.mid").write_bytes(neither)
+    (tmp_path / "cut.mid").write_bytes((tmp_path / "one.mid").read_bytes()[:100])
+    (tmp_path / "short.mid").write_bytes(write_midi(piece([60, 62] * 8, [50] * 16)))
+    (tmp_path / "._one.mid").write_bytes(b"what a Mac leaves beside a file")
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    with pytest.warns(UserWarning) as told:
+        music = data.midi(tmp_path)
+    links, skipped = (str(warning.message) for warning in told)
+    assert "skipped link: links to folders are not followed" in links
+    assert skipped.startswith(f"{tmp_path}: skipped 3 of 5 files (cut.mid is no MIDI file (it ends too early); ")
+    assert "key.mid is no MIDI file (Could not decode key" in skipped and "short.mid is shorter than 2 bars" in skipped
+    assert len(music.pieces) == 2
 
 
 def test_the_file_of_chorales(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 import zipfile
 import zlib
 from collections import Counter
@@ -17,10 +18,13 @@ import numpy as np
 from ..errors import InputError
 from ..sizes import size
 from .drawn import Drawn
+from .image_folder import files_of_kind
 
 QUARTER = 4  # steps: a step is a sixteenth
 BAR = 4 * QUARTER
 REST = 0  # as a pitch
+PITCHES = 128  # MIDI numbers
+DRUMS = 9  # the channel whose numbers are instruments and no pitches (General MIDI)
 WHERE = (
     "name a folder of MIDI files with a track for each voice, or a file that python examples/get_chorales.py writes, "
     "--data SOURCE"
@@ -47,7 +51,8 @@ class Music(Drawn):
     Music('scale', 1 pieces, 1 times 2 bars of 1 voices)
 
     steps    of a roll: whole bars, and one begins at each bar of a piece
-    lowest   of each voice, a MIDI number, and ``span``: how many pitches up from there (default: those of the pieces)
+    lowest   of each voice, a MIDI number, and ``span``: how many pitches up from there (default: those of the pieces; a
+             voice too high for as many above its lowest has more below)
     """
 
     def __init__(
@@ -70,8 +75,9 @@ class Music(Drawn):
         sung = [column[column > REST] for column in together.T]
         if not all(map(len, sung)):
             raise InputError(f"{name}: a voice has rests alone")
-        self.lowest = tuple(int(low) for low in (lowest or [notes.min() for notes in sung]))
-        self.span = span or max(int(notes.max()) - low + 1 for notes, low in zip(sung, self.lowest, strict=True))
+        lows = [int(low) for low in lowest or [notes.min() for notes in sung]]
+        self.span = span or max(int(notes.max()) - low + 1 for notes, low in zip(sung, lows, strict=True))
+        self.lowest = tuple(lows if lowest else (min(low, PITCHES - self.span) for low in lows))
         rolls = [self.rolls_of(piece) for piece in pieces]
         self.rolls = np.concatenate(rolls)
         if not len(self.rolls):
@@ -161,28 +167,50 @@ def chorales(path: str | os.PathLike[str], *, steps: int = 2 * BAR) -> Music:
 
 
 def midi(folder: str | os.PathLike[str], *, steps: int = 2 * BAR) -> Music:
-    """The MIDI files in a folder and its sub-folders, a track or channel a voice; those of as many voices as most have.
+    """The MIDI files in a folder and its sub-folders, a track or channel a voice, without drums.
 
-    Notes are moved to the nearest sixteenth, and of several at a time in one voice the highest is kept. Files in other
-    metres than 4/4 are left out. Raises InputError where none is left.
+    Notes are moved to the nearest sixteenth, and of several at a time in one voice the highest is kept. Left out, with
+    a warning, are files that cannot be read, in other metres than 4/4, shorter than ``steps``, and of another number of
+    voices than most have. Raises InputError where none is left.
     """
-    root = Path(folder)
-    found = [read_midi(path) for path in sorted(root.rglob("*")) if path.suffix.lower() in (".mid", ".midi")]
-    pieces = [piece for piece in found if piece is not None]
-    if not pieces:
-        raise InputError(f"{folder} holds no MIDI file in 4/4: {WHERE}")
-    voices = Counter(piece.pitch.shape[1] for piece in pieces).most_common(1)[0][0]
-    pieces = [piece for piece in pieces if piece.pitch.shape[1] == voices]
-    return Music(pieces, steps=steps, name=root.name, root=str(root))
+    root, steps = Path(folder), size("steps", steps)
+    names = files_of_kind(root, (".mid", ".midi"))
+    if not names:
+        raise InputError(f"{folder} holds no MIDI file: {WHERE}")
+    import_mido(f"{root / names[0]} {NEEDS}")
+    pieces, skipped = dict[str, Piece](), dict[str, str]()
+    for name in names:
+        try:
+            piece = read_midi(root / name)
+        except InputError as error:
+            skipped[name] = str(error).removeprefix(f"{root / name} ").removesuffix(": leave it out")
+            continue
+        if piece is None:
+            skipped[name] = "has no notes, or another metre than 4/4"
+        elif len(piece.pitch) < steps:
+            skipped[name] = f"is shorter than {steps // BAR} bars"
+        else:
+            pieces[name] = piece
+    counts = Counter(piece.pitch.shape[1] for piece in pieces.values())
+    voices = max(counts, key=lambda count: counts[count], default=0)
+    for name in [name for name, piece in pieces.items() if piece.pitch.shape[1] != voices]:
+        skipped[name] = f"has {pieces.pop(name).pitch.shape[1]} voices, most have {voices}"
+    if skipped:
+        some = [f"{name} {reason}" for name, reason in list(skipped.items())[:3]] + ["..."] * (len(skipped) > 3)
+        told = "; ".join(some)
+        if not pieces:
+            raise InputError(f"{folder} has no music among its {len(names)} MIDI files ({told}): {WHERE}")
+        warnings.warn(f"{folder}: skipped {len(skipped)} of {len(names)} files ({told})", stacklevel=2)
+    return Music(list(pieces.values()), steps=steps, name=root.resolve().name, root=str(root))
 
 
 def read_midi(path: str | os.PathLike[str]) -> Piece | None:
-    """The voices of a MIDI file from high to low; None where there are none, or another metre than 4/4."""
+    """The voices of a MIDI file, no drums, from high to low; None where there are none, or another metre than 4/4."""
     mido = import_mido(f"{path} {NEEDS}")
     try:
         file = mido.MidiFile(path)
-    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
-        raise InputError(f"{path} is no MIDI file ({error}): leave it out") from None
+    except Exception as error:  # a damaged file can raise nearly anything, errors of mido's own among it
+        raise InputError(f"{path} is no MIDI file ({str(error) or 'it ends too early'}): leave it out") from None
     if file.ticks_per_beat <= 0:
         raise InputError(f"{path} counts time in frames, not in beats: leave it out")
     step = file.ticks_per_beat / QUARTER
@@ -193,7 +221,7 @@ def read_midi(path: str | os.PathLike[str]) -> Piece | None:
             now += message.time
             if message.type == "time_signature" and (message.numerator, message.denominator) != (4, 4):
                 return None
-            if message.type not in ("note_on", "note_off"):
+            if message.type not in ("note_on", "note_off") or message.channel == DRUMS:
                 continue
             key = (message.channel, message.note)
             if key in sounding:

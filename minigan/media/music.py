@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import viz
-from ..data.music import BAR, QUARTER, Piece, notes_of, read_rolls, write_midi
+from ..data.music import BAR, PITCHES, QUARTER, Piece, notes_of, read_rolls, write_midi
 from ..data.sounds import write_wav
 from ..errors import InputError
 from ..files import write_atomically
@@ -30,7 +30,7 @@ class Music(Medium):
     def __init__(self, architecture: dict[str, Any]) -> None:
         super().__init__(architecture)
         self.lowest, self.span = architecture["lowest"], architecture["rows"] - 2
-        if not all(isinstance(low, int) and 0 < low < 128 - self.span for low in self.lowest):
+        if not all(isinstance(low, int) and 0 < low <= PITCHES - self.span for low in self.lowest):
             raise InputError(f"lowest = {self.lowest} must be MIDI numbers with {self.span} pitches above them")
 
     def pieces(self, samples: np.ndarray) -> list[Piece]:
