@@ -458,6 +458,17 @@ def test_every_reader_of_a_folder_tells_of_a_link_that_it_does_not_follow(tmp_pa
         read(tmp_path / "own")
 
 
+@pytest.mark.parametrize("read", [read_pictures, lambda path: read_clips(path, 3, None), audio])
+def test_every_reader_of_a_folder_tells_of_the_kinds_that_it_does_not_read(tmp_path, read):
+    two_classes(tmp_path / "pictures")
+    write(tmp_path / "hum.wav", hum(200))
+    for name in ("a.HEIC", "b.mp3", "LICENSE", "list.csv"):
+        (tmp_path / name).touch()
+    other = "b.mp3" if read is audio else "a.HEIC"
+    with pytest.warns(UserWarning, match=rf"skipped {other}: read are \."):
+        read(tmp_path)
+
+
 @pytest.mark.parametrize("home", [None, "", "relative"])
 def test_without_a_home_nothing_is_made_here(tmp_path, monkeypatch, home):
     two_classes(tmp_path / "pets")

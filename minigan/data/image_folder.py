@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 import os
 import tempfile
 import warnings
@@ -104,12 +105,25 @@ def _files_under(folder: Path) -> tuple[list[str], Skipped]:
 
 
 def files_of_kind(folder: Path, suffixes: Collection[str]) -> list[str]:
-    """The relative paths of the files under a folder whose names end so, sorted; a link to a folder is warned of."""
+    """The relative paths of the files under a folder whose names end so, sorted. Links to folders are warned of, and
+    files of the same medium in another format: a folder may hold its licence, but not half of its pictures unread."""
     names, links = _files_under(folder)
-    if links:
-        told = ", ".join(name for name, _ in links[:3]) + (", ..." if len(links) > 3 else "")
-        warnings.warn(f"{folder}: skipped {told}: links to folders are not followed", stacklevel=3)
-    return [name for name in names if Path(name).suffix.lower() in suffixes]
+    found = [name for name in names if Path(name).suffix.lower() in suffixes]
+    media = {_medium(f"name{suffix}") for suffix in suffixes} - {""}
+    others = [name for name in names if Path(name).suffix.lower() not in suffixes and _medium(name) in media]
+    for skipped, why in (
+        ([name for name, _ in links], "links to folders are not followed"),
+        (others, f"read are {', '.join(suffixes)}"),
+    ):
+        if skipped:
+            told = ", ".join(skipped[:3]) + (f" and {len(skipped) - 3} more" if len(skipped) > 3 else "")
+            warnings.warn(f"{folder}: skipped {told}: {why}", stacklevel=3)
+    return found
+
+
+def _medium(name: str) -> str:
+    """image, audio, ..., or "" where the name does not tell."""
+    return (mimetypes.guess_type(name)[0] or "").split("/")[0]
 
 
 def _labels(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
