@@ -33,6 +33,42 @@ def test_every_width_is_the_same_sound(tmp_path, width):
     np.testing.assert_allclose(found, sound, atol=2.0 / 2 ** (8 * width - 1) if width < 4 else 1e-6)
 
 
+def wav_of(kind, bits, content, *, channels=1, extra=b""):
+    """As other programs write it."""
+    width = channels * bits // 8
+    head = struct.pack("<HHIIHH", kind, channels, 8000, 8000 * width, width, bits) + extra
+    parts = [(b"fmt ", head), (b"LIST", b"odd\0\0"), (b"data", content)]
+    body = b"".join(name + struct.pack("<I", len(part)) + part + bytes(len(part) % 2) for name, part in parts)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
+
+
+def extension(kind, bits):
+    """What stands behind the head of a file of kind 0xFFFE (Microsoft 2007)."""
+    guid = struct.pack("<HHHQ", kind, 0, 0x10, int.from_bytes(b"\x80\0\0\xaa\0\x38\x9b\x71", "little"))
+    return struct.pack("<HHI", 22, bits, 4) + kind.to_bytes(2, "little") + guid[2:].ljust(14, b"\0")
+
+
+@pytest.mark.parametrize("extensible", [False, True])
+@pytest.mark.parametrize("kind, bits, dtype", [(3, 32, "<f4"), (3, 64, "<f8"), (1, 24, "<i4"), (1, 16, "<i2")])
+def test_what_other_programs_write_is_the_same_sound(tmp_path, extensible, kind, bits, dtype):
+    sound = np.stack([hum(500.0), hum(500.0, loudness=0.25)], axis=1)
+    numbers = (sound if kind == 3 else np.rint(sound * (2.0 ** (bits - 1) - 1))).astype(dtype)
+    content = numbers.reshape(-1, 1).view(np.uint8)[:, : bits // 8].tobytes()
+    extra = extension(kind, bits) if extensible else b""
+    (tmp_path / "a.wav").write_bytes(wav_of(0xFFFE if extensible else kind, bits, content, channels=2, extra=extra))
+    found, rate = read_wav(tmp_path / "a.wav")
+    assert rate == 8000 and found.dtype == np.float32
+    np.testing.assert_allclose(found, sound.mean(axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+def test_of_a_file_that_is_cut_short_what_there_is_is_heard(tmp_path, missing):
+    sound = hum(500.0)
+    write(tmp_path / "a.wav", sound)
+    (tmp_path / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:-missing])
+    np.testing.assert_allclose(read_wav(tmp_path / "a.wav")[0], sound[: -((missing + 1) // 2)], atol=1e-4)
+
+
 def test_channels_are_averaged(tmp_path):
     left, right = hum(500.0), hum(500.0, loudness=0.25)
     write(tmp_path / "a.wav", np.stack([left, right], axis=1), channels=2)
@@ -108,16 +144,18 @@ def test_what_is_no_sound_is_left_out_and_named(tmp_path):
     folder_of(tmp_path, takes=1)
     (tmp_path / "broken.wav").write_bytes(b"RIFF....")
     write(tmp_path / "silent.wav", np.zeros(100))
-    floating = struct.pack(
-        "<4sI4s4sIHHIIHH4sI", b"RIFF", 44, b"WAVE", b"fmt ", 16, 3, 1, 8000, 32000, 4, 32, b"data", 8
-    )
-    (tmp_path / "floating.wav").write_bytes(floating + np.ones(2, "<f4").tobytes())
+    (tmp_path / "infinite.wav").write_bytes(wav_of(3, 32, np.full(800, np.inf, "<f4").tobytes()))
+    (tmp_path / "telephone.wav").write_bytes(wav_of(7, 8, bytes(800)))
     (tmp_path / "notes.txt").write_text("no sound")
     with pytest.warns(
-        UserWarning, match=r"skipped 3 of 7 files \(broken.wav: .*; floating.wav: .*; silent.wav: silence\)"
-    ):
+        UserWarning, match="skipped 4 of 8 files .broken.wav: no WAV file, or its head is damaged; "
+    ) as told:
         sounds = data.audio(tmp_path)
-    assert len(sounds) == 4 and [name for name, _ in sounds.skipped] == ["broken.wav", "floating.wav", "silent.wav"]
+    assert len(sounds) == 4 and [name for name, _ in sounds.skipped] == [
+        "broken.wav", "infinite.wav", "silent.wav", "telephone.wav",
+    ]  # fmt: skip
+    assert "infinite.wav: some of its numbers are NaN, or far too large; silent" in str(told[0].message)
+    assert sounds.skipped[-1][1] == "compressed, in format 7: save it as PCM"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import re
+import struct
 import warnings
 import wave
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ STEP = 0.16  # seconds: a length that is chosen by the data is a multiple of it
 PEAK = 0.95  # the largest sample of a sound
 FASTEST = 1_000_000  # Hz: what tells of a higher sample rate is damaged
 SILENCE = 0.01  # -40 dB: parts this much quieter than the loudest are none, at the ends
+PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # how a WAV file has its numbers; the last: it says so further behind
 TAKE = re.compile(r"(?P<label>[^_]+)_[^_]+_\d+", re.ASCII)  # 7_jackson_0: what is said, by whom, which take
 
 WHERE = (
@@ -103,8 +105,8 @@ def audio(path: str | os.PathLike[str], *, sample_rate: int = 8000, seconds: flo
     for name in names:
         try:
             heard, rate = read_wav(folder / name)
-        except (OSError, EOFError, ValueError, RuntimeError, wave.Error) as error:  # wave's own, of a damaged file
-            skipped.append((name, str(error) or "it ends too early"))
+        except (OSError, ValueError) as error:
+            skipped.append((name, str(error)))
             continue
         sound = trimmed(resampled(heard, rate, sample_rate), sample_rate)
         if len(sound):
@@ -146,19 +148,43 @@ def labels_of(names: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
 
 
 def read_wav(path: Path) -> tuple[np.ndarray, int]:
-    """A file of whole numbers (PCM) of 8 to 32 bits as float32 (samples,) in [-1, 1), and its sample rate."""
-    with wave.open(str(path), "rb") as file:
-        channels, width, rate, count, *_ = file.getparams()
-        if width > 4 or not 0 < rate <= FASTEST:
-            raise ValueError(f"{8 * width} bits at {rate} Hz")
-        content = np.frombuffer(file.readframes(count), np.uint8).reshape(-1, width)
-    if width == 1:
-        numbers = content[:, 0].astype(np.float64) / 128 - 1
+    """A file of whole numbers (PCM) of 8 to 32 bits, or of floating-point ones, as float32 (samples,) of full scale 1,
+    and its sample rate. Of a file that is cut short it is what there is. Raises ValueError for any other."""
+    chunks = riff_chunks(path.read_bytes())
+    head, content = chunks.get(b"fmt ", b""), chunks.get(b"data")
+    if len(head) < 16 or content is None:
+        raise ValueError("no WAV file, or its head is damaged")
+    kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", head)
+    if kind == EXTENSIBLE and len(head) >= 26:
+        (kind,) = struct.unpack_from("<H", head, 24)
+    if kind not in (PCM, FLOAT):
+        raise ValueError(f"compressed, in format {kind}: save it as PCM")
+    width = (bits + 7) // 8
+    if width not in ((1, 2, 3, 4) if kind == PCM else (4, 8)) or not channels or not 0 < rate <= FASTEST:
+        raise ValueError(f"{channels} channels of {bits} bits at {rate} Hz")
+    content = content[: len(content) // (channels * width) * channels * width]
+    if kind == FLOAT:
+        numbers = np.frombuffer(content, f"<f{width}").astype(np.float64)
+        if not (np.abs(numbers) <= 2.0**31).all():  # some programs leave whole numbers as they are
+            raise ValueError("some of its numbers are NaN, or far too large")
+    elif width == 1:
+        numbers = np.frombuffer(content, np.uint8) / 128 - 1
     else:  # little-endian: moved to the upper end of 32 bits
-        wide = np.zeros((len(content), 4), np.uint8)
-        wide[:, 4 - width :] = content
+        wide = np.zeros((len(content) // width, 4), np.uint8)
+        wide[:, 4 - width :] = np.frombuffer(content, np.uint8).reshape(-1, width)
         numbers = wide.view("<i4")[:, 0] / 2.0**31
     return numbers.reshape(-1, channels).mean(axis=1).astype(np.float32), rate
+
+
+def riff_chunks(content: bytes) -> dict[bytes, bytes]:
+    """The parts of a WAV file by name, up to the sound. The standard library's ``wave`` reads whole numbers only, and
+    before Python 3.12 not those of more than 16 bits as most programs write them."""
+    chunks, at = dict[bytes, bytes](), 12
+    while content[:4] == b"RIFF" and content[8:12] == b"WAVE" and at + 8 <= len(content) and b"data" not in chunks:
+        name, length = struct.unpack_from("<4sI", content, at)
+        chunks[name] = content[at + 8 : at + 8 + length]
+        at += 8 + length + length % 2
+    return chunks
 
 
 def resampled(sound: np.ndarray, rate: int, wanted: int) -> np.ndarray:
