@@ -16,6 +16,8 @@ from .gan import generate
 from .nn import Module
 from .tensor import Tensor, no_grad
 
+GIF_SIDE = 65_535  # pixels that the format has room for
+
 
 class Picture(np.ndarray):
     """A uint8 array, (height, width) or (height, width, 3), that a notebook shows as the picture that it is."""
@@ -83,7 +85,7 @@ def save_gif(
     rest: bool = True,
 ) -> None:
     """Write pictures (uint8 arrays or image files) as an endless animation of ``seconds``, resting on the last one; or,
-    with ``rest=False``, without a pause."""
+    with ``rest=False``, without a pause. Such of more than 65,535 pixels a side are shrunk."""
     check_suffix(path, ".gif")
     if not pictures:
         raise InputError(f"{path}: an animation needs at least one picture")
@@ -95,6 +97,9 @@ def gif(pictures: Sequence[np.ndarray | os.PathLike[str]], seconds: float = 6.0,
     from PIL import Image
 
     frames = [Image.fromarray(p) if isinstance(p, np.ndarray) else Image.open(p) for p in pictures]
+    factor = -(-max(max(frame.size) for frame in frames) // GIF_SIDE)
+    if factor > 1:  # a grid of long sounds; at the end of a run nothing else would be written after an error
+        frames = [frame.reduce(factor) for frame in frames]
     each = max(40, round(1000 * seconds / len(frames)))  # milliseconds
     buffer = io.BytesIO()
     durations = [each] * (len(frames) - 1) + [2000 if rest else each]

@@ -85,6 +85,15 @@ def test_gif_plays_every_picture_and_rests_on_the_last(tmp_path, count, each):
         assert count == 1 or image.info["loop"] == 0  # for ever
 
 
+@pytest.mark.parametrize("shape", [(4, 70_000), (140_000, 8)])
+def test_a_gif_larger_than_the_format_has_room_for_is_shrunk(tmp_path, shape):
+    """Of long sounds the grid was, and the run ended in a traceback and without them."""
+    viz.save_gif(tmp_path / "a.gif", [np.full(shape, value, np.uint8) for value in (0, 255)])
+    with Image.open(tmp_path / "a.gif") as image:
+        factor = -(-max(shape) // 65_535)
+        assert image.size == (-(-shape[1] // factor), -(-shape[0] // factor)) and image.n_frames == 2
+
+
 # ---- walks ----------------------------------------------------------------------------------------------------------
 
 
