@@ -84,6 +84,8 @@ def test_of_a_table_the_first_column(tmp_path):
     "name, content, said",
     [
         ("short.txt", b"one\ntwo", "2 short lines: too few"),
+        ("one.txt", b"aaaa" * 500, r"one\.txt holds no character but 'a': name a UTF-8 file"),
+        ("zeros.bin", bytes(2000), r"zeros\.bin holds no character but '\\x00'"),
         ("latin.txt", "Zoë".encode("latin-1") * 100, "no text in UTF-8"),
         ("bad.gz", b"no gzip", "no text in UTF-8"),
         (None, b"", "is no file of text: name a UTF-8 file"),

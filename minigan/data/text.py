@@ -160,6 +160,8 @@ def text(source: str | os.PathLike[str], *, length: int | None = None, lower: bo
     if path.suffix == ".tsv":
         rows = [row.split("\t")[0].strip() for row in rows[1:]]
     rows = [row for row in rows if row]
+    if len(set("".join(rows))) == 1:
+        raise InputError(f"{path} holds no character but {rows[0][0]!r}: {WHERE}")
     if len(rows) < FEWEST and sum(map(len, rows)) < FEWEST * WINDOW:
         raise InputError(f"{path} holds {len(rows)} short lines: too few to learn from, give at least {FEWEST}")
     if max(map(len, rows)) < WINDOW and len(rows) >= FEWEST:
