@@ -100,6 +100,11 @@ def test_what_is_no_clip_is_refused(tmp_path):
     save_gif(tmp_path / "short.gif", frames(3))
     with pytest.raises(InputError, match=r"short\.gif has 3 frames, fewer than the 16"):
         data.FrameFolder(tmp_path)
+    (tmp_path / "sub").mkdir()
+    save_gif(tmp_path / "sub/still.gif", frames(1))
+    with pytest.raises(InputError, match=r"sub has 1 still pictures, fewer than the 3 frames of a clip: take them out"):
+        data.FrameFolder(tmp_path, frames=3)
+    (tmp_path / "sub/still.gif").unlink()
     with pytest.raises(InputError, match="channels is 2"):
         data.FrameFolder(tmp_path, channels=2)
     (tmp_path / "bad.gif").write_bytes(b"GIF89a and then nothing")

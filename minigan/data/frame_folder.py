@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class FrameFolder(Drawn):
     """Clips of any length below ``path``, of which a batch shows windows of ``frames`` frames, drawn at random.
 
-    Each animated GIF, WebP or PNG is a clip. Each folder that holds still pictures is one too, frame after frame by
-    their names: 10.png comes after 9.png. Hidden files are passed over; grey frames of more than 8 bits are scaled as
-    ``ImageFolder`` does it. An epoch has as many windows as fit into the clips side by side. A batch is one array (N,
-    frames, channels, height, width) in [-1, 1].
+    Each animated GIF, WebP or PNG is a clip, frame after frame however long each is shown. Each folder that holds still
+    pictures is one too, by their names: 10.png comes after 9.png. Hidden files are passed over; grey frames of more
+    than 8 bits are scaled as ``ImageFolder`` does it. An epoch has as many windows as fit into the clips side by side.
+    A batch is one array (N, frames, channels, height, width) in [-1, 1].
 
     size       None: clips keep their pixels, and all must have as many; a number: each frame is cut to its centre
                square and resized to so many a side
@@ -48,9 +48,10 @@ class FrameFolder(Drawn):
         self.clips = read_clips(folder, channels, self.size)
         for name, clip in self.clips.items():
             if len(clip) < self.frames:
+                what, them = ("still pictures", "them") if (folder / name).is_dir() else ("frames", "it")
                 raise InputError(
-                    f"{folder / name} has {len(clip)} frames, fewer than the {self.frames} of a clip: take it out, or "
-                    "ask for fewer (--frames)"
+                    f"{folder / name} has {len(clip)} {what}, fewer than the {self.frames} frames of a clip: take "
+                    f"{them} out, or ask for fewer (--frames)"
                 )
         first, *others = self.clips
         for name in others:
