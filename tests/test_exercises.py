@@ -164,6 +164,8 @@ def test_the_commands(tmp_path, monkeypatch, capsys):
     path.write_text(path.read_text().replace("return ...", "return g * y"))
     assert run("check", path) == 0
     assert capsys.readouterr().out == "1.1 The backward of exp: right\n"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))  # as Windows' editor leaves it
+    assert run("check", path) == 0 and "right" in capsys.readouterr().out
     assert run("notebook", "3", "--out", "c.ipynb") == 0 and run("notebook", "3", "--out", "c.ipynb") == 2
     assert json.loads((tmp_path / "c.ipynb").read_text())["nbformat"] == 4
     for bad in (("start", "10.1"), ("check", "none.py"), ("notebook", "0"), ("start", "1.2", "--out", "x.txt")):

@@ -55,7 +55,7 @@ def check_exercise(args: argparse.Namespace) -> int:
 
     path = Path(args.file)
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")  # Windows' editor may begin it with a mark
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"{path}: there is no such file; python -m minigan learn start 1.1 writes one") from None
     except UnicodeDecodeError:
