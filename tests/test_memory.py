@@ -49,6 +49,12 @@ def test_labels_are_told_where_there_are_any():
     assert one.networks == two.networks and two.batch == pytest.approx(2 * one.batch, abs=1)
 
 
+def test_of_another_game_nothing_is_told():
+    networks = gan.build({"model": "pix2pix", "width": 4}, rng())
+    with pytest.raises(TypeError, match="knows the game of two players, not a Paired"):
+        memory_needed(gan.PAIRED["pix2pix"].trainer(*networks, rng=rng()), 4)
+
+
 def test_nothing_is_drawn_and_no_statistics_move():
     networks = gan.build({"model": "dcgan", "width": 4}, rng())
     trainer = gan.MODELS["dcgan"].trainer(*networks, z_dim=100, rng=rng())

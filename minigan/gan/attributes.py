@@ -16,7 +16,7 @@ from ..ops import abs as absolute
 from ..ops import avg_pool2d, log_softmax
 from ..tensor import Tensor, no_grad
 from .augment import Augmentation
-from .game import TwoPlayer
+from .judged import Judged
 from .objectives import Objective
 from .penalties import Penalty
 from .rules import Round, Terms
@@ -34,7 +34,7 @@ class Request(Round):
     back: Any = None
 
 
-class AttributeEditing(TwoPlayer):
+class AttributeEditing(Judged):
     """G changes what it is asked to and nothing else (StarGAN, Choi et al. 2018). Batches are (picture, own, wanted,
     asked), see ``data.Attributes``; networks G(picture, ask, own), D(picture, told) -> (N, 1 + columns).
 
@@ -63,6 +63,8 @@ class AttributeEditing(TwoPlayer):
     doubt_weight   of D's seeing in an edited picture what there was before. Whoever has seen only real pictures takes a
                    trace for glasses; who has seen that trace often, does not. It is harder for G, and slower
     """
+
+    generator: Any  # a Module that can also ``see``
 
     def __init__(
         self,
@@ -94,7 +96,6 @@ class AttributeEditing(TwoPlayer):
         super().__init__(
             generator,
             discriminator,
-            z_dim=1,
             rng=rng,
             objective=objective,
             penalties=penalties,
@@ -110,7 +111,7 @@ class AttributeEditing(TwoPlayer):
         ask = wanted * asked
         return Request(picture, self.generator(picture, ask, own), (own,), {}, own, wanted, ask, own * asked)
 
-    def d_loss(self, round: Request) -> Terms:  # type: ignore[override]
+    def d_loss(self, round: Request) -> Terms:
         real, fake = self.sloped("real", self.show(round.real)), self.sloped("fake", self.show(round.fake.detach()))
         of_real, of_fake = self.discriminator(real, round.own), self.discriminator(fake, round.wanted)
         self.tell_beliefs(round, of_real[:, :1], of_fake[:, :1])
@@ -119,7 +120,7 @@ class AttributeEditing(TwoPlayer):
         terms["d_doubt"] = self.judge(of_fake, round.own) * self.doubt_weight
         return terms | (self.penalise(round, {real: of_real, fake: of_fake}) if self.penalties else {})
 
-    def g_loss(self, round: Request) -> Terms:  # type: ignore[override]
+    def g_loss(self, round: Request) -> Terms:
         of_fake = self.discriminator(self.show(round.fake), round.wanted)
         of_real = self.look_again(round)[:, :1] if self.objective.g_sees_real else None
         back = absolute(self.generator(round.fake, round.back, round.wanted) - round.real).mean()
@@ -132,7 +133,7 @@ class AttributeEditing(TwoPlayer):
             "coarse": absolute(avg_pool2d(change, BLOCK)).mean() * self.coarse_weight,
         }
         if self.numbers:
-            seen = self.generator.see(self.show(round.real))  # type: ignore[attr-defined]
+            seen = self.generator.see(self.show(round.real))
             terms["g_seen"] = cross_entropy(seen, round.own, self.numbers)
         return terms
 
@@ -140,7 +141,7 @@ class AttributeEditing(TwoPlayer):
         """The mean cross-entropy of D's columns from the shares, over pictures and attributes."""
         return cross_entropy(seen[:, 1:], shares, self.parts)
 
-    def measure(self, round: Request) -> None:  # type: ignore[override]
+    def measure(self, round: Request) -> None:
         """The share of the pixels that an edit changes, by more than a 20th of all there is between black and white."""
         with no_grad():
             xp = self.backend.xp

@@ -12,13 +12,13 @@ from ..nn import Module
 from ..ops import abs as absolute
 from ..ops.across import averaged
 from ..tensor import Tensor, no_grad
-from .game import TwoPlayer
+from .judged import Judged
 from .objectives import Objective
 from .penalties import Penalty
 from .rules import Round, Terms, Turn
 
 
-class Paired(TwoPlayer):
+class Paired(Judged):
     """G turns a source into its target, and D tells targets from what G makes of their sources, which it is shown
     beside them (Isola et al. 2017). Batches are (target, source); networks G(source), D(picture, source).
 
@@ -45,9 +45,7 @@ class Paired(TwoPlayer):
         judged = generator if discriminator is None else discriminator
         if self.alone and (objective is not None or penalties or n_critic != 1):
             raise InputError("objective, penalties and n_critic are of a game with a discriminator: give one")
-        super().__init__(
-            generator, judged, z_dim=1, rng=rng, objective=objective, penalties=penalties, n_critic=n_critic
-        )
+        super().__init__(generator, judged, rng=rng, objective=objective, penalties=penalties, n_critic=n_critic)
         if self.alone:
             self.networks = {"generator": generator}
 
