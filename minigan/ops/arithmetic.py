@@ -39,7 +39,7 @@ class BroadcastTo(Op):
 
 
 class Sum(Op):
-    """y = sum of x over axes, of whole numbers and truth values in int64. Adjoint: broadcast back."""
+    """y = sum of x over axes. Adjoint: broadcast back."""
 
     reads_inputs = reads_output = False
 
@@ -47,8 +47,7 @@ class Sum(Op):
         self.axes, self.keepdims = axes, keepdims
 
     def forward(self, backend: ArrayBackend, x: Array) -> Array:
-        y = backend.sum(x, self.axes, self.keepdims)
-        return y.astype(np.int64) if y.dtype.kind == "u" else y  # NumPy's uint64 would wrap around below 0
+        return backend.sum(x, self.axes, self.keepdims)
 
     def vjp(self, g: Tensor, y: Tensor, x: Tensor) -> Gradients:
         kept = tuple(1 if a in self.axes else n for a, n in enumerate(x.shape))
@@ -318,7 +317,9 @@ def _reflected_matmul(b: Tensor, a: Any) -> Tensor:
 
 
 def sum(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-    """The sum over ``axis``: one axis, several, or with None all of them."""
+    """The sum over ``axis``: one axis, several, or with None all of them. Whole numbers add up in int64."""
+    if x.dtype.kind == "u":
+        x = Tensor(x.data.astype(np.int64))  # NumPy's uint64 would wrap around below 0
     return apply(Sum(axes("sum", axis, x.ndim), keepdims), x)
 
 
