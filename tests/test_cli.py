@@ -80,15 +80,25 @@ def test_many_samples_go_on_where_they_were_stopped(model, capsys):
     for told, why in (("half", "is damaged"), ("[3]", "is damaged"), ('{"seed": 1}', "was begun with")):
         Path("many/samples.json").write_text(told)
         assert run("sample", model, "-n", "1002", "--into", "many") == 2 and why in capsys.readouterr().err
+    assert run("sample", model, "--class", "3", "--into", "new") == 2 and not Path("new").exists()
 
 
-def test_digits_are_bundled_unless_that_names_a_folder(model):
+def test_a_picture_of_more_than_anybody_looks_at_is_refused(model, capsys):
+    assert run("sample", model, "-n", "100001") == 2
+    assert "-n 100001: one picture shows at most 100,000 samples" in capsys.readouterr().err
+
+
+def test_digits_are_bundled_unless_that_names_a_folder_with_a_model(model):
     assert run("sample", "digits", "-n", "4") == 0
     bundled = pixels("samples.png")
     assert bundled.shape == (62, 62) and bundled.std() > 50
-    (model.parent / "digits").mkdir()
-    assert run("sample", "digits", "-n", "4") == 2  # no model in there
+    own = model.parent / "digits"
+    own.mkdir()
+    assert run("sample", "digits", "-n", "4") == 0  # no model in there
     np.testing.assert_array_equal(pixels("samples.png"), bundled)
+    model.rename(own / "model.safetensors")
+    assert run("sample", "digits", "-n", "4") == 0
+    assert not np.array_equal(pixels("samples.png"), bundled)
 
 
 def test_backends_agree(model, backend):

@@ -35,6 +35,19 @@ def test_a_claim_leaves_what_is_in_the_folder(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]
 
 
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("written", [False, True])
+def test_a_block_that_fails_leaves_no_empty_folder_that_was_made_for_it(tmp_path, there, written):
+    out = tmp_path / "out"
+    if there:
+        out.mkdir()
+    with pytest.raises(RuntimeError), lock_folder(out) as path:
+        if written:
+            (path / "first.png").write_bytes(b"png")
+        raise RuntimeError
+    assert out.exists() == (there or written)
+
+
 @pytest.mark.parametrize("where", ["file", "file/below"])
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path, where):
     (tmp_path / "file").write_text("mine")

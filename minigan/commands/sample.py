@@ -21,6 +21,7 @@ from .arguments import LoadedGenerator, add_model_file, positive
 from .options import Needs, check
 
 SHARD = 1000  # samples in a file
+MOST = 100_000  # in one picture, which nobody looks at as a whole
 SHARDS = (Needs("--out", lambda args: args.into is None, "beside --into: leave out one of them"),)
 
 
@@ -45,6 +46,8 @@ def run(args: argparse.Namespace) -> None:
         return
     if world().size > 1:
         raise InputError(f"one grid is not drawn by {world().size} processes: name a folder, --into DIR")
+    if args.n > MOST and loaded.medium.suffix == ".png":
+        raise InputError(f"-n {args.n}: one picture shows at most {MOST:,} samples: draw them into files, --into DIR")
     out = loaded.target(args.out, args.stem)
     z = np.random.default_rng(args.seed).standard_normal((args.n, loaded.z_dim_for(args.frames)))
     samples = gan.generate(loaded.generator, z, loaded.labels(args.n, args.label))
@@ -62,10 +65,10 @@ def draw_shards(loaded: LoadedGenerator, args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     ranks, folder, counts = world(), Path(args.into), shards(args.n)
+    labels = loaded.labels(args.n, args.label)
     claim: list[Claim] = []
     ranks.on_first(lambda: claim.append(begin(folder, loaded, args)))
     missing = ranks.on_first(lambda: [k for k in range(len(counts)) if not shard(folder, k).exists()])
-    labels = loaded.labels(args.n, args.label)
     for k in tqdm(ranks.own(missing), unit="file", disable=None if ranks.is_first else True, leave=False):
         z = np.random.default_rng([args.seed, k]).standard_normal((counts[k], loaded.z_dim_for(args.frames)))
         told: dict[str, Any] = {} if labels is None else {"labels": labels[k * SHARD :][: counts[k]]}

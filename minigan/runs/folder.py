@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 import weakref
+from contextlib import suppress
 from pathlib import Path
 
 from .. import checkpoint
@@ -24,10 +25,13 @@ BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # what an
 
 
 class Claim:
-    """A folder that is this process's until ``release``, the end of a ``with`` block, or the end of the process."""
+    """A folder that is this process's until ``release``, the end of a ``with`` block, or the end of the process.
 
-    def __init__(self, path: Path, descriptor: int | None) -> None:
-        self.path = path
+    A block that fails before there is anything in a folder that was ``made`` for it leaves none behind.
+    """
+
+    def __init__(self, path: Path, descriptor: int | None, made: bool = False) -> None:
+        self.path, self.made = path, made
         self._close = weakref.finalize(self, _close, descriptor)
         if descriptor is not None:
             _held.add(descriptor)
@@ -38,8 +42,11 @@ class Claim:
     def __enter__(self) -> Path:
         return self.path
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
         self.release()
+        if error is not None and self.made:
+            with suppress(OSError):  # there is something in it
+                self.path.rmdir()
 
 
 def claim_folder(
@@ -108,6 +115,7 @@ def holds_run(path: Path) -> bool:
 def lock_folder(path: str | os.PathLike[str]) -> Claim:
     """``path`` as an existing, writable folder, locked. Raises InputError where that cannot be."""
     path = Path(path)
+    made = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".writable.{os.getpid()}"
@@ -122,13 +130,13 @@ def lock_folder(path: str | os.PathLike[str]) -> Claim:
             continue
         try:
             _lock(descriptor)
-            return Claim(path, descriptor)
+            return Claim(path, descriptor, made)
         except OSError as error:
             os.close(descriptor)
             if error.errno in BUSY:
                 raise HeldError(f"{path} is in use by another run: wait for its end, or choose another --out") from None
     warnings.warn(f"{path} lies where nothing can be locked: see to it that no other run uses it", stacklevel=3)
-    return Claim(path, None)
+    return Claim(path, None, made)
 
 
 class HeldError(InputError):
