@@ -265,6 +265,8 @@ def test_a_refused_state_leaves_the_trainer_as_it_was(tmp_path):
     del arrays["d_optimizer/step"]
     with pytest.raises(InputError, match="the state does not fit this"):
         trainer.load(arrays, facts)
+    with pytest.raises(InputError, match="the state has ema, which this trainer has not"):
+        trainer.load({**trainer.arrays(), "ema/0.weight": np.zeros(1)}, facts)  # of one that keeps an average
     assert all(np.array_equal(array, before[name]) for name, array in trainer.arrays().items())
 
 

@@ -50,7 +50,10 @@ class Resumable(Generic[GameT]):
             raise
 
     def _load(self, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> None:
-        for name, held in self.holders().items():
+        holders = self.holders()
+        if strange := {key.partition("/")[0] for key in arrays} - holders.keys():
+            raise InputError(f"the state has {', '.join(sorted(strange))}, which this trainer has not: make it alike")
+        for name, held in holders.items():
             part = {key.removeprefix(f"{name}/"): a for key, a in arrays.items() if key.startswith(f"{name}/")}
             held.load_state_dict(part)
         self.rewind(facts)

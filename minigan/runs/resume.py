@@ -19,7 +19,7 @@ from ..gan.health import Alarm
 from ..gan.record import Record
 from ..gan.trainer import Trainer
 from ..study.diagnosis import NotFiniteError, watch
-from .best import Best
+from .best import PREFIX, Best
 from .journal import Journal
 
 HOLD_EVERY = 100  # steps: so often the state is held in memory, to get back to a step without going far
@@ -160,7 +160,8 @@ class Keeper:
 
     def _load(self, state: State) -> None:
         arrays, facts = state
-        self.trainer.load(arrays, facts["trainer"])
+        own = {name: array for name, array in arrays.items() if not name.startswith(PREFIX)}  # the best's stand beside
+        self.trainer.load(own, facts["trainer"])
         self.loader.load_state_dict(facts["loader"])
 
     def _go_to(self, step: int) -> None:
