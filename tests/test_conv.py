@@ -142,5 +142,5 @@ def test_impossible_geometry_says_what_is_wrong(conv, x, w, options, message, te
 
 
 def test_mixed_dtypes_are_refused(tensor):
-    with pytest.raises(InputError, match="conv2d: input is float64, weight is float32: convert one"):
+    with pytest.raises(TypeError, match="conv2d have dtypes float64 and float32: convert one"):
         conv2d(tensor(np.ones((1, 1, 3, 3))), tensor(np.ones((1, 1, 2, 2)), np.float32))

@@ -38,9 +38,9 @@ def test_a_batch_that_cannot_be_packed_is_refused(rng):
         Packed(nn.Linear(4, 1, rng=rng), 2)(Tensor(np.zeros((7, 2), np.float32)))
 
 
-@pytest.mark.parametrize("pac", [0, -2])
+@pytest.mark.parametrize("pac", [0, -2, 2.0])
 def test_no_pack_is_refused(pac):
-    with pytest.raises(InputError, match=f"Packed: pac = {pac} must be at least 1"):
+    with pytest.raises(InputError, match=f"Packed: pac = {pac} must be a whole number of at least 1"):
         Packed(Watching(), pac)
 
 

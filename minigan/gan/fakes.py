@@ -8,6 +8,7 @@ from ..backend import Array, backend_of
 from ..errors import InputError
 from ..ops.across import gathered, own
 from ..ops.drawn import drawn
+from ..sizes import size as read_size
 from ..tensor import Tensor
 
 
@@ -25,9 +26,7 @@ class FakeBuffer:
     """
 
     def __init__(self, size: int) -> None:
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 0:
-            raise InputError(f"buffer = {size!r} must be a whole number of at least 0, how many fakes are kept")
-        self.size = int(size)
+        self.size = read_size("buffer", size, least=0)
         self.kept: Array | None = None  # (size, C, H, W), from the first step on
         self.step = self.shows = 0  # how often the step under way has shown some
 

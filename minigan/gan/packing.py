@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..errors import InputError
 from ..nn import Module
 from ..ops.across import gathered, own
+from ..sizes import size
 from ..tensor import Tensor
 
 
@@ -16,9 +17,7 @@ class Packed(Module):
     """
 
     def __init__(self, discriminator: Module, pac: int) -> None:
-        if pac < 1:
-            raise InputError(f"Packed: pac = {pac} must be at least 1")
-        self.discriminator, self.pac = discriminator, pac
+        self.discriminator, self.pac = discriminator, size("Packed: pac", pac)
 
     def forward(self, x: Tensor) -> Tensor:
         if len(x) % self.pac:

@@ -29,11 +29,7 @@ def loader(twin: Any, path: str, call: str) -> str:
 
 
 def spell(twin: Any, indent: str = "") -> str:
-    """The expression that makes a module of the same structure.
-
-    >>> spell.__name__
-    'spell'
-    """
+    """The expression that makes a module of the same structure."""
     deeper = indent + "    "
     if hasattr(twin, "parametrizations"):
         norm = twin.parametrizations["weight"][0]

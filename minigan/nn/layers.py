@@ -38,7 +38,7 @@ class Affine(Module):
 
 
 class Linear(Affine):
-    """y = x W^T + b;  weight (out, in), x (..., in) -> y (..., out)"""
+    """y = x W^T + b;  weight (out, in), x (N, ..., in) -> y (N, ..., out)"""
 
     settings = ("in_features", "out_features", "bias=")
 

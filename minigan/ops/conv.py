@@ -130,7 +130,4 @@ def _check(name: str, x: Tensor, weight: Tensor, bias: Tensor | None, *, axis: i
     outputs = weight.shape[1 - axis]
     if bias is not None and bias.shape != (outputs,):
         raise InputError(f"{name}: bias {bias.shape} must be ({outputs},) for weight {weight.shape} {layout}")
-    if x.dtype != weight.dtype:
-        raise InputError(f"{name}: input is {x.dtype}, weight is {weight.dtype}: convert one")
-    if bias is not None:
-        check_dtypes(name, x, bias)
+    check_dtypes(name, x, weight, *([] if bias is None else [bias]))
