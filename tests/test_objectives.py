@@ -176,8 +176,12 @@ def test_a_classifier_beside_a_relativistic_objective_shows_g_the_real_images():
     ("labels", "message"),
     [
         (None, "needs labels"),
-        ([], "there are no labels, so there is nothing to"),
-        ([1], "1 labels for 4 rows of logits"),
+        ([], r"labels float64\(0,\) must be whole numbers, \(4,\)"),
+        ([1], r"labels int64\(1,\) must be whole numbers, \(4,\)"),
+        (np.ones((4, 1), int), r"labels int64\(4, 1\) must be whole numbers, \(4,\)"),  # a mean over 4x4 of them
+        ([0.0, 1.0, 2.0, 1.0], "labels float64.* must be whole numbers"),
+        ([0, 1, 2, -1], r"labels -1\.\.2 are not of the 3 classes"),  # the last class, by Python's way of counting
+        ([0, 1, 2, 3], r"labels 0\.\.3 are not of the 3 classes"),
     ],
 )
 def test_labels_must_fit(labels, message):

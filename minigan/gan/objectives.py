@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..backend import is_array
+from ..backend.host import span
 from ..errors import InputError
 from ..ops import log_softmax, relu, sigmoid, softplus
 from ..ops.across import averaged
@@ -213,13 +215,14 @@ def cross_entropy(logits: Tensor, labels: Labels) -> Tensor:
     """-E log softmax(logits)[n, labels[n]];  logits (N, classes), labels (N,) whole numbers -> scalar"""
     if labels is None:
         raise InputError("cross_entropy needs labels: load the data with labels=True")
-    if isinstance(labels, list | tuple):
-        labels = np.asarray(labels)
-    if not len(labels):
-        raise InputError("cross_entropy: there are no labels, so there is nothing to average")
-    if len(labels) != len(logits):
-        raise InputError(f"cross_entropy: {len(labels)} labels for {len(logits)} rows of logits")
-    return -log_softmax(logits)[logits.backend.xp.arange(len(labels)), labels].mean()
+    labels = labels.data if isinstance(labels, Tensor) else labels if is_array(labels) else np.asarray(labels)
+    rows, classes = logits.shape
+    if labels.shape != (rows,) or labels.dtype.kind not in "iu":  # (N, 1) would pick N of each row
+        raise InputError(f"cross_entropy: labels {labels.dtype}{labels.shape} must be whole numbers, ({rows},)")
+    reach = span(logits.backend, labels)
+    if reach and not 0 <= reach[0] <= reach[1] < classes:
+        raise InputError(f"cross_entropy: labels {reach[0]}..{reach[1]} are not of the {classes} classes")
+    return -log_softmax(logits)[logits.backend.xp.arange(rows), labels].mean()
 
 
 OBJECTIVES: dict[str, type[Objective]] = {
