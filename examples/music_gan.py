@@ -61,6 +61,8 @@ def train(args: argparse.Namespace) -> None:
     init, noise, shuffle, looks, latents = map(np.random.default_rng, np.random.SeedSequence(args.seed).spawn(5))
 
     learned, held = data.music(args.data).split(every=5)
+    if len(held) < 2:
+        raise InputError(f"{args.data}: in each fifth piece there are just two bars to judge by: give more pieces")
     loader = data.Loader(learned, args.batch_size, backend=place, rng=shuffle)
     architecture = {"model": "musegan", **learned.settings, "z_dim": model.z_dim}
     if args.width:

@@ -366,6 +366,8 @@ def test_the_example_measures_beside_baselines(tmp_path, monkeypatch, capsys):
     rows = {line.split(" | ")[0].strip("| "): line for line in table.splitlines()}
     assert {"kept apart", "musegan", "voices of different pieces", "a chain for each voice"} <= rows.keys()
     assert "8.00 / 1.50 | 0.000 | 0.000" in rows["voices of different pieces"]
+    np.savez(path, pitch=pitch[:160], onset=onset[:160], offsets=np.arange(0, 161, 32), meter=["4/4"] * 5)
+    assert music_gan.main() == 2 and "just two bars to judge by" in capsys.readouterr().err  # before it learns
 
 
 def test_notes_of_a_voice_do_not_overlap():
