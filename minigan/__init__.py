@@ -1,6 +1,6 @@
 """minigan: a GAN engine that a person can read in an afternoon and still train real models with.
 
-    backend/    where arrays live, and every kernel: plain (reference), fast on the CPU (numpy), CUDA (cupy)
+    backend/    where arrays live, and every kernel: plain (reference), fast on the CPU (numpy, numba), CUDA (cupy)
     tensor.py   the autograd core
     ops/        functional ops, each forward with its backward right beneath it
     nn/         modules;  optim.py  data/

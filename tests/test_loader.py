@@ -111,6 +111,12 @@ def test_batches_are_fresh_memory():
     assert numbers(next(iter(make(shuffle=False)))) == [0, 1, 2]
 
 
+def test_a_backend_may_be_given_by_its_name():
+    assert next(iter(make(backend="reference"))).__class__ is backends.ReferenceArray
+    with pytest.raises(InputError, match="unknown backend 'cuda'"):
+        make(backend="cuda")
+
+
 def test_batches_live_on_the_backend():
     batch = next(iter(make(backend=backends.get("reference"))))
     assert type(batch) is backends.ReferenceArray

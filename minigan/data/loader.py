@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..backend import get
 from ..errors import InputError
 from ..parallel import Communicator, world
 from .dataset import Dataset
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 
 class Loader:
-    """Hands out a dataset in batches: arrays (N, C, H, W) of ``dtype`` on ``backend``, channels-last in memory.
+    """Hands out a dataset in batches: arrays (N, C, H, W) of ``dtype`` on ``backend`` (or the one of that name),
+    channels-last in memory.
 
     With ``labels`` each batch is (images, labels), the labels int64 (N,). ``drop_last`` leaves out an epoch's last
     batch when it would be smaller. ``prefetch`` batches are made ahead in a thread; with 0 there is no thread.
@@ -52,7 +54,7 @@ class Loader:
         dataset: Dataset | Drawn,
         batch_size: int,
         *,
-        backend: ArrayBackend,
+        backend: str | ArrayBackend,
         rng: np.random.Generator,
         shuffle: bool = True,
         drop_last: bool = True,
@@ -84,7 +86,7 @@ class Loader:
 
         self.dataset = dataset
         self.batch_size = int(batch_size)
-        self.backend = backend
+        self.backend = get(backend) if isinstance(backend, str) else backend
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.labels = labels
