@@ -171,8 +171,18 @@ def test_the_file_of_chorales(tmp_path):
     np.savez(path, pitch=pitch, onset=onset, offsets=[0, 32, 64, 96], meter=["4/4", "3/4", "4/4"])
     music = data.music(path)
     assert len(music.pieces) == 2 and music.name == "chorales.npz"
-    path.write_bytes(b"PK no")
-    with pytest.raises(InputError, match="does not hold chorales"):
+    for content in (b"PK no", b"MThd and one tune", path.read_bytes()[:-30]):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"chorales\.npz does not hold chorales: name a folder of MIDI"):
+            data.music(path)
+    np.savez_compressed(path, pitch=pitch, onset=onset, offsets=[0, 96], meter=["4/4"])
+    damaged = bytearray(path.read_bytes())
+    damaged[60:70] = b"\xff" * 10  # of what is packed: zlib's own error
+    path.write_bytes(damaged)
+    with pytest.raises(InputError, match=r"does not hold chorales \(Error -3 while decompressing"):
+        data.chorales(path)
+    np.savez(path, pitch=pitch)
+    with pytest.raises(InputError, match=r"does not hold chorales .*onset"):
         data.chorales(path)
     with pytest.raises(InputError, match="is no music: name a folder of MIDI"):
         data.music(tmp_path / "missing")
