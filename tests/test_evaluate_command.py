@@ -182,6 +182,13 @@ def write_npz(**arrays):
     return lambda: np.savez("bad.npz", **arrays)
 
 
+def damaged_npz():
+    np.savez_compressed("bad.npz", images=np.random.default_rng(0).random((30, 1, 28, 28)))
+    content = bytearray(Path("bad.npz").read_bytes())
+    content[70:90] = b"\xff" * 20
+    Path("bad.npz").write_bytes(content)
+
+
 def write_pictures():
     Image.new("L", (242, 242)).save("pictures/grid.png")
 
@@ -190,6 +197,7 @@ GOOD = np.zeros((30, 28, 28), np.uint8)
 BAD = {
     "nothing there": (None, "no.npz", "no.npz: there is no such file; give a model, a folder, or an npz file"),
     "no model": (None, "no.safetensors", "no.safetensors: there is no such file; give a model or checkpoint file"),
+    "a damaged one": (damaged_npz, "bad.npz", "bad.npz: not a readable npz file (Error -3 while decompressing"),
     "no npz": (lambda: Path("bad.npz").write_text("hello"), "bad.npz", "bad.npz: not a readable npz file ("),
     "objects": (write_npz(a=np.array([{}])), "bad.npz", "bad.npz: not a readable npz file (Object arrays"),
     "two arrays": (write_npz(a=GOOD, b=GOOD), "bad.npz", 'bad.npz holds a, b: name the array of samples "images"'),

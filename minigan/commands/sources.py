@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def from_array(path: Path, count: int, dataset: data.Dataset, rng: np.random.Gen
             arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); the file itself may be whole") from None
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
+    except (ValueError, RuntimeError, zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
         raise InputError(f"{path}: not a readable npz file ({error}); write one with numpy.savez") from None
     named = [name for name in ("images", "arr_0") if name in arrays]
     others = [name for name in arrays if name != "labels"]
