@@ -600,7 +600,7 @@ RUNS = {
     "clusters": (["--model", "attribute", "--clusters", "3"], "--clusters 3 does nothing with a model"),
     "a task": (["--model", "attribute", "--task", "denoise"], "--task denoise does nothing with a model"),
     "a class": (["--model", "attribute", "--class", "cat"], "--class cat: attribute learns from"),
-    "a weight for pairs": (["--model", "dncnn", "--task", "denoise", "--gamma", "2"], "--gamma 2.0 does nothing"),
+    "an augmentation for pairs": (["--model", "dncnn", "--diffaugment", "color"], "--diffaugment color does nothing"),
 }
 
 

@@ -64,6 +64,20 @@ def test_a_task_is_trained(photos, tmp_path, model, task, capsys):
         assert picture.size == (80 * TASKS[task].scale, 72 * TASKS[task].scale)
 
 
+def test_gamma_is_the_weight_of_r1(photos, tmp_path):
+    told = []
+    for gamma in (1, 4):
+        out = tmp_path / f"run-{gamma}"
+        assert train("dncnn", "denoise", photos, out, "--steps", 1, "--penalty", "r1", "--gamma", gamma) == 0
+        told.append(json.loads((out / "metrics.jsonl").read_text().splitlines()[0])["penalty"])
+    assert told[1] == pytest.approx(4 * told[0]) and told[0] > 0
+
+
+def test_gamma_does_nothing_without_r1(photos, tmp_path, capsys):
+    assert train("dncnn", "denoise", photos, tmp_path / "run", "--steps", 1, "--gamma", 4) == 2
+    assert "--gamma 4.0 does nothing without R1 or R2: add --penalty r1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--checkpoint-every", "--decay-from", "--n-critic"])
 def test_what_would_never_come_is_refused(photos, tmp_path, option, capsys):
     assert train("dncnn", "denoise", photos, tmp_path / "run", "--steps", 3, option, 9) == 2

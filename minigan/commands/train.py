@@ -94,11 +94,10 @@ FROM_PICTURES = (
     ),
     Needs("--crop", lambda args: paired(args) or unpaired(args), "with a model that learns from no crops"),
     Needs("--channels", lambda args: not paired(args) and not edits(args), "with a model that keeps the channels"),
-    *(
-        Needs(
-            option, lambda args: args.model in gan.MODELS or edits(args), "with a model that makes pictures of pictures"
-        )
-        for option in ("--diffaugment", "--gamma")
+    Needs(
+        "--diffaugment",
+        lambda args: args.model in gan.MODELS or edits(args),
+        "with a model that makes pictures of pictures",
     ),
 )
 OF_PICTURES = tuple(
@@ -231,10 +230,10 @@ def run(args: argparse.Namespace) -> None:
     if args.model not in gan.MODELS:
         if args.only is not None:
             raise InputError(f"--class {args.only}: {args.model} learns from pictures of any kind: leave it out")
-        if edits(args):
-            train_attributes.run(args, GAME, penalties(args))
+        if unpaired(args):
+            train_unpaired.run(args)
         else:
-            (train_pairs if paired(args) else train_unpaired).run(args)
+            (train_pairs if paired(args) else train_attributes).run(args, GAME, penalties(args))
         return
     model = gan.MODELS[args.model]
     if args.steps is None and args.epochs is None:
@@ -314,7 +313,7 @@ def penalties(args: argparse.Namespace, own: tuple[gan.Penalty, ...] | None = No
     if args.penalty and len(set(args.penalty)) < len(args.penalty):
         raise InputError(f"--penalty {' --penalty '.join(args.penalty)}: names one twice")
     named = tuple(gan.PENALTIES[name]() for name in args.penalty or ())
-    found = named or (ALL[args.model].penalties if own is None else own)
+    found = named or (getattr(ALL[args.model], "penalties", ()) if own is None else own)
     if args.penalty_every is not None:
         found = tuple(replace(penalty, every=args.penalty_every) for penalty in found)
     if args.gamma is not None:

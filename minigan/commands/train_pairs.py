@@ -34,18 +34,17 @@ PAIRS = (
         Needs(option, lambda args: not args.no_adversary, "beside --no-adversary: leave out one of them")
         for option in ("--objective", "--penalty", "--n-critic", "--label-smoothing", "--d-lr")
     ),
-    Needs("--penalty-every", lambda args: bool(args.penalty), "without --penalty: add that", default=1),
 )
 SHOWN = 6  # pairs in a picture of the progress
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace, game: tuple[Needs, ...], penalties: tuple[gan.Penalty, ...]) -> None:
     if args.task is None:
         raise InputError(f"--model {args.model} turns pictures into pictures: say which way, --task {'|'.join(TASKS)}")
     if args.data == "mnist":
         raise InputError(f"--task {args.task} learns from pictures of yours: name a folder of good ones, --data DIR")
-    check(args, LENGTH, THREADS, PAIRS)
-    set_defaults(args, batch_size=16, hold_out=8)
+    check(args, LENGTH, THREADS, PAIRS, game)
+    set_defaults(args, batch_size=16, hold_out=8, penalty_every=1)
     if args.threads:
         minigan.set_num_threads(args.threads)
     model, task, place = gan.PAIRED[args.model], TASKS[args.task], place_for(args)
@@ -65,8 +64,8 @@ def run(args: argparse.Namespace) -> None:
         start_from(generator, args.start_from, architecture)
     steps = length(args, loader)
     asked = changes(args, model.objective, ("l1_weight", "n_critic"), steps)
-    if args.penalty:
-        asked["penalties"] = tuple(gan.PENALTIES[name](every=args.penalty_every) for name in args.penalty)
+    if penalties:
+        asked["penalties"] = penalties
     trainer = model.trainer(generator, None if args.no_adversary else discriminator, rng=noise, **asked)
 
     shown = pairs_of(pictures, sources, held or learned, task, model, crop, args.data)
