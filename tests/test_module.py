@@ -80,6 +80,16 @@ def test_repr_shows_the_tree(model):
 # ---- nothing is dropped ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [nn.Sequential, nn.ModuleList])
+def test_a_slice_is_of_the_same_kind_and_shares_its_modules(kind):
+    modules = [nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1)]
+    row = kind().extend(modules)
+    part = row[1:]
+    assert type(part) is kind and list(part) == modules[1:] and row[-1] is modules[-1]
+    assert [name for name, _ in part.named_parameters()] == ["1.weight", "1.bias"]
+    assert list(part.append(nn.Tanh()).children()) == ["0", "1", "2"] and len(row) == 3
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

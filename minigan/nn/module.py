@@ -226,64 +226,11 @@ def mode(module: Module, training: bool) -> Iterator[None]:
 # ---- modules that hold others --------------------------------------------------------------------
 
 
-class Sequential(Module):
-    """Modules applied one after the other, named by their number.
-
-    A BatchNorm directly followed by a ReLU, or by a LeakyReLU of a slope from 0 to 1, runs as one kernel: the same
-    numbers in fewer passes over memory.
+class Row(Module):
+    """Modules in a row, named by their number.
 
     Raises TypeError for anything that is no Module: it would have no place here.
     """
-
-    def __init__(self, *modules: Module) -> None:
-        for number, module in enumerate(modules):
-            setattr(self, str(number), module)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.isdecimal():
-            _check_module(self, name, value)
-        super().__setattr__(name, value)
-
-    def forward(self, x: Tensor) -> Tensor:
-        modules = list(self.children().values())
-        while modules:
-            module = modules.pop(0)
-            slope = _fused_slope(module, modules[0]) if modules else None
-            if slope is None:
-                x = module(x)
-            else:
-                x = module(x, negative_slope=slope)
-                modules.pop(0)
-        return x
-
-    def __len__(self) -> int:
-        return len(self.children())
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self.children().values())
-
-    def __getitem__(self, number: int) -> Module:
-        return list(self.children().values())[number]
-
-
-class ModuleList(Module):
-    """Modules in a row, part of the model under their number; what is done with them is up to ``forward`` of whoever
-    holds them.
-
-    >>> from minigan import nn
-    >>> layers = ModuleList([nn.Linear(2, 3), nn.ReLU()])
-    >>> layers.append(nn.Linear(3, 1))
-    ModuleList(
-      (0): Linear(2, 3, bias=True)
-      (1): ReLU()
-      (2): Linear(3, 1, bias=True)
-    )
-    >>> [name for name, _ in layers.named_parameters()]
-    ['0.weight', '0.bias', '2.weight', '2.bias']
-    """
-
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        self.extend(modules)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.isdecimal():
@@ -305,8 +252,57 @@ class ModuleList(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self.children().values())
 
-    def __getitem__(self, number: int) -> Module:
-        return list(self)[number]
+    def __getitem__(self, number: int | slice) -> Module:
+        """One of them, or with a slice a row of some, which are shared, numbered anew."""
+        found = list(self)[number]
+        if isinstance(found, Module):
+            return found
+        return Sequential(*found) if isinstance(self, Sequential) else ModuleList(found)
+
+
+class Sequential(Row):
+    """Modules applied one after the other, named by their number.
+
+    A BatchNorm directly followed by a ReLU, or by a LeakyReLU of a slope from 0 to 1, runs as one kernel: the same
+    numbers in fewer passes over memory.
+
+    Raises TypeError for anything that is no Module.
+    """
+
+    def __init__(self, *modules: Module) -> None:
+        self.extend(modules)
+
+    def forward(self, x: Tensor) -> Tensor:
+        modules = list(self.children().values())
+        while modules:
+            module = modules.pop(0)
+            slope = _fused_slope(module, modules[0]) if modules else None
+            if slope is None:
+                x = module(x)
+            else:
+                x = module(x, negative_slope=slope)
+                modules.pop(0)
+        return x
+
+
+class ModuleList(Row):
+    """Modules in a row, part of the model under their number; what is done with them is up to ``forward`` of whoever
+    holds them.
+
+    >>> from minigan import nn
+    >>> layers = ModuleList([nn.Linear(2, 3), nn.ReLU()])
+    >>> layers.append(nn.Linear(3, 1))
+    ModuleList(
+      (0): Linear(2, 3, bias=True)
+      (1): ReLU()
+      (2): Linear(3, 1, bias=True)
+    )
+    >>> [name for name, _ in layers.named_parameters()]
+    ['0.weight', '0.bias', '2.weight', '2.bias']
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        self.extend(modules)
 
     def __setitem__(self, number: int, module: Module) -> None:
         setattr(self, str(range(len(self))[number]), module)
