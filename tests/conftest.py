@@ -1,5 +1,6 @@
 """Fixtures that every test file shares: a backend, a generator, and tensors on that backend."""
 
+import gc
 import signal
 
 import fake_cupy
@@ -21,6 +22,15 @@ NUMBA = pytest.param("numba", marks=pytest.mark.skipif(bool(WHY_NO_NUMBA), reaso
 for name, handler in (("SIGINT", signal.default_int_handler), ("SIGTERM", signal.SIG_DFL), ("SIGHUP", signal.SIG_DFL)):
     if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         signal.signal(getattr(signal, name), handler)
+
+
+def pytest_configure():
+    gc.disable()  # until all tests are collected: nothing of that is garbage, and looking takes a third of the time
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(

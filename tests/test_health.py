@@ -103,7 +103,7 @@ def alarms_of(trainer, steps=150, batches=None):
     ],
 )
 def test_a_healthy_training_is_silent(settings):
-    assert alarms_of(make_trainer(**settings), steps=250) == []
+    assert alarms_of(make_trainer(**settings), steps=WINDOW + 60) == []
 
 
 @pytest.mark.parametrize("objective", [gan.NonSaturating(), gan.Minimax(), gan.Hinge(), gan.LeastSquares()])

@@ -68,8 +68,8 @@ SETTINGS = {
     "dcgan": {
         "ema": 0.9,
         "penalties": (gan.R1(every=3),),
-        "augment": (gan.InstanceNoise(0.1, 10), gan.DiffAugment("color,translation,cutout")),
-        "schedule": optim.LinearDecay(start=2, end=20),
+        "augment": (gan.InstanceNoise(0.1, 6), gan.DiffAugment("color,translation,cutout")),
+        "schedule": optim.LinearDecay(start=2, end=12),
     },
     "wgan_gp": {"n_critic": 2, "clip_grad_norm": 1.0},
     "cgan": {"ema": 0.5, "accumulate": 2, "objective": gan.RelativisticAverage()},
@@ -79,9 +79,9 @@ SETTINGS = {
 @pytest.mark.parametrize("name", gan.MODELS)
 def test_half_and_half_is_the_whole(tmp_path, name, capsys):
     settings = {"changes": SETTINGS.get(name), "width": 2 if name == "sngan" else 4, "checkpoint_every": 2}
-    go(make_run(tmp_path / "whole", name, steps=10, **settings))
-    go(make_run(tmp_path / "halves", name, steps=5, **settings))
-    go(make_run(tmp_path / "halves", name, steps=10, resume=True, **settings))
+    go(make_run(tmp_path / "whole", name, steps=6, **settings))
+    go(make_run(tmp_path / "halves", name, steps=3, **settings))
+    go(make_run(tmp_path / "halves", name, steps=6, resume=True, **settings))
     assert_same(tmp_path / "whole", tmp_path / "halves")
     assert capsys.readouterr().err == ""
 

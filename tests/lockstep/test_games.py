@@ -1,6 +1,6 @@
 """The games of the literature side by side with PyTorch: penalties with their double backward, spectral norm, labels.
 
-Every game runs 100 steps in float64 and 20 in float32, and each has controls: bugs, put into minigan's side, that the
+Every game runs 50 steps in float64 and 20 in float32, and each has controls: bugs, put into minigan's side, that the
 comparison must notice. In float64 it asks for 1e-10 at the first step and 1e-8 after it.
 """
 
@@ -274,11 +274,11 @@ def batches(name, count):
 @pytest.mark.parametrize("name", GAMES)
 def test_float64(name):
     game = make_game(name, np.float64)
-    for batch in batches(name, 100):
+    for batch in batches(name, 50):
         game.step(*batch)
         if game.count < 3 or game.count % 10 == 0:
             game.compare(1e-10 if game.count == 1 else 1e-8)
-    assert game.count == 100
+    assert game.count == 50
 
 
 @pytest.mark.parametrize("name", GAMES)
