@@ -182,3 +182,26 @@ def test_without_a_driver_the_reason_is_told():
     assert 'backend "cupy" found no NVIDIA driver: install one' in ask(
         "from minigan import backend; print(backend.available()['cupy'])"
     )
+
+
+WITHOUT_NCCL = """
+import warnings
+from minigan.backend.cupy.nccl import Nccl
+from minigan.errors import InputError
+from minigan.parallel import ALONE
+warnings.simplefilter("ignore")  # CuPy has its own advice
+try:
+    Nccl(ALONE)
+    print("available")
+except InputError as error:
+    print(error)
+except RuntimeError:  # of NCCL, which misses a GPU
+    print("available")
+"""
+
+
+def test_without_nccl_the_reason_is_told():
+    told = ask(WITHOUT_NCCL)
+    if told == "available\n":
+        pytest.skip("here is NCCL")
+    assert "this CuPy lacks: pip install nvidia-nccl-cu13" in told

@@ -13,9 +13,9 @@ class Nccl:
 
     def __init__(self, ranks: Ranks) -> None:
         import cupy
+        from cupy.cuda import nccl  # which cupy.cuda does not have before it is imported
 
         self.cupy, self.size = cupy, ranks.size
-        nccl = cupy.cuda.nccl
         if not nccl.available:
             raise InputError(
                 "GPUs exchange arrays by NCCL, which this CuPy lacks: pip install nvidia-nccl-cu13 (or -cu12)"

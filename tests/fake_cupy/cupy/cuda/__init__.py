@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import _capture, _memory
 from .._memory import MemoryPool, UnownedMemory, alloc, alloc_pinned_memory, set_allocator, using_allocator
-from . import compiler, graph, memory, nccl, runtime
+from . import compiler, graph, memory, runtime
 from .graph import Graph
 from .memory import MemoryPointer
 
