@@ -60,6 +60,13 @@ extern "C" __global__ void copies(const float* x, float* y, int waits) {
     else wait_for_groups<1>();
     __syncthreads();
     for (int i = 0; i < 4; i++) y[4 * threadIdx.x + i] = shared[63 - 4 * threadIdx.x - i];
+    __syncthreads();
+    wait_for_groups<0>();
+}
+extern "C" __global__ void leaves_a_copy(const float* x, int from) {
+    alignas(16) __shared__ float shared[256];
+    if ((int)threadIdx.x >= from) copy_async(shared + 4 * threadIdx.x, x);
+    close_group();
 }
 extern "C" __global__ void takes(const float* x, long long count, float scale, const int* n) {}
 """
@@ -128,6 +135,14 @@ def test_a_copy_arrives_when_it_is_waited_for(cupy, kernel):
     for waits, expected in ((1, np.append(x, [0] * 4)[::-1]), (0, np.full(64, -1))):
         kernel("copies")((1,), (16,), (cupy.array(x), y := cupy.empty(64, np.float32), np.int32(waits)))
         np.testing.assert_array_equal(y.get(), expected)
+
+
+@pytest.mark.parametrize("first", [0, 1, 63])
+def test_a_copy_that_is_under_way_when_its_thread_ends_is_an_error(first, cupy, kernel):
+    x, launch = cupy.zeros(4, np.float32), kernel("leaves_a_copy")
+    with pytest.raises(RuntimeError, match="leaves_a_copy: a thread ended before its asynchronous copies had arrived"):
+        launch((1,), (64,), (x, np.int32(first)))
+    launch((1,), (64,), (x, np.int32(64)))
 
 
 def test_launches_are_checked(cupy, kernel):

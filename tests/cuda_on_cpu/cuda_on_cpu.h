@@ -73,9 +73,11 @@ static __attribute__((noinline)) void switch_to(Fiber& from, Fiber& to) {
 #endif
 }
 
+static void work();
+
 static void serve() {
     for (;;) {
-        call(arguments);
+        work();
         fibers[current].state = DONE;
         switch_to(fibers[current], scheduler);
     }
@@ -167,6 +169,12 @@ struct Copy {
 static std::vector<Copy> under_way[MAX_THREADS];
 static int groups[MAX_THREADS];  // that the thread has closed
 
+static void work() {
+    call(arguments);
+    // Where a GPU puts what comes then, another block may have its shared memory by now.
+    if (!under_way[current].empty()) error = "a thread ended before its asynchronous copies had arrived";
+}
+
 static void run_block(int threads, bool descending) {
     int first = descending ? threads - 1 : 0;
     for (int i = 0; i < threads; i++) fibers[i].state = RUNNING, under_way[i].clear(), groups[i] = turns[i] = 0;
@@ -177,7 +185,7 @@ static void run_block(int threads, bool descending) {
         for (int i = 1; i < threads; i++) {
             current = descending ? threads - 1 - i : i;
             threadIdx = {current % blockDim.x, current / blockDim.x % blockDim.y, current / blockDim.x / blockDim.y};
-            call(arguments);
+            work();
         }
         return;
     }

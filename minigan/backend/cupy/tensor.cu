@@ -116,7 +116,8 @@ struct TensorTile {
         SliceB from_b(b, n0);
         float sums[M][N][4] = {};
 
-        from_a.fetch(begin, a_slices[0]), from_b.fetch(begin, b_slices[0]);
+        if (begin < end)  // an empty sum waits for no copy, so it must not begin one
+            from_a.fetch(begin, a_slices[0]), from_b.fetch(begin, b_slices[0]);
         close_group();
         for (int k0 = begin, now = 0; k0 < end; k0 += BK, now = 1 - now) {
             if (k0 + BK < end)
