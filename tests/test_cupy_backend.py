@@ -424,6 +424,26 @@ def test_put_item_adds_up_repeated_places(dtype, cupy, rng):
             np.testing.assert_array_equal(cupy.to_numpy(read), expected[index])
 
 
+def test_an_index_outside_of_its_axis_is_refused(cupy):
+    """CuPy alone takes it modulo the size of the axis."""
+    x, mask = cupy.asarray(np.arange(24.0).reshape(2, 3, 4)), np.array([True, False])
+    for index, axis, size in [
+        ([2], 0, 2),
+        (np.array([0, -3]), 0, 2),
+        ((slice(None), np.array([3])), 1, 3),
+        ((..., np.array([[4]])), 2, 4),
+        ((None, 1, ..., None, [1, -5]), 2, 4),
+        ((mask, np.array([3])), 1, 3),
+    ]:
+        for read in (lambda index=index: cupy.get_item(x, index), lambda index=index: Tensor(x)[index]):
+            with pytest.raises(IndexError, match=rf"is out of bounds for axis {axis} with size {size}"):
+                read()
+        with pytest.raises(IndexError, match=rf"is out of bounds for axis {axis} with size {size}"):
+            cupy.put_item(x, index, x.shape)
+    for index in ([-2, 1], (..., np.array([-4, 3])), np.empty(0, np.int64), mask):
+        np.testing.assert_array_equal(cupy.to_numpy(cupy.get_item(x, index)), cupy.to_numpy(x)[index])
+
+
 # ---- optimizers ------------------------------------------------------------------------------------------------------
 
 UPDATES = {

@@ -150,14 +150,16 @@ class CupyBackend(Device):
     # ---- indexing ----------------------------------------------------------------------------------------------------
 
     def get_item(self, x: Array, index: Any) -> Array:
-        return x[self._on_device(index)]
+        return x[self._on_device(index, x.shape)]
 
     def put_item(self, g: Array, index: Any, shape: tuple[int, ...]) -> Array:
-        return indexing.put_item(self, g, self._on_device(index), shape)
+        return indexing.put_item(self, g, self._on_device(index, shape), shape)
 
-    def _on_device(self, index: Any) -> tuple[Any, ...]:
+    def _on_device(self, index: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
         parts = index if isinstance(index, tuple) else (index,)
-        return tuple(self.asarray(p) if isinstance(p, list | tuple | range | np.ndarray) else p for p in parts)
+        parts = tuple(np.asarray(p) if isinstance(p, list | tuple | range) else p for p in parts)
+        indexing.check_bounds(parts, shape)
+        return tuple(self.asarray(p) if isinstance(p, np.ndarray) else p for p in parts)
 
     # ---- sums --------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The adjoint of indexing: adding into places that may repeat."""
+"""The bounds of an index, and the adjoint of indexing: adding into places that may repeat."""
 
 from __future__ import annotations
 
@@ -40,3 +40,25 @@ def put_item(backend: Device, g: Array, index: tuple[Any, ...], shape: tuple[int
         grid = (ceil_div(g.size, THREADS),)
         backend.launch("reduce.add_at_sorted", g.dtype, grid, (THREADS,), *arrays, np.int64(g.size))
     return backend.channels_last(x)
+
+
+def check_bounds(index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
+    """Raises NumPy's IndexError for arrays on the host: CuPy takes what is outside of an axis modulo its size.
+
+    Those on the device are not looked at, which would have to wait for them.
+    """
+    axis, others = 0, len(shape) - sum(map(axes_of, index))
+    for part in index:
+        if isinstance(part, np.ndarray) and part.dtype.kind in "iu" and part.size and axis < len(shape):
+            low, high, size = int(part.min()), int(part.max()), shape[axis]
+            if not -size <= low <= high < size:
+                wrong = high if high >= size else low
+                raise IndexError(f"index {wrong} is out of bounds for axis {axis} with size {size}")
+        axis += others if part is ... else axes_of(part)
+
+
+def axes_of(part: Any) -> int:
+    """How many axes this part of an index takes, an ellipsis aside."""
+    if part is None or part is ...:
+        return 0
+    return part.ndim if getattr(part, "dtype", np.dtype(int)).kind == "b" else 1

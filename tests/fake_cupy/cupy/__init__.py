@@ -4,6 +4,7 @@
 - an array never becomes a NumPy array by itself, nor can the two be mixed in one operation;
 - every result is an array: a sum of all elements has zero axes, it is no number;
 - results of arithmetic lie in C order, whatever the order of the operands;
+- an array of indices is taken modulo the size of its axis, and none of them is refused;
 - ``copy`` gives C order, flags know no ``writeable``, a new array holds no zeros (here: NaN, so that it shows).
 
 Stricter than CuPy: NumPy arrays are refused as indices, too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import inspect
 import math
@@ -97,15 +98,15 @@ class ndarray:  # noqa: N801 (CuPy's name)
 
     def __getitem__(self, index: Any) -> ndarray:
         host, parts = self._host, _index(index)
-        result = np.asarray(host[_zeros(parts) if _capture.capturing() else parts])
+        result = np.asarray(host[_zeros(parts) if _capture.capturing() else _wrapped(parts, host.shape)])
         shared = result.size and np.may_share_memory(result, host)
-        return _wrap(result, self) if shared else _new(lambda: host[parts], lambda: result)
+        return _wrap(result, self) if shared else _new(lambda: host[_wrapped(parts, host.shape)], lambda: result)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         host, index, value = self._host, _index(index), _host(value)
 
         def work() -> None:
-            host[index] = value
+            host[_wrapped(index, host.shape)] = value
 
         _capture.do(work)
 
@@ -172,6 +173,21 @@ def _index(index: Any) -> Any:
         raise IndexError(f"an array on the device cannot be indexed with a {type(part)}")
 
     return tuple(map(one, index)) if isinstance(index, tuple) else one(index)
+
+
+def _wrapped(index: Any, shape: tuple[int, ...]) -> Any:
+    """The index as CuPy reads it: whole numbers in an array are taken modulo the size of their axis."""
+    parts = [np.asarray(p) if isinstance(p, list) else p for p in (index if isinstance(index, tuple) else (index,))]
+    kinds = [part.dtype.kind if isinstance(part, np.ndarray) else "" for part in parts]
+    taken = [
+        0 if part is None or part is ... else part.ndim if kind == "b" else 1
+        for part, kind in zip(parts, kinds, strict=True)
+    ]
+    found, axis = [], 0
+    for part, kind, count in zip(parts, kinds, taken, strict=True):
+        found.append(part % shape[axis] if kind in ("i", "u") and part.size and shape[axis] else part)
+        axis += len(shape) - builtins.sum(taken) if part is ... else count
+    return tuple(found)
 
 
 def _zeros(index: Any) -> Any:
@@ -318,7 +334,7 @@ class _Add:
     @staticmethod
     def at(x: ndarray, index: Any, value: Any) -> None:
         host, index, value = x._host, _index(index), _host(value)
-        _capture.do(lambda: np.add.at(host, index, value))
+        _capture.do(lambda: np.add.at(host, _wrapped(index, host.shape), value))
 
 
 add = _Add()
