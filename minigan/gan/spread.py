@@ -32,5 +32,5 @@ def deviation(images: Array, labels: Array | None = None) -> Array:
         return images.std(axis=0).mean()
     flat = images.reshape(len(images), -1)
     same = (labels[:, None] == labels).astype(images.dtype)
-    apart = flat - (same / same.sum(axis=1, keepdims=True)) @ flat
+    apart = flat - backend_of(flat).matmul(same / same.sum(axis=1, keepdims=True), flat)
     return ((apart * apart).mean(axis=0) ** 0.5).mean()
