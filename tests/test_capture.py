@@ -194,6 +194,19 @@ class TestCapture:
             train(trainer, 4, size=4)
         assert_equal_states(*trainers)
 
+    @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+    def test_pictures_that_are_resized(self, mode):
+        """Which pixels are picked is worked out on the host."""
+        trainers = []
+        for capture in (True, False):
+            generator, discriminator = small_networks()
+            sizes = nn.Resize((7, 6), mode=mode), nn.Resize(4, mode=mode)
+            networks = nn.Sequential(generator, *sizes), nn.Sequential(*sizes, discriminator)
+            trainers.append(make_trainer(networks=networks, capture=capture))
+        own, expected = (train(trainer, 5, size=4) for trainer in trainers)
+        assert repr(own) == repr(expected) and trainers[0].capture_reason == ""
+        assert_equal_states(*trainers)
+
     @on_stand_in
     def test_z_is_drawn_while_the_graph_runs(self, cupy, monkeypatch):
         log, trainer = [], small_trainer()

@@ -410,7 +410,15 @@ def test_other_dtypes_are_inherited(cupy, rng):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
 def test_put_item_adds_up_repeated_places(dtype, cupy, rng):
     rows, columns = rng.integers(0, 5, 300), rng.integers(0, 4, 300)
-    for index, shape in [((rows,), (5, 4)), ((rows, columns), (5, 4)), ((slice(1, 3), columns), (5, 4, 2))]:
+    whole = slice(None)
+    for index, shape in [
+        ((rows,), (5, 4)),
+        ((rows, columns), (5, 4)),
+        ((slice(1, 3), columns), (5, 4, 2)),
+        ((whole, columns), (3, 4, 2)),
+        ((whole, whole, rows), (2, 3, 5, 2)),
+        ((whole, rows.reshape(20, 15)), (2, 5, 3)),
+    ]:
         g = np.zeros(shape)[index]
         g = (rng.integers(0, 9, g.shape)).astype(dtype)
         expected = np.zeros(shape, dtype)

@@ -150,7 +150,7 @@ class ArrayBackend:
         parts = index if isinstance(index, tuple) else (index,)
         last, axis = parts[-1] if parts else None, len(parts) - 1
         is_list = isinstance(last, np.ndarray) and last.ndim == 1 and last.dtype.kind in "iu"
-        if is_list and x.flags.c_contiguous and all(map(_is_whole, parts[:-1])):
+        if is_list and x.flags.c_contiguous and all(map(is_whole, parts[:-1])):
             return x.take(last, axis)  # quicker, and its result is contiguous too
         return x[index]
 
@@ -163,7 +163,7 @@ class ArrayBackend:
         before = parts[:-1]
         if not arrays:
             x[index] = g
-        elif all(map(_is_whole, before)) and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
+        elif all(map(is_whole, before)) and np.ndim(parts[-1]) == 1 and g.size > 64 * len(parts[-1]):
             for number, place in enumerate(parts[-1]):  # whole slices along one axis: quicker than add.at
                 x[before + (place,)] += g[before + (number,)]
         else:
@@ -397,7 +397,7 @@ class ArrayBackend:
             a += share * (p - a)
 
 
-def _is_whole(part: Any) -> bool:
+def is_whole(part: Any) -> bool:
     return isinstance(part, slice) and part == slice(None)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..backend import Array, ArrayBackend, ConvGeometry
+from ..backend.host import from_host
 from ..errors import InputError
 from ..sizes import Size, pair
 from ..sizes import size as read_size
@@ -66,15 +67,19 @@ def resize(x: Tensor, size: Size, *, mode: str = "nearest") -> Tensor:
 def _resize_axis(mode: str, x: Tensor, out: int) -> Tensor:
     """x (a, size, b) -> (a, out, b). Pixels are picked, not multiplied by 0 and 1: 0 * inf is NaN."""
     size = x.shape[1]
+
+    def brought(array: np.ndarray) -> Array:  # in a captured step, too
+        return from_host(x.backend, lambda: array)
+
     if mode == "nearest":  # output i is input floor(i * size / out), in PyTorch's float32 arithmetic
         source = np.floor(np.arange(out, dtype=np.float32) * np.float32(size / out)).astype(np.int64)
-        return x[:, np.minimum(source, size - 1)]
+        return x[:, brought(np.minimum(source, size - 1))]
     # Output i lies at (i + 1/2) size / out - 1/2 between two inputs, and is their mixture.
     place = np.maximum((np.arange(out) + 0.5) * (size / out) - 0.5, 0)
     below = np.minimum(place.astype(np.int64), size - 1)
     share = (place - below).astype(x.dtype)[:, None]
-    lower, upper = (Tensor(x.backend.asarray(s)) for s in (1 - share, share))
-    return x[:, below] * lower + x[:, np.minimum(below + 1, size - 1)] * upper
+    lower, upper = Tensor(brought(1 - share)), Tensor(brought(share))
+    return x[:, brought(below)] * lower + x[:, brought(np.minimum(below + 1, size - 1))] * upper
 
 
 MODES = ("nearest", "bilinear")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import Array
+from ..base import Array, is_whole
 from .device import Device
 from .launch import C_NAMES, THREADS, ceil_div
 
@@ -20,7 +20,14 @@ def put_item(backend: Device, g: Array, index: tuple[Any, ...], shape: tuple[int
     With few rows, each looks for its own values; otherwise sorting brings them together.
     """
     xp = backend.xp
-    if g.dtype in C_NAMES and all(isinstance(part, backend.array_type) and part.dtype.kind in "iu" for part in index):
+    if len(index) > 1 and is_list(backend, index[-1]) and all(map(is_whole, index[:-1])):  # the whole axes go last
+        axis, along = len(index) - 1, index[-1].ndim
+        order = *range(axis, axis + along), *range(axis), *range(axis + along, g.ndim)
+        moved = shape[axis], *shape[:axis], *shape[axis + 1 :]
+        x = put_item(backend, g.transpose(order), index[-1:], moved)
+        x = x.transpose(*range(1, axis + 1), 0, *range(axis + 1, len(shape)))
+        return backend.channels_last(x) if x.ndim == 4 else xp.ascontiguousarray(x)
+    if g.dtype in C_NAMES and all(is_list(backend, part) for part in index):
         leading, columns = shape[: len(index)], prod(shape[len(index) :])
         count = g.size // max(columns, 1)
         if 0 < prod(shape) * count <= FEW:
@@ -40,6 +47,10 @@ def put_item(backend: Device, g: Array, index: tuple[Any, ...], shape: tuple[int
         grid = (ceil_div(g.size, THREADS),)
         backend.launch("reduce.add_at_sorted", g.dtype, grid, (THREADS,), *arrays, np.int64(g.size))
     return backend.channels_last(x)
+
+
+def is_list(backend: Device, part: Any) -> bool:
+    return isinstance(part, backend.array_type) and part.dtype.kind in "iu"
 
 
 def check_bounds(index: tuple[Any, ...], shape: tuple[int, ...]) -> None:
