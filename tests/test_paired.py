@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from test_capture import needs_cupy
 
 from minigan import InputError, gan, nn, ops
 from minigan.gan.models.paired import PatchGAN, Residual
@@ -48,6 +49,23 @@ def test_alone_it_is_the_l1_term_and_nothing_else():
     assert record.g_loss == pytest.approx(3 * np.abs(made - batch[0]).mean(), rel=1e-5)
     assert record.psnr == pytest.approx(10 * math.log10(4 / ((made - batch[0]) ** 2).mean()), rel=1e-5)
     assert math.isnan(trainer.game.lead(record.values))
+
+
+@pytest.mark.parametrize("name", SMALL)
+class TestCaptured:
+    pytestmark = needs_cupy
+
+    def test_captured_is_eager(self, name):
+        """Of a size at which networks mirror the border, till the second step that measures."""
+        records, scale = [], 4 if name == "srgan" else 1
+        for capture in (True, False):
+            networks = (network.to("cupy") for network in build(name, source_channels=3))
+            trainer = gan.PAIRED[name].trainer(*networks, rng=np.random.default_rng(1), capture=capture)
+            place = trainer.game.backend
+            on_device = [tuple(map(place.asarray, batch)) for batch in batches(11, scale, side=20)]
+            records.append([record.as_dict() for record in trainer.steps(on_device)])
+            assert trainer.capture_reason == ("" if capture else "capture = False")
+        assert repr(records[0]) == repr(records[1])
 
 
 def test_the_discriminator_is_told_the_source():

@@ -6,11 +6,13 @@ the way down. Without batch norm and dropout, and its output is added to the sou
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from ... import nn, ops
+from ...backend.host import from_host
 from ...tensor import Tensor
 from .paired import Networks, PairedModel, Residual, calm_, detective, he_, whole
 
@@ -53,7 +55,8 @@ def mirrored(x: Tensor, bottom: int, right: int) -> Tensor:
         if more:
             side = x.shape[axis]
             there_and_back = np.r_[np.arange(side), np.arange(side - 2, 0, -1)]  # 0 1 2 1 0 1 2 ...
-            x = x[(slice(None),) * axis + (np.resize(there_and_back, side + more),)]
+            places = from_host(x.backend, partial(np.resize, there_and_back, side + more))
+            x = x[(slice(None),) * axis + (places,)]
     return x
 
 
