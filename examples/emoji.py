@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument("--faces", type=Path, required=True, metavar="PATH", help="portraits: a folder, or a sheet")
     add_out(parser, "out/emoji")
     parser.add_argument("--size", type=positive, default=32, help="pixels a side of the emoji (default: 32)")
-    parser.add_argument("--steps", type=positive, help="default: 600")
+    parser.add_argument("--steps", type=positive, help="default: 2400")
     parser.add_argument("--batch-size", type=positive, help="pictures of each kind a step (default: 8)")
     parser.add_argument("--identity-weight", type=float, default=2.0, help="of heads that are to stay (default: 2)")
     parser.add_argument(
@@ -78,7 +78,7 @@ def main() -> int:
 def train(args: argparse.Namespace) -> None:
     if args.dry_run:
         dry_run(args, steps=2, batch_size=2, judge_epochs=1)
-    set_defaults(args, steps=600, batch_size=8, judge_epochs=6)
+    set_defaults(args, steps=2400, batch_size=8, judge_epochs=6)
     place = place_of(args)
     init, noise, shuffle, mix = (np.random.default_rng(s) for s in np.random.SeedSequence(args.seed).spawn(4))
 
