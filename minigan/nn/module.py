@@ -14,6 +14,7 @@ from ..table import Table
 from ..tensor import Tensor, tracer
 
 Self = TypeVar("Self", bound="Module")
+RowT = TypeVar("RowT", bound="Row")
 
 
 class Parameter(Tensor):
@@ -237,13 +238,13 @@ class Row(Module):
             _check_module(self, name, value)
         super().__setattr__(name, value)
 
-    def append(self: Self, module: Module) -> Self:
-        setattr(self, str(len(self)), module)  # type: ignore[arg-type]
+    def append(self: RowT, module: Module) -> RowT:
+        setattr(self, str(len(self)), module)
         return self
 
-    def extend(self: Self, modules: Iterable[Module]) -> Self:
+    def extend(self: RowT, modules: Iterable[Module]) -> RowT:
         for module in modules:
-            self.append(module)  # type: ignore[attr-defined]
+            self.append(module)
         return self
 
     def __len__(self) -> int:
